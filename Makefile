@@ -1,0 +1,86 @@
+# `make` says what there is. ARGS= hands arguments on, as in: make pytest ARGS="-k cursor"
+
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run migrate seed test lint types contract pytest browser fuzz bench format lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Install, migrate, seed demo data once, and serve on 127.0.0.1:8080
+	@$(PYTHON) main.py migrate && $(PYTHON) main.py seed && exec $(PYTHON) main.py serve $(ARGS)
+
+migrate: $(VENV)/.run ## Bring the database to the newest version
+	@$(PYTHON) main.py migrate $(ARGS)
+
+seed: $(VENV)/.run ## Fill the shop with demo data
+	@$(PYTHON) main.py seed $(ARGS)
+
+test: lint types contract pytest ## Everything that must pass: the five below
+
+lint: $(VENV)/.dev ## Style and likely mistakes
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+types: $(VENV)/.dev ## Types
+	$(VENV)/bin/mypy
+
+contract: $(VENV)/.dev ## The contract by its own rules and by OpenAPI's
+	$(PYTHON) main.py check
+	$(PYTHON) main.py openapi | $(VENV)/bin/openapi-spec-validator -
+
+pytest: $(VENV)/.dev ## All tests, on SQLite and PostgreSQL
+	$(PYTHON) -m pytest $(ARGS)
+
+browser: $(VENV)/.dev ## The pages in Chromium
+	$(PYTHON) -m pytest -m browser $(ARGS)
+
+fuzz: $(VENV)/.dev ## Fuzz the running service by its contract, for as long as you like
+	$(PYTHON) -m pytest -m fuzz $(ARGS)
+
+bench: $(VENV)/.dev ## Measure Accord beside its peers
+	$(PYTHON) -m bench $(ARGS)
+
+format: $(VENV)/.dev ## Bring the code into shape
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+PIN := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+	--no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+lock: $(VENV)/.dev ## Pin what pyproject.toml asks for; ARGS=--upgrade takes newer versions
+	$(PIN) $(ARGS) pyproject.toml --output-file requirements.lock
+	$(PIN) $(ARGS) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
+
+.env.example: settings.py $(VENV)/.run
+	$(PYTHON) -c 'import settings; print(settings.example(), end="")' > $@
+
+clean: ## Remove what make made; the database and the keys stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.run: requirements.lock $(PYTHON)
+	@echo "Installing what $< names …"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "Installing what $< names …"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+$(PYTHON):
+	@for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Accord needs Python 3.11 or newer, and there is none on the PATH. Install one and try again." >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$python lacks the venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	fi; \
+	"$$python" -m venv --clear $(VENV)

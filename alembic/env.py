@@ -1,0 +1,31 @@
+"""Runs migrations, all of them in one transaction that no second run can be in at the same time."""
+
+from alembic import context
+
+from db import Base, models
+from db.migrations import connected
+
+assert models
+
+
+def migrate(connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        transactional_ddl=True,
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    context.run_migrations()
+
+
+def url() -> str:
+    if given := context.config.attributes.get("url"):
+        return given
+    from settings import Settings
+
+    return Settings().database_url
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations look at the database they change: run them without --sql.")
+connected(url(), migrate, alone=True)

@@ -1,0 +1,1 @@
+"""What a handler returns, as the answer that its contract promises."""

@@ -1,0 +1,95 @@
+"""Turns what a handler returns into the answer that its contract promises."""
+
+from typing import Any
+
+import orjson
+
+from contract.answering.dumping import Dumps
+from contract.document import at
+from contract.problems import BrokenPromise
+from contract.schemas import Schemas
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer:
+    """What is sent. `made` is the representation that `body` is the JSON of, where there is one."""
+
+    __slots__ = ("body", "headers", "made", "status")
+
+    def __init__(self, status: int, body: bytes = b"", headers: Headers | None = None, made: Any = None) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers if headers is not None else []
+        self.made = made
+
+
+class Response:
+    """One declared response of an operation."""
+
+    def __init__(self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas) -> None:
+        self.label = f"{operation} {status}"
+        self.status = status
+        content = spec.get("content", {})
+        if len(content) > 1:
+            raise at(spec, f"{self.label}: of several media types none can be chosen; declare one.")
+        self.media_type, self.schema = next(((name, kind.get("schema", True)) for name, kind in content.items()), (None, True))
+        self.headers = {name.lower(): schemas.document.follow(header) for name, header in spec.get("headers", {}).items()}
+        self._promised = [name.encode() for name, header in self.headers.items() if header.get("required")]
+        self.is_json = self.media_type is not None and self.media_type.endswith("json")
+        self._validator = schemas.validator(self.schema, "response") if self.is_json else None
+        self._content_type = (b"content-type", (self.media_type or "").encode())
+        self._dump: Any = None
+        self._has_location = "location" in self.headers
+        self._has_link = "link" in self.headers
+
+    def compile(self, dumps: Dumps) -> None:
+        """Prepare the representation; every link of the contract must be known by now."""
+        self._dump = dumps.of(self.schema) if self.is_json else None
+
+    def answer(self, result: Any) -> Answer:
+        """Return the answer that *result*, what a handler returned, is; raises BrokenPromise if it is none."""
+        if self.media_type is None:
+            if result is not None:
+                raise BrokenPromise(f"{self.label} has no content, but the handler returned {type(result).__name__}.")
+            return Answer(self.status)
+        if not self.is_json:
+            body = result if isinstance(result, bytes) else str(result).encode()
+            return Answer(self.status, body, [self._content_type])
+        try:
+            made = self._dump(result) if self._dump else result
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            raise BrokenPromise(f"{self.label}: what the handler returned lacks {error}.") from error
+        return self.of(made)
+
+    def of(self, made: Any) -> Answer:
+        """Return the answer whose representation is *made*; raises BrokenPromise if the contract says otherwise."""
+        try:
+            body = orjson.dumps(made, option=orjson.OPT_UTC_Z)
+        except TypeError as error:
+            raise BrokenPromise(f"{self.label}: {error}.") from error
+        self.check(body)
+        headers = [self._content_type]
+        if self._has_location:
+            headers.append((b"location", made["_links"]["self"]["href"].encode("latin-1")))
+        if self._has_link:
+            links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in made["_links"].items())
+            headers.append((b"link", links.encode("latin-1")))
+        return Answer(self.status, body, headers, made)
+
+    def check(self, body: bytes) -> None:
+        """Raise BrokenPromise unless *body* is as the schema says.
+
+        The bytes are checked and not the object: they are what is sent, and a NaN shows only there.
+        """
+        validator = self._validator
+        if validator is not None and not validator.is_valid(orjson.loads(body)):
+            raise BrokenPromise(f"{self.label}: {validator.faults(orjson.loads(body), 5)}")
+
+    def check_headers(self, answer: Answer) -> None:
+        """Raise BrokenPromise if a header that the contract requires is missing."""
+        if self._promised:
+            present = {name for name, _ in answer.headers}
+            for name in self._promised:
+                if name not in present:
+                    raise BrokenPromise(f"{self.label}: the header {name.decode()} is promised, and nothing sets it.")

@@ -1,0 +1,165 @@
+"""One operation of the contract, compiled."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import Parameter as Argument
+from inspect import signature
+from typing import Any
+
+from contract.answering.dumping import Dumps
+from contract.answering.response import Answer, Response
+from contract.document import Document, at
+from contract.policies import Perform, Policy
+from contract.policies.deprecation import deprecation
+from contract.problems import Fault, Problem
+from contract.reading.bodies import Body
+from contract.reading.parameters import Parameter, Parameters
+from contract.representations import Representations
+from contract.request import Limits, Request
+from contract.routing import Path
+from contract.schemas import Schemas
+from contract.security import Scheme, Security
+
+_OFFERED = ("session", "caller", "body")
+_POLICY_HEADERS = frozenset({"if-match"})
+
+
+class Operation:
+    """
+    Everything that the contract says of one operation, and the function that gives it its meaning.
+
+    `compile` follows when all operations are known, because links and policies look at the others.
+    Raises ContractError wherever contract and function do not fit.
+    """
+
+    def __init__(
+        self, spec: dict[str, Any], method: str, path: Path, function: Callable[..., Any], document: Document,
+        schemas: Schemas, representations: Representations, schemes: Mapping[str, Scheme],
+        tools: Mapping[str, Any], limits: Limits,
+    ) -> None:  # fmt: skip
+        self.id: str = spec["operationId"]
+        self.spec, self.method, self.path, self.function = spec, method, path, function
+        self.document, self.schemas, self.representations = document, schemas, representations
+        self.is_safe = method in ("get", "head")
+        every = [Parameter(parameter, schemas, representations) for parameter in spec["parameters"]]
+        self._check_path_parameters(every)
+        self.parameters = Parameters(every, path.names, _POLICY_HEADERS)
+        self.is_guarded = self.has_header("if-match")
+        requirements = spec.get("security", document.raw.get("security", []))
+        self.security = Security(requirements, schemes) if requirements else None
+        body = document.follow(spec["requestBody"]) if "requestBody" in spec else None
+        self.body = Body(body, schemas, representations, limits) if body else None
+        declared = {status: document.follow(response) for status, response in spec["responses"].items()}
+        self.responses = {int(s): Response(self.id, int(s), r, schemas) for s, r in declared.items() if s.isdigit()}
+        self._ranges = {s[0]: Response(self.id, int(s[0]) * 100, r, schemas) for s, r in declared.items() if s[1:] == "XX"}
+        self._default = Response(self.id, 0, declared["default"], schemas) if "default" in declared else None
+        self.success = self._success()
+        self.always_headers = deprecation(spec)
+        self._check_arguments(tools)
+        wanted = signature(function).parameters
+        self.needs_session = "session" in wanted
+        self._wanted = frozenset(wanted)
+        self._given = {name: tools[name] for name in wanted if name in tools and name not in self._declared_arguments()}
+        self.perform: Perform = self._handle
+
+    def compile(self, dumps: Dumps, policies: Iterable[Policy]) -> None:
+        for response in self.responses.values():
+            response.compile(dumps)
+        for policy in policies:
+            wrapped = policy(self, self.perform)
+            if wrapped:
+                self.perform = wrapped
+                self.needs_session = True
+        self._check_statuses()
+
+    async def read(self, request: Request) -> None:
+        """Take in the request; raises a Problem that says all that is wrong with it."""
+        if self.security:
+            request.caller = await self.security.caller(request)
+        faults: list[Fault] = []
+        request.arguments = self.parameters.read(request, faults)
+        malformed = len(faults)
+        if self.body:
+            request.body = await self.body.read(request, faults)
+        if faults:
+            raise Problem(400 if malformed else 422, "The request is not as the contract says; see errors.", faults)
+
+    def call(self, request: Request, session: Any) -> Any:
+        """Give the function what it names, and return what it returns."""
+        wanted = self._wanted
+        arguments = {name: value for name, value in request.arguments.items() if name in wanted}
+        if self._given:
+            arguments.update(self._given)
+        if "session" in wanted:
+            arguments["session"] = session
+        if "body" in wanted:
+            arguments["body"] = request.body
+        if "caller" in wanted:
+            arguments["caller"] = request.caller
+        return self.function(**arguments)
+
+    def response(self, status: int) -> Response | None:
+        """Return the declared response of *status*; None if the contract has none."""
+        return self.responses.get(status) or self._ranges.get(str(status)[0]) or (self._default if status >= 400 else None)
+
+    def links(self, status: int) -> Iterator[tuple[str, Any]]:
+        """Yield name and Link Object of each link of the response of *status*."""
+        response = self.document.follow(self.spec["responses"][str(status)])
+        for name, link in response.get("links", {}).items():
+            yield name, self.document.follow(link)
+
+    def has_header(self, name: str) -> bool:
+        return any(p.place == "header" and p.name.lower() == name for p in self.parameters.every)
+
+    def _handle(self, request: Request, session: Any) -> Answer:
+        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
+        return self.success.answer(self.call(request, session))
+
+    def _success(self) -> Response:
+        successes = [response for status, response in self.responses.items() if 200 <= status < 300]
+        if len(successes) != 1:
+            raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; the engine takes the one that there is.")
+        return successes[0]
+
+    def _declared_arguments(self) -> set[str]:
+        return set(self.parameters.by_argument) | ({"body"} if self.body else set())
+
+    def _check_path_parameters(self, every: list[Parameter]) -> None:
+        declared = {parameter.name for parameter in every if parameter.place == "path"}
+        if declared != set(self.path.names):
+            differing = ", ".join(sorted(declared ^ set(self.path.names)))
+            raise at(self.spec, f"{self.id}: the path is {self.path.template}, but {differing} is not in both.")
+        arguments = [parameter.argument for parameter in every]
+        if twice := {argument for argument in arguments if arguments.count(argument) > 1}:
+            raise at(self.spec, f"{self.id}: two parameters are the argument {', '.join(twice)}; rename one.")
+
+    def _check_arguments(self, tools: Mapping[str, Any]) -> None:
+        where = f"{self.function.__module__}.{self.function.__name__}"
+        wanted = signature(self.function).parameters.values()
+        if any(argument.kind not in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY) for argument in wanted):
+            raise at(self.spec, f"{where} must name its arguments, without * and **.")
+        names = {argument.name for argument in wanted}
+        declared = self._declared_arguments()
+        offered = declared | set(tools) | {"session", "caller"}
+        if unknown := sorted(names - offered):
+            raise at(self.spec, f"{where} takes {', '.join(unknown)}, which the contract of {self.id} does not have.")
+        queried = {p.argument for p in self.parameters.every if p.place != "header" and p.argument != "fields"}
+        if unused := sorted((queried | ({"body"} if self.body else set())) - names):
+            raise at(self.spec, f"{self.id} has {', '.join(unused)}, which {where} does not take.")
+        for argument in wanted:
+            parameter = self.parameters.by_argument.get(argument.name)
+            optional = parameter and not parameter.required and not parameter.has_default
+            if optional and argument.default is Argument.empty:
+                raise at(self.spec, f"{where}: {argument.name} may be missing in the request; give it a default.")
+
+    def _check_statuses(self) -> None:
+        """Raise ContractError unless every status that the declared features can end in is declared."""
+        needed = {400: True, 500: True}
+        needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
+        needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
+        needed |= {412: self.is_guarded, 428: self.is_guarded and any(p.required for p in self._policy_parameters())}
+        needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
+        if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.response(status)]:
+            raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")
+
+    def _policy_parameters(self) -> list[Parameter]:
+        return [p for p in self.parameters.every if p.place == "header" and p.name.lower() in _POLICY_HEADERS]

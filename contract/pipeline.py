@@ -1,0 +1,233 @@
+"""The one middleware between Connexion and the handlers: route, read, perform, send."""
+
+import importlib
+import inspect
+import logging
+import pkgutil
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from connexion.exceptions import ResolverError
+from connexion.middleware.abstract import SpecMiddleware
+from connexion.resolver import Resolver
+
+from contract import checks, security
+from contract.answering import links
+from contract.answering.dumping import Dumps
+from contract.answering.response import Answer
+from contract.document import ContractError, Document, at
+from contract.operation import Operation
+from contract.policies import Perform, Policy
+from contract.policies.conditional import conditional, etag
+from contract.policies.idempotent import Idempotent, Store
+from contract.policies.sparse_fields import sparse_fields
+from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem
+from contract.representations import Representations
+from contract.request import ClientGone, Limits, Receive, Request, Scope, Send
+from contract.routing import Path, Router
+from contract.schemas import Schemas
+
+log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+class Seam(Protocol):
+    """Where operations meet the database: a unit of work, which returning commits and raising rolls back.
+
+    The mode is `read`, `write`, or `guarded`: a write that sees one state of the database from
+    its beginning to its end, and fails or is repeated when another was faster.
+    """
+
+    async def run(self, mode: str, perform: Perform, request: Request) -> Answer: ...
+
+
+class Contract(SpecMiddleware):
+    """Serves every operation of the contracts it was given; passes on what is not in them."""
+
+    def __init__(
+        self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
+        limits: Limits | None = None, resolver: Resolver | None = None,
+    ) -> None:  # fmt: skip
+        """*tools* are what handlers and security functions get by name; *store* keeps idempotent answers."""
+        self.seam = seam
+        self.errors = errors
+        self.tools = tools or {}
+        self.limits = limits or Limits()
+        self.resolver = resolver or Resolver()
+        self.policies: list[Policy] = [conditional, sparse_fields, Idempotent(store)]
+        self.router = Router()
+        self.documents: list[Document] = []
+        self.operations: list[Operation] = []
+        self.next_app: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
+        self._published: dict[str, Answer] = {}
+
+    def before(self, next_app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> "Contract":
+        """Stand before *next_app*, which serves what no contract has; Connexion builds its stack so."""
+        self.next_app = next_app
+        return self
+
+    def add(self, document: Document, published_at: str) -> None:
+        """Compile *document*, and publish it at this path with `.json` and `.yaml` behind it.
+
+        Raises ContractError that names every fault by file, place and remedy.
+        """
+        schemas = Schemas(document)
+        schemes = security.schemes(document, self.tools)
+        _refuse(list(checks.faults(document, schemas, schemes)))
+        representations = Representations(schemas)
+        added: dict[str, Operation] = {}
+        faults: list[Exception] = []
+        for template, method, spec in document.operations():
+            try:
+                path = self.router.add(template)
+                added[spec["operationId"]] = operation = Operation(
+                    spec, method, path, self._function(spec), document, schemas, representations, schemes,
+                    self.tools, self.limits,
+                )  # fmt: skip
+                path.add(method, operation)
+            except ContractError as error:
+                faults.append(error)
+        _refuse(faults)
+        dumps = Dumps(representations, links.sources(added, representations), links.names())
+        for operation in added.values():
+            try:
+                operation.compile(dumps, self.policies)
+            except ContractError as error:
+                faults.append(error)
+        _refuse(faults)
+        self.documents.append(document)
+        self.operations += added.values()
+        self._publish(document, published_at)
+
+    def check_handlers(self) -> None:
+        """Raise ContractError if a module of handlers has a public function that no contract names."""
+        named = {(operation.function.__module__, operation.function.__name__) for operation in self.operations}
+        faults = [
+            ContractError(f"{module}.{name} is public, but no contract names it; declare the operation, or drop it.")
+            for module, name in sorted(_public_functions({module for module, _ in named}) - named)
+        ]
+        _refuse(list(faults))
+
+    def add_api(self, specification: Any, **_: Any) -> None:
+        """Connexion hands every API over here, at its first request; contracts are compiled long before that."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if self.next_app:
+                await self.next_app(scope, receive, send)
+            return
+        path, values = self.router.find(scope)
+        if path is None and scope["path"] not in self._published and self.next_app:
+            await self.next_app(scope, receive, send)
+            return
+        method: str = scope["method"]
+        operation = path.operations.get(method) if path else None
+        try:
+            if operation:
+                request = Request(scope, receive, values)
+                await operation.read(request)
+                if operation.needs_session:
+                    answer = await self.seam.run(_mode(operation, request), operation.perform, request)
+                else:
+                    answer = operation.perform(request, None)
+                operation.success.check_headers(answer)
+            else:
+                answer = self._answer_without_operation(path, scope)
+        except ClientGone:
+            return
+        except Exception as error:
+            answer = self._answer_to(error, operation, scope)
+        headers, body = answer.headers, answer.body
+        if operation and operation.always_headers:
+            headers = headers + operation.always_headers
+        if answer.status not in (204, 304):
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+    def _function(self, spec: dict[str, Any]) -> Callable[..., Any]:
+        try:
+            function: Callable[..., Any] = self.resolver.resolve(_Named(spec)).function
+        except ResolverError as error:
+            name, module = spec["operationId"], spec.get("x-openapi-router-controller", "x-openapi-router-controller")
+            message = f"the contract promises {name}, but {module} has no such function ({error.reason})."
+            raise at(spec, f"{message} Write it, or drop the operation.") from None
+        return function
+
+    def _publish(self, document: Document, at_path: str) -> None:
+        for suffix, kind in (("json", b"application/json"), ("yaml", b"application/yaml")):
+            body = document.dumped(as_yaml=suffix == "yaml")
+            tag = (b"etag", etag(body))
+            self._published[f"{at_path}.{suffix}"] = Answer(200, body, [(b"content-type", kind), tag])
+
+    def _answer_without_operation(self, path: Path | None, scope: Scope) -> Answer:
+        method, published = scope["method"], self._published.get(scope["path"])
+        if not path and not published:
+            raise Problem(404, "There is nothing at this path.")
+        allow = path.allow if path else "GET, HEAD, OPTIONS"
+        if published and method in ("GET", "HEAD"):
+            known = dict(scope["headers"]).get(b"if-none-match")
+            tag = published.headers[1]
+            return Answer(304, b"", [tag]) if known == tag[1] else published
+        if method == "OPTIONS":
+            return Answer(204, b"", [(b"allow", allow.encode())])
+        raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
+
+    def _answer_to(self, error: Exception, operation: Operation | None, scope: Scope) -> Answer:
+        name = operation.id if operation else scope["path"]
+        request_id = _request_id(scope)
+        problem = self.errors.problem(error)
+        if problem is None:
+            said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
+            log.error("%s failed (%s): %s", name, request_id, said, exc_info=error)
+        elif operation:
+            response = operation.response(problem.status)
+            if response is None:
+                log.error("%s (%s): %s is not declared, but %r", name, request_id, problem.status, error)
+                problem = None
+        if problem is None:
+            problem = Problem(500, "The service failed. The failure is logged under the request id; nothing was changed.")
+        body = problem.body(scope["path"], request_id)
+        headers = [(key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()]
+        identity = (b"x-request-id", request_id.encode())
+        return Answer(problem.status, body, [(b"content-type", MEDIA_TYPE), identity, *headers])
+
+
+class _Named:
+    """As much of a Connexion operation as its resolvers look at."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.operation_id = spec["operationId"]
+        self.router_controller = spec.get("x-openapi-router-controller")
+
+
+def _mode(operation: Operation, request: Request) -> str:
+    if operation.is_safe:
+        return "read"
+    return "guarded" if operation.is_guarded and b"if-match" in request.headers else "write"
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the caller's own X-Request-Id where it is one, otherwise a new one."""
+    given = dict(scope["headers"]).get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _public_functions(modules: set[str]) -> set[tuple[str, str]]:
+    packages = {module.rpartition(".")[0] for module in modules} - {""}
+    siblings = {f"{package}.{info.name}" for package in packages
+                for info in pkgutil.iter_modules(importlib.import_module(package).__path__)}  # fmt: skip
+    return {
+        (module, name)
+        for module in modules | siblings
+        for name, function in inspect.getmembers(importlib.import_module(module), inspect.isfunction)
+        if function.__module__ == module and not name.startswith("_")
+    }
+
+
+def _refuse(faults: list[Exception]) -> None:
+    if faults:
+        raise ContractError("\n".join(dict.fromkeys(str(fault) for fault in faults)))

@@ -1,0 +1,21 @@
+"""
+What an operation does beyond its handler, because its contract declares it.
+
+A policy is a function of a compiled operation and of what the operation does. It
+returns what the operation shall do instead, or None if the contract of the operation
+does not ask for the policy: an operation pays only for what it declares.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from contract.answering.response import Answer
+from contract.request import Request
+
+if TYPE_CHECKING:
+    from contract.operation import Operation
+
+Perform = Callable[[Request, Any], Answer]
+"""What an operation does with a request and the session of its unit of work."""
+
+Policy = Callable[["Operation", Perform], Perform | None]

@@ -1,0 +1,75 @@
+"""Entity tags (RFC 9110, section 13): which version the caller has, and whether it is still the current one."""
+
+import re
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from contract.answering.response import Answer
+from contract.document import at
+from contract.policies import Perform
+from contract.problems import Problem
+from contract.request import Request
+
+if TYPE_CHECKING:
+    from contract.operation import Operation
+
+_TAG = re.compile(rb'(?:W/)?"[^"]*"')
+
+
+def conditional(operation: "Operation", perform: Perform) -> Perform | None:
+    """
+    `ETag` header in the response, `If-None-Match` and `If-Match` parameters.
+
+    A tag is of the bytes of the representation. `If-Match` compares with what GET on the
+    same path answers in the same unit of work, which is why that runs guarded: see `Seam`.
+    """
+    tagged = "etag" in operation.success.headers
+    revalidates = operation.has_header("if-none-match")
+    current = _current(operation) if operation.has_header("if-match") else None
+    if not (tagged or current):
+        if revalidates:
+            raise at(operation.spec, f"{operation.id} takes If-None-Match, but its response declares no ETag.")
+        return None
+    must_match = any(p.name.lower() == "if-match" and p.required for p in operation.parameters.every)
+
+    def perform_conditionally(request: Request, session: Any) -> Answer:
+        seen = None
+        if current:
+            wanted = request.headers.get(b"if-match")
+            if wanted is None and must_match:
+                raise Problem(428, "Say in If-Match which version you change: the ETag that you read.")
+            if wanted is not None:
+                # What was read is held until the handler is done: a session forgets what nobody holds.
+                seen = current(request, session)
+                if not _names(wanted, etag(seen.body), weak=False):
+                    raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
+        answer = perform(request, session)
+        if tagged:
+            tag = etag(answer.body)
+            answer.headers.append((b"etag", tag))
+            if revalidates and (known := request.headers.get(b"if-none-match")) and _names(known, tag, weak=True):
+                return Answer(304, b"", [header for header in answer.headers if header[0] != b"content-type"])
+        return answer
+
+    return perform_conditionally
+
+
+def etag(body: bytes) -> bytes:
+    return b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+
+
+def _names(header: bytes, tag: bytes, weak: bool) -> bool:
+    if header.strip() == b"*":
+        return True
+    return any((found.removeprefix(b"W/") if weak else found) == tag for found in _TAG.findall(header))
+
+
+def _current(operation: "Operation") -> Perform:
+    get = operation.path.operations.get("GET")
+    if get is None or "etag" not in get.success.headers:
+        raise at(operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag.")
+
+    def current(request: Request, session: Any) -> Answer:
+        return get.success.answer(get.call(request, session))
+
+    return current

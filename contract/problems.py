@@ -1,0 +1,72 @@
+"""Problem details (RFC 9457): the one form of every error."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+MEDIA_TYPE = b"application/problem+json"
+
+Fault = dict[str, str]
+"""One thing wrong with a request: `pointer` (RFC 6901) or `parameter` and `in`, `detail`, `code`."""
+
+
+class Problem(Exception):
+    """An answer that says what went wrong, and where: `errors` has one entry for each fault."""
+
+    def __init__(
+        self, status: int, detail: str, errors: list[Fault] | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors or []
+        self.headers = headers or {}
+
+    def body(self, instance: str, request_id: str) -> bytes:
+        """Return the problem as JSON, about the request to *instance*."""
+        title = HTTPStatus(self.status).phrase
+        made: dict[str, Any] = {
+            "type": f"/problems#{title.lower().replace(' ', '-')}",
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "request_id": request_id,
+        }
+        if self.errors:
+            made["errors"] = self.errors
+        return orjson.dumps(made)
+
+
+class BrokenPromise(Exception):
+    """The answer is not what the contract says: the caller gets a 500, and nothing is changed."""
+
+
+Translation = Callable[[Any], Problem]
+
+
+class Errors:
+    """The one table of which error of the program is which problem; a subclass follows its base."""
+
+    def __init__(self, table: Mapping[type[Exception], int | Translation]) -> None:
+        self.table = table
+
+    def problem(self, error: Exception) -> Problem | None:
+        """Return the problem that *error* is to a caller, or None if it is a failure of the program."""
+        if isinstance(error, Problem):
+            return error
+        for kind in type(error).__mro__:
+            entry = self.table.get(kind)
+            if entry is not None:
+                return Problem(entry, str(error)) if isinstance(entry, int) else entry(error)
+        return None
+
+
+def parameter_fault(place: str, name: str, detail: str, code: str) -> Fault:
+    return {"parameter": name, "in": place, "detail": detail, "code": code}
+
+
+def body_fault(pointer: str, detail: str, code: str) -> Fault:
+    return {"pointer": pointer, "detail": detail, "code": code}

@@ -1,0 +1,1 @@
+"""What the request brings, as Python values, with all that is wrong with it found at once."""

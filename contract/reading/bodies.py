@@ -1,0 +1,141 @@
+"""Reads the body of a request: as much as is allowed, as the media type the contract declares."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import orjson
+from marshmallow import ValidationError
+
+from contract.document import at
+from contract.problems import Fault, Problem, body_fault
+from contract.reading.forms import Form, without_files
+from contract.representations import Representations
+from contract.request import ClientGone, Limits, Request
+from contract.schemas import Schemas, pointer
+
+Parse = Callable[[Request, AsyncIterator[bytes]], Awaitable[Any]]
+
+
+class Body:
+    """The request body of one operation."""
+
+    def __init__(
+        self, spec: dict[str, Any], schemas: Schemas, representations: Representations, limits: Limits
+    ) -> None:
+        self.required: bool = spec.get("required", False)
+        self.limits = limits
+        self._kinds: dict[bytes, _Kind] = {}
+        for media_type, content in spec["content"].items():
+            self._kinds[media_type.lower().encode()] = _Kind(media_type, content, schemas, representations)
+        self._accepted = ", ".join(spec["content"])
+
+    async def read(self, request: Request, faults: list[Fault]) -> Any:
+        """Return the body as Python values, or add to *faults* all that is wrong with it.
+
+        Raises Problem: 400 if it is not what its media type says, 408 if it does not come,
+        413 if it is too large, 415 if it is of another media type. Raises ClientGone.
+        """
+        headers = request.headers
+        header = headers.get(b"content-type", b"")
+        length = headers.get(b"content-length")
+        if length is not None and length.isdigit() and int(length) > self.limits.body_size:
+            raise self._too_large()
+        if not header and (length == b"0" or (length is None and b"transfer-encoding" not in headers)):
+            if self.required:
+                raise Problem(400, "A body is required.", [body_fault("", "The body is required.", "required")])
+            return None
+        kind = self._kinds.get(header) or self._kinds.get(header.partition(b";")[0].strip().lower())
+        if kind is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Problem(415, f"The body must be {self._accepted}, not encoded.", headers={"Accept": self._accepted})
+        try:
+            async with asyncio.timeout(self.limits.body_seconds):
+                value = await kind.parse(request, self._chunks(request))
+        except TimeoutError:
+            raise Problem(
+                408, f"The body did not come within {self.limits.body_seconds:g} seconds.", headers={"Connection": "close"}
+            ) from None
+        return kind.checked(value, faults)
+
+    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
+        size, more = 0, True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self.limits.body_size:
+                raise self._too_large()
+            more = message.get("more_body", False)
+            yield chunk
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            413, f"The body may have at most {self.limits.body_size} bytes.", headers={"Connection": "close"}
+        )
+
+
+class _Kind:
+    """A body of one media type."""
+
+    def __init__(
+        self, media_type: str, content: dict[str, Any], schemas: Schemas, representations: Representations
+    ) -> None:
+        self.schema = content.get("schema", True)
+        self.representations = representations
+        self.load = representations.loader(self.schema)
+        name = media_type.lower()
+        self.parse: Parse
+        if name == "application/json" or name.endswith("+json"):
+            self.parse, schema, self.is_form = _json, self.schema, False
+        elif name in ("multipart/form-data", "application/x-www-form-urlencoded"):
+            form = Form(self.schema, content.get("encoding", {}), schemas)
+            self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
+            schema, self.is_form = form.schema, True
+        else:
+            raise at(content, f"a body of {media_type} cannot be read; JSON and forms can.")
+        self.validator = schemas.validator(schema, "request")
+
+    def checked(self, value: Any, faults: list[Fault]) -> Any:
+        seen = without_files(value) if self.is_form else value
+        if not self.validator.is_valid(seen):
+            faults += [body_fault(*told) for told in self.validator.faults(seen)]
+            return None
+        if self.load is None:
+            return value
+        try:
+            return self.load(value)
+        except ValidationError:
+            found = self.representations.misfits(self.schema, value)
+            faults += [body_fault(where, detail, "range") for where, detail in found]
+            return None
+
+
+async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
+    raw = request.raw = b"".join([chunk async for chunk in chunks])
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"The body is not JSON: {error}.") from None
+    if b"\\u0000" in raw and (found := _nul(value)) is not None:
+        raise Problem(
+            400, "The body has a NUL character.", [body_fault(found, "The text has a NUL character.", "nul")]
+        )
+    return value
+
+
+def _nul(value: Any) -> str | None:
+    """Return where a text in *value* has a NUL character; None if none has."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while waiting:
+        path, found = waiting.pop()
+        match found:
+            case str() if "\0" in found:
+                return pointer(path)
+            case dict():
+                waiting += [((*path, name), name) for name in found if "\0" in name]
+                waiting += [((*path, name), inner) for name, inner in found.items()]
+            case list():
+                waiting += [((*path, index), inner) for index, inner in enumerate(found)]
+    return None

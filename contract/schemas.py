@@ -1,0 +1,151 @@
+"""Validators made from the schemas of the contract, as the request or the response sees them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import jsonschema_rs
+
+from contract.document import Document, at
+
+Side = Literal["request", "response"]
+
+NAMES = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
+VALUES = frozenset({"enum", "const", "default", "example", "examples"})
+
+_HIDDEN = {"request": "readOnly", "response": "writeOnly"}
+_IMPLIED: dict[str, dict[str, Any]] = {
+    "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
+    "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
+    "decimal": {"pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
+}
+
+
+class Validator:
+    """Decides whether a JSON value is as a schema says, and tells what is not."""
+
+    __slots__ = ("_validator",)
+
+    def __init__(self, validator: jsonschema_rs.Draft202012Validator) -> None:
+        self._validator = validator
+
+    def is_valid(self, value: Any) -> bool:
+        try:
+            return self._validator.is_valid(value)
+        except ValueError:  # It is nested too deep for the validator.
+            return False
+
+    def faults(self, value: Any, most: int = 50) -> list[tuple[str, str, str]]:
+        """Return pointer, detail and code (the keyword that says so) of at most *most* faults; no value is quoted."""
+        found: list[tuple[str, str, str]] = []
+        try:
+            for error in self._validator.iter_errors(value):
+                found += _told(error)
+                if len(found) >= most:
+                    break
+        except ValueError:
+            found.append(("", "The value is nested too deep.", "depth"))
+        return found[:most]
+
+
+class Schemas:
+    """The schemas of one document; they are compiled once, and components are shared by name."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        components = document.raw.get("components", {}).get("schemas", {})
+        self._registry = jsonschema_rs.Registry(
+            [(f"urn:{side}", {"components": {"schemas": self._seen_by(side, components, names=True)}})
+             for side in ("request", "response")]
+        )  # fmt: skip
+
+    def validator(self, schema: Any, side: Side) -> Validator:
+        """Return the validator of *schema* as *side* sees it: what is read-only is no part of a request,
+        what is write-only no part of a response. Raises ContractError if it is no schema."""
+        seen = self._seen_by(side, schema)
+        try:
+            made = jsonschema_rs.Draft202012Validator(
+                seen, validate_formats=True, registry=self._registry, mask="The value"
+            )
+        except ValueError as error:
+            raise at(schema, f"not a schema: {str(error).splitlines()[0]}") from None
+        return Validator(made)
+
+    def flat(self, schema: Any) -> dict[str, Any]:
+        """Return *schema* with its reference followed and its `allOf` merged into it."""
+        schema = self.document.follow(schema)
+        if not isinstance(schema, dict):
+            return {}
+        if "allOf" not in schema:
+            return schema
+        merged: dict[str, Any] = {}
+        for part in [*schema["allOf"], {key: value for key, value in schema.items() if key != "allOf"}]:
+            for key, value in self.flat(part).items():
+                if key == "properties":
+                    merged[key] = {**merged.get(key, {}), **value}
+                elif key == "required":
+                    merged[key] = [*merged.get(key, ()), *(name for name in value if name not in merged.get(key, ()))]
+                else:
+                    merged[key] = value
+        return merged
+
+    def kinds(self, schema: Any) -> list[str]:
+        """Return the types that a value of *schema* can have, `null` among them; empty means any."""
+        schema = self.flat(schema)
+        declared = schema.get("type")
+        if declared is not None:
+            return [declared] if isinstance(declared, str) else list(declared)
+        values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+        choices = [kind for word in ("anyOf", "oneOf") for choice in schema.get(word, ()) for kind in self.kinds(choice)]
+        found = [_kind(value) for value in values] or choices or (["object"] if "properties" in schema else [])
+        return list(dict.fromkeys(found))
+
+    def _seen_by(self, side: str, node: Any, names: bool = False) -> Any:
+        match node:
+            case dict() if names:
+                return {name: self._seen_by(side, schema) for name, schema in node.items()}
+            case dict():
+                seen = {key: value if key in VALUES else self._seen_by(side, value, key in NAMES)
+                        for key, value in node.items()}  # fmt: skip
+                if isinstance(seen.get("$ref"), str) and seen["$ref"].startswith("#/"):
+                    seen["$ref"] = f"urn:{side}{seen['$ref']}"
+                if "properties" in seen:
+                    hidden = {name for name, schema in node["properties"].items() if self._hides(side, schema)}
+                    seen["properties"] = {n: s for n, s in seen["properties"].items() if n not in hidden}
+                    if "required" in seen:
+                        seen["required"] = [name for name in seen["required"] if name not in hidden]
+                for key, value in _IMPLIED.get(str(seen.get("format")), {}).items():
+                    seen.setdefault(key, value)
+                return seen
+            case list():
+                return [self._seen_by(side, item) for item in node]
+        return node
+
+    def _hides(self, side: str, schema: Any) -> bool:
+        return bool(self.flat(schema).get(_HIDDEN[side]))
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """Return *path* as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _kind(value: Any) -> str:
+    kinds: list[tuple[type, str]] = [
+        (bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"),
+    ]  # fmt: skip
+    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+
+
+def _told(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str, str, str]]:
+    """Yield what *error* says, at the member that is at fault and not at the object around it."""
+    path, kind = list(error.instance_path), error.kind
+    match kind:
+        case jsonschema_rs.ValidationErrorKind.Required(name):
+            yield pointer([*path, name]), "This member is required.", "required"
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(names):
+            for name in names:
+                yield pointer([*path, name]), "This member is not known here.", "additionalProperties"
+        case jsonschema_rs.ValidationErrorKind.FalseSchema():
+            yield pointer(path), "This is not allowed here.", "false"
+        case _:
+            yield pointer(path), error.message[:300] + ".", kind.name

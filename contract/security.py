@@ -1,0 +1,166 @@
+"""Knows the caller, by the security schemes of the contract and the functions they name."""
+
+import base64
+import binascii
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from connexion.utils import get_function_from_name
+
+from contract.document import Document, at
+from contract.problems import Problem
+from contract.reading.parameters import pairs
+from contract.request import Caller, Request
+
+Find = Callable[[Request], tuple[str, ...] | None]
+Verify = Callable[..., Caller | None | Awaitable[Caller | None]]
+
+
+class Scheme:
+    """One security scheme: where its credentials are, and which function says whose they are.
+
+    The function is named in the contract as Connexion names it (`x-bearerInfoFunc`, …). It
+    takes the credentials and, by name, what the program has for it; it returns the
+    caller, or None for credentials that are not valid. It may return an awaitable.
+    """
+
+    def __init__(self, name: str, spec: dict[str, Any], tools: Mapping[str, Any]) -> None:
+        self.name = name
+        self.find, word, self.challenge = _kind(name, spec)
+        self.scopes = _scopes(spec)
+        if word not in spec:
+            raise at(spec, f"security scheme {name}: {word} must name the function that knows the caller.")
+        try:
+            function = get_function_from_name(spec[word])
+        except (ImportError, AttributeError, ValueError) as error:
+            raise at(spec, f"security scheme {name}: {word} names {spec[word]}, which is not there ({error}).") from None
+        wanted = list(inspect.signature(function).parameters)[2 if word == "x-basicInfoFunc" else 1 :]
+        if missing := [tool for tool in wanted if tool not in tools]:
+            raise at(spec, f"security scheme {name}: {spec[word]} takes {', '.join(missing)}, which nobody gives it.")
+        self._verify: Verify = function
+        self._given = {tool: tools[tool] for tool in wanted}
+
+    async def caller(self, credentials: tuple[str, ...]) -> Caller | None:
+        found = self._verify(*credentials, **self._given)
+        if inspect.isawaitable(found):
+            return await found
+        return found
+
+
+class Security:
+    """The alternatives of one operation: each is schemes that must all hold, with the scopes they must grant."""
+
+    def __init__(self, requirements: list[dict[str, list[str]]], schemes: Mapping[str, Scheme]) -> None:
+        self.is_optional = {} in requirements
+        self._alternatives = [
+            [(schemes[name], frozenset(scopes)) for name, scopes in requirement.items()]
+            for requirement in requirements
+            if requirement
+        ]
+        challenges = [scheme.challenge for alternative in self._alternatives for scheme, _ in alternative]
+        self._challenge = ", ".join(dict.fromkeys(challenges))
+
+    async def caller(self, request: Request) -> Caller | None:
+        """Return who calls; None for nobody, where the contract allows that.
+
+        Raises a 401 Problem for credentials that are missing or not valid, also where they
+        are optional, and a 403 for valid ones whose scopes do not reach.
+        """
+        known: Caller | None = None
+        lacking: list[str] = []
+        for alternative in self._alternatives:
+            callers: list[Caller] = []
+            short: list[str] = []
+            for scheme, scopes in alternative:
+                credentials = scheme.find(request)
+                if credentials is None:
+                    break
+                caller = await scheme.caller(credentials)
+                if caller is None:
+                    detail = "The credentials are not valid, or no longer."
+                    raise Problem(401, detail, headers={"WWW-Authenticate": f'{scheme.challenge}, error="invalid_token"'})
+                callers.append(caller)
+                short += sorted(scopes - caller.scopes)
+            else:
+                if not short:
+                    return callers[0]
+                known, lacking = known or callers[0], lacking or short
+        if self.is_optional and (known or b"authorization" not in request.headers):
+            return known
+        if lacking:
+            raise self._forbidden(" ".join(lacking))
+        raise Problem(401, "This operation takes credentials.", headers={"WWW-Authenticate": self._challenge})
+
+    def _forbidden(self, lacking: str) -> Problem:
+        challenge = f'{self._alternatives[0][0][0].challenge}, error="insufficient_scope", scope="{lacking}"'
+        detail = f"The credentials do not reach this operation; it takes the scope {lacking}."
+        return Problem(403, detail, headers={"WWW-Authenticate": challenge})
+
+
+def schemes(document: Document, tools: Mapping[str, Any]) -> dict[str, Scheme]:
+    """Return the security schemes of *document* by name; raises ContractError if one cannot work."""
+    declared = document.raw.get("components", {}).get("securitySchemes", {})
+    return {name: Scheme(name, document.follow(spec), tools) for name, spec in declared.items()}
+
+
+def _kind(name: str, spec: dict[str, Any]) -> tuple[Find, str, str]:
+    """Return where the credentials are, the word that names the function, and the challenge (RFC 9110, section 11.6.1)."""
+    match spec:
+        case {"type": "http", "scheme": str(scheme)} if scheme.lower() == "bearer":
+            return _bearer, "x-bearerInfoFunc", 'Bearer realm="api"'
+        case {"type": "http", "scheme": str(scheme)} if scheme.lower() == "basic":
+            return _basic, "x-basicInfoFunc", 'Basic realm="api", charset="UTF-8"'
+        case {"type": "oauth2" | "openIdConnect"}:
+            return _bearer, "x-tokenInfoFunc", 'Bearer realm="api"'
+        case {"type": "apiKey", "in": "header", "name": str(field)}:
+            return _in_header(field), "x-apikeyInfoFunc", f'ApiKey realm="api", header="{field}"'
+        case {"type": "apiKey", "in": "query", "name": str(field)}:
+            return _in_query(field), "x-apikeyInfoFunc", f'ApiKey realm="api", parameter="{quote(field)}"'
+    raise at(spec, f"security scheme {name}: this type cannot be enforced; http, oauth2, openIdConnect and apiKey can.")
+
+
+def _scopes(spec: dict[str, Any]) -> frozenset[str] | None:
+    """Return the scopes that the scheme can grant; None if the contract does not say."""
+    if "x-roles" in spec:
+        return frozenset(scope for scopes in spec["x-roles"].values() for scope in scopes)
+    if "flows" in spec:
+        return frozenset(scope for flow in spec["flows"].values() for scope in flow.get("scopes", ()))
+    return None
+
+
+def _bearer(request: Request) -> tuple[str, ...] | None:
+    header = request.headers.get(b"authorization")
+    if header is None or header[:7].lower() != b"bearer ":
+        return None
+    return (header[7:].strip(b" ").decode("latin-1"),)
+
+
+def _basic(request: Request) -> tuple[str, ...] | None:
+    header = request.headers.get(b"authorization")
+    if header is None or header[:6].lower() != b"basic ":
+        return None
+    try:
+        name, colon, password = base64.b64decode(header[6:].strip(b" "), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return (name, password) if colon else ("", "")
+
+
+def _in_header(field: str) -> Find:
+    key = field.lower().encode("latin-1")
+
+    def find(request: Request) -> tuple[str, ...] | None:
+        header = request.headers.get(key)
+        return None if header is None else (header.decode("latin-1"),)
+
+    return find
+
+
+def _in_query(field: str) -> Find:
+    def find(request: Request) -> tuple[str, ...] | None:
+        found = pairs(request.scope["query_string"]).get(field)
+        return None if found is None else (found[0] if len(found) == 1 else "",)
+
+    return find

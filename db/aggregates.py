@@ -1,0 +1,49 @@
+"""What many rows of one thing are in one column of another."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Dialect, Select, String, Text, TypeDecorator
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+
+class Texts(TypeDecorator[list[str]]):
+    """A list of texts."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(_JsonTexts() if dialect.name == "sqlite" else ARRAY(Text()))
+
+
+class gathered(FunctionElement[list[str]]):
+    """The texts that a correlated `select(column)` gives, in its order, as one list: a page needs no second query."""
+
+    type = Texts()
+    inherit_cache = True
+    name = "gathered"
+
+    def __init__(self, texts: Select[tuple[str]]) -> None:
+        super().__init__(texts.scalar_subquery())
+
+
+@compiles(gathered, "postgresql")
+def _array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
+    return f"ARRAY{compiler.process(element.clauses, **options)}"
+
+
+@compiles(gathered, "sqlite")
+def _json_array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
+    column = element.clauses.clauses[0].element.exported_columns[0].name
+    return f"(SELECT json_group_array({column}) FROM {compiler.process(element.clauses, **options)})"
+
+
+class _JsonTexts(String):
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return json.loads

@@ -1,0 +1,41 @@
+"""The idioms of our columns: `id: Mapped[Id]`, `price: Mapped[Money]`, `created_at: Mapped[CreatedAt]`."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from uuid_utils.compat import uuid7
+
+from db.types import Amount, UTCDateTime, folded
+
+__all__ = ["CreatedAt", "DeletedAt", "Folded", "Id", "Money", "UTCDateTime", "UpdatedAt", "Versioned", "new_id", "now"]
+
+
+def now() -> datetime:
+    """This moment, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """A UUID that sorts by the time it was made and cannot be guessed."""
+    return uuid7()
+
+
+Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
+Money = Annotated[Decimal, mapped_column(Amount)]
+Folded = Annotated[str, mapped_column(folded())]
+CreatedAt = Annotated[datetime, mapped_column(default=now)]
+UpdatedAt = Annotated[datetime, mapped_column(default=now, onupdate=now)]
+DeletedAt = Annotated[datetime | None, mapped_column()]
+
+
+class Versioned:
+    """A model whose rows an update reaches only if nobody has changed them since they were read."""
+
+    version: Mapped[int] = mapped_column(default=1)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:
+        return {"version_id_col": cls.version}

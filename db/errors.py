@@ -1,0 +1,113 @@
+"""What can go wrong in the database, in words that are the same for both."""
+
+import re
+import sqlite3
+
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
+
+from db import Base
+
+
+class Unavailable(Exception):
+    """The database cannot answer now; it is worth trying again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InFlight(Exception):
+    """Another request with the same idempotency key is still being worked on."""
+
+
+def violated(error: IntegrityError) -> str:
+    """The name of the constraint or unique index that refused; empty where the database does not tell."""
+    cause = _cause(error)
+    if isinstance(cause, PostgresError):
+        return str(getattr(cause, "constraint_name", None) or "")
+    message = str(cause)
+    if columns := re.search(r"(?:UNIQUE|PRIMARY KEY) constraint failed: (.+)", message):
+        return _unique(columns[1].split(", "))
+    if check := re.search(r"CHECK constraint failed: (\w+)", message):
+        return check[1]
+    if message.startswith("FOREIGN KEY"):
+        return _foreign_key(error.statement or "")
+    return ""
+
+
+def is_lost_race(error: Exception) -> bool:
+    """Whether another transaction was faster, so that the same unit of work may succeed when it is done again."""
+    return isinstance(error, StaleDataError) or _state(_cause(error)) in ("40001", "40P01")
+
+
+def unavailable(error: Exception) -> Unavailable | None:
+    """How to say that the database cannot answer now, if that is what the error means."""
+    if isinstance(error, Unavailable):
+        return error
+    cause = _cause(error)
+    if is_lost_race(error):
+        return Unavailable("Others are changing the same data; try again.")
+    if _state(cause) in _TOO_SLOW or (isinstance(cause, sqlite3.OperationalError) and str(cause) == "interrupted"):
+        return Unavailable("The database took too long to answer.")
+    if _state(cause)[:2] in _AWAY or (isinstance(cause, InterfaceError) and "closed" in str(cause)):
+        return Unavailable("The database is not available.")
+    if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode & 0xFF in _SQLITE_AWAY:
+        return Unavailable("The database is not available.")
+    return None
+
+
+def is_lock_timeout(error: Exception) -> bool:
+    """Whether the statement waited in vain for what another transaction holds."""
+    return _state(_cause(error)) == "55P03"
+
+
+_TOO_SLOW = ("57014", "55P03")
+_AWAY = ("08", "53", "57")
+_SQLITE_AWAY = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The driver's own error."""
+    while isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    return error.__cause__ if type(error).__module__.startswith("sqlalchemy") and error.__cause__ else error
+
+
+def _state(error: BaseException) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
+
+
+def _unique(columns: list[str]) -> str:
+    table = Base.metadata.tables[columns[0].partition(".")[0]]
+    wanted = {column.partition(".")[2] for column in columns}
+    keys: list[PrimaryKeyConstraint | Index] = [table.primary_key, *(i for i in table.indexes if i.unique)]
+    return next((str(key.name) for key in keys if {column.name for column in key.columns} == wanted), "")
+
+
+def _foreign_key(statement: str) -> str:
+    # SQLite does not say which one; where only one can be meant, it is that one.
+    found = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"?(\w+)", statement, re.IGNORECASE)
+    if found is None:
+        return ""
+    table = Base.metadata.tables[found[2]]
+    deletes = found[1].upper() == "DELETE FROM"
+    keys = _referring(table) if deletes else list(table.foreign_key_constraints)
+    return str(keys[0].name) if len(keys) == 1 else ""
+
+
+def _referring(table: Table) -> list[ForeignKeyConstraint]:
+    return [
+        key
+        for other in Base.metadata.tables.values()
+        for key in other.foreign_key_constraints
+        if key.referred_table is table and key.ondelete == "RESTRICT"
+    ]

@@ -1,0 +1,64 @@
+"""Runs plain functions on the event loop, in greenlets that step aside while something is awaited."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, TypeVarTuple
+
+from greenlet import getcurrent, greenlet
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Greenlets:
+    """Greenlets that are kept and used again: to start one costs more than all it does for a short read."""
+
+    def __init__(self) -> None:
+        self._free: list[_Worker] = []
+
+    async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """
+        Call the function; inside it SQLAlchemy's `await_` waits without blocking the loop.
+
+        What is thrown in from outside, such as a cancellation, is raised where the function waits.
+        """
+        worker = self._free.pop() if self._free else _Worker()
+        worker.gr_context = getcurrent().gr_context
+        awaited = worker.switch(function, arguments)
+        while awaited is not _DONE:
+            try:
+                value = await awaited
+            except BaseException as error:
+                awaited = worker.throw(error)
+            else:
+                awaited = worker.switch(value)
+        answer, raised = worker.answer, worker.raised
+        worker.answer = worker.raised = worker.gr_context = None
+        self._free.append(worker)
+        if raised is not None:
+            try:
+                raise raised
+            finally:
+                del raised
+        return answer  # type: ignore[no-any-return]
+
+
+_DONE: Any = object()
+
+
+class _Worker(greenlet):
+    # SQLAlchemy's asyncpg dialect awaits only in greenlets that say they can.
+    __sqlalchemy_greenlet_provider__: ClassVar = True
+
+    answer: Any = None
+    raised: BaseException | None = None
+
+    def run(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        parent = self.parent
+        assert parent is not None
+        while True:
+            try:
+                self.answer = function(*arguments)
+            except BaseException as error:
+                self.raised = error
+            del function, arguments
+            function, arguments = parent.switch(_DONE)

@@ -1,0 +1,93 @@
+"""Brings a database to the schema of this release, or says which one it has."""
+
+import asyncio
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, NullPool, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.orm import Session
+
+from db.sqlite import sqlite_engine
+
+T = TypeVar("T")
+
+_CONFIG = Path(__file__).resolve().parent.parent / "alembic.ini"
+_LOCK = 0x4143434F5244
+_PATIENCE = 60.0
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Apply what is missing; several servers may do so at once. All of it is applied, or nothing."""
+    command.upgrade(_config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Undo migrations until the database is at this revision; "base" undoes them all."""
+    command.downgrade(_config(url), revision)
+
+
+def current(url: str) -> str | None:
+    """The revision the database is at, if it has any."""
+    return connected(url, _revision)
+
+
+def applied(session: Session) -> str | None:
+    """The same, for a session."""
+    return _revision(session.connection())
+
+
+@cache
+def head() -> str:
+    """The revision this release needs."""
+    revision = ScriptDirectory.from_config(Config(_CONFIG)).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def connected(url: str, perform: Callable[[Connection], T], *, alone: bool = False) -> T:
+    """
+    What `perform` returns for a connection in a transaction; raising rolls back.
+
+    Alone it waits until no other server is in here for the same database.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _on_sqlite(parsed, perform, alone)
+    return asyncio.run(_on_postgresql(parsed, perform, alone))
+
+
+def _on_sqlite(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
+    with sqlite_engine(url, timeout=_PATIENCE).connect() as connection:
+        # Rebuilding a table, which is how SQLite alters one, must not touch the rows that refer to it.
+        connection.exec_driver_sql("pragma foreign_keys=off")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
+        answer = perform(connection)
+        if broken := connection.exec_driver_sql("pragma foreign_key_check").all():
+            raise ValueError(f"{len(broken)} rows would refer to nothing, the first of {broken[0][0]}.")
+        connection.commit()
+        return answer
+
+
+async def _on_postgresql(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
+    engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    async with engine.begin() as connection:
+        if alone:
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        return await connection.run_sync(perform)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config(url: str) -> Config:
+    config = Config(_CONFIG)
+    config.attributes["url"] = url
+    return config

@@ -1,0 +1,12 @@
+"""The tables, one module each."""
+
+from db.models.category import Category
+from db.models.idempotency_key import IdempotencyKey
+from db.models.product import Product
+from db.models.product_tag import ProductTag
+from db.models.refresh_token import RefreshToken
+from db.models.tag import Tag
+from db.models.user import User
+from db.models.user_session import UserSession
+
+__all__ = ["Category", "IdempotencyKey", "Product", "ProductTag", "RefreshToken", "Tag", "User", "UserSession"]

@@ -1,0 +1,20 @@
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db import Base
+from db.columns import CreatedAt, Folded, Id, UpdatedAt, Versioned
+
+
+class Category(Versioned, Base):
+    """What kind of thing a product is; it stays while products are of it."""
+
+    __tablename__ = "categories"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[Folded]
+    description: Mapped[str | None] = mapped_column(String(2000))
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+    __table_args__ = (Index("uq_categories_name_key", "name_key", unique=True),)

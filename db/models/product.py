@@ -1,0 +1,43 @@
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from db import Base
+from db.columns import CreatedAt, DeletedAt, Folded, Id, Money, UpdatedAt, Versioned
+from db.indexes import deleted, live
+from db.models.category import Category
+from db.models.product_tag import ProductTag
+
+
+class Product(Versioned, Base):
+    """Something the shop sells. `search` is the folded name and description; a deleted product's sku is free again."""
+
+    __tablename__ = "products"
+
+    id: Mapped[Id]
+    sku: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(150))
+    name_key: Mapped[Folded]
+    search: Mapped[Folded]
+    description: Mapped[str | None] = mapped_column(Text)
+    price: Mapped[Money]
+    stock: Mapped[int] = mapped_column(default=0)
+    category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.id", ondelete="RESTRICT"), index=True)
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+    deleted_at: Mapped[DeletedAt]
+
+    category: Mapped[Category] = relationship()
+    tags: Mapped[list[ProductTag]] = relationship(order_by=ProductTag.position, cascade="all, delete-orphan")
+
+    __table_args__ = (
+        CheckConstraint("price > 0", name="price"),
+        CheckConstraint("stock >= 0", name="stock"),
+        live("uq_products_sku", "sku", unique=True),
+        live("ix_products_name_key_id", "name_key", "id"),
+        live("ix_products_price_id", "price", "id"),
+        live("ix_products_stock_id", "stock", "id"),
+        live("ix_products_created_at_id", "created_at", "id"),
+        deleted("ix_products_deleted_at"),
+    )

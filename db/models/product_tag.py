@@ -1,0 +1,19 @@
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from db import Base
+from db.models.tag import Tag
+
+
+class ProductTag(Base):
+    """That a product has a tag, and at which place among its tags."""
+
+    __tablename__ = "product_tags"
+
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
+    tag_id: Mapped[UUID] = mapped_column(ForeignKey("tags.id", ondelete="RESTRICT"), primary_key=True, index=True)
+    position: Mapped[int]
+
+    tag: Mapped[Tag] = relationship()

@@ -1,0 +1,18 @@
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db import Base
+from db.columns import CreatedAt, Folded, Id
+
+
+class Tag(Base):
+    """A word that products are found by, made when a product first has it."""
+
+    __tablename__ = "tags"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(50))
+    name_key: Mapped[Folded]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (Index("uq_tags_name_key", "name_key", unique=True),)

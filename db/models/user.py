@@ -1,0 +1,33 @@
+from sqlalchemy import CheckConstraint, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db import Base
+from db.columns import CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
+from db.indexes import deleted, live
+
+
+class User(Versioned, Base):
+    """Somebody who may log in. A deleted user's username and email are free again."""
+
+    __tablename__ = "users"
+
+    id: Mapped[Id]
+    username: Mapped[str] = mapped_column(String(64))
+    username_key: Mapped[Folded]
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[Folded]
+    name: Mapped[str | None] = mapped_column(String(100))
+    age: Mapped[int | None]
+    role: Mapped[str] = mapped_column(String(32))
+    is_active: Mapped[bool] = mapped_column(default=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+    deleted_at: Mapped[DeletedAt]
+
+    __table_args__ = (
+        CheckConstraint("age >= 0", name="age"),
+        live("uq_users_username_key", "username_key", unique=True),
+        live("uq_users_email_key", "email_key", unique=True),
+        deleted("ix_users_deleted_at"),
+    )

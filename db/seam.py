@@ -1,0 +1,164 @@
+"""
+Where handlers run. They are plain functions with a plain session and never know.
+
+On PostgreSQL they run on the event loop, in a greenlet that steps aside while the database
+works. On SQLite, where the database is in this process, they run in threads.
+"""
+
+import asyncio
+import logging
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.orm import Session
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
+
+from db.errors import is_lost_race, unavailable
+from db.greenlets import Greenlets
+from db.postgresql import PostgresPool
+from db.sessions import Mode, Pool, UnitSession
+from db.sqlite import SqlitePool, sqlite_engine
+from db.threads import Threads
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+"""How often in all a unit of work is done that others were faster than."""
+
+
+def open_seam(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, statement_timeout: float = 10.0) -> "Seam":
+    """
+    The seam to the database of this URL, `postgresql://…` or `sqlite:///…`.
+
+    It opens up to `pool_size` connections for reading and as many for writing (SQLite has one
+    writer), each when it is first needed.
+    """
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "postgresql":
+            return _GreenletSeam(parsed, pool_size, pool_timeout, statement_timeout)
+        case "sqlite":
+            return _ThreadSeam(parsed, pool_size, pool_timeout, statement_timeout)
+        case other:
+            raise ValueError(f"The database is PostgreSQL or SQLite, not {other}.")
+
+
+def aside(function: Callable[..., T], *arguments: Any) -> T:
+    """
+    Run a slow function that needs no session, and let others be served meanwhile.
+
+    Close the session before: what it holds, others wait for.
+    """
+    if in_greenlet():
+        return await_only(asyncio.to_thread(function, *arguments))
+    return function(*arguments)
+
+
+def after_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
+    """Have the function called once the session's unit of work is committed, never if it is rolled back."""
+    if not isinstance(session, UnitSession):
+        raise TypeError("Only the sessions that a seam hands out know when they are committed.")
+    session.committed.append(partial(function, *arguments))
+
+
+class Seam(ABC):
+    """Runs units of work: returning commits, raising rolls back."""
+
+    async def run(self, mode: Mode, perform: Callable[..., T], *arguments: Any) -> T:
+        """
+        Return what `perform(*arguments, session)` returns.
+
+        "read" can only read, each statement by itself; "write" is a transaction; "guarded" is one
+        in which what was read has not changed by the time of the commit. A unit of work that
+        another transaction overtook is done again from its beginning. Raises Unavailable when the
+        database cannot answer now.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._run(mode, perform, arguments)
+            except Exception as error:
+                if attempt == TRIES or not is_lost_race(error):
+                    reason = unavailable(error)
+                    if reason is None or reason is error:
+                        raise
+                    raise reason from error
+            await asyncio.sleep(random.uniform(0, 0.01 * 4**attempt))
+        raise AssertionError
+
+    async def open(self) -> None:
+        """Prove that the database can be reached; raises Unavailable."""
+        await self.run("read", UnitSession.hold)
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close all connections."""
+
+    @abstractmethod
+    async def _run(self, mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T: ...
+
+
+class _GreenletSeam(Seam):
+    def __init__(self, url: URL, size: int, timeout: float, statement_timeout: float) -> None:
+        url = url.set(drivername="postgresql+asyncpg")
+        limits = {
+            "application_name": "accord",
+            "statement_timeout": f"{statement_timeout * 1000:.0f}",
+            "lock_timeout": f"{statement_timeout * 500:.0f}",
+        }
+        reads = PostgresPool(url, size=size, timeout=timeout, settings=limits | {"default_transaction_read_only": "on"})
+        writes = PostgresPool(url, size=size, timeout=timeout, settings=limits)
+        self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "guarded": writes}
+        self._greenlets = Greenlets()
+
+    async def _run(self, mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        return await self._greenlets.run(_work, self._pools[mode], mode, perform, arguments)
+
+    async def close(self) -> None:
+        for mode in ("read", "write"):
+            await self._greenlets.run(self._pools[mode].close)
+
+
+class _ThreadSeam(Seam):
+    def __init__(self, url: URL, size: int, timeout: float, statement_timeout: float) -> None:
+        reads = SqlitePool(sqlite_engine(url, timeout=statement_timeout, is_read_only=True), size=size, timeout=timeout)
+        writes = SqlitePool(sqlite_engine(url, timeout=statement_timeout), size=1, timeout=timeout)
+        reading = Threads("read", size=size, timeout=timeout)
+        writing = Threads("write", size=size, timeout=timeout)
+        self._lanes: dict[Mode, tuple[Threads, SqlitePool]] = {
+            "read": (reading, reads),
+            "write": (writing, writes),
+            "guarded": (writing, writes),
+        }
+
+    async def _run(self, mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        threads, pool = self._lanes[mode]
+        return await threads.run(_work, pool, mode, perform, arguments)
+
+    async def close(self) -> None:
+        for mode in ("read", "write"):
+            threads, pool = self._lanes[mode]
+            await asyncio.to_thread(threads.close)
+            pool.close()
+
+
+def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    session = UnitSession(pool, mode)
+    try:
+        answer = perform(*arguments, session)
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    for function in session.committed:
+        try:
+            function()
+        except Exception:
+            log.exception("What follows the commit failed.")
+    return answer

@@ -1,0 +1,120 @@
+"""The session of a unit of work, and what it asks of the connection under it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, TypeVar
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.orm import Session
+
+Mode = Literal["read", "write", "guarded"]
+
+
+class Held(Protocol):
+    """A connection that stays open between units of work."""
+
+    @property
+    def connection(self) -> Connection:
+        """The same connection as SQLAlchemy speaks to it."""
+
+    def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """All rows, from the driver itself; the statement is prepared once."""
+
+    def begin(self, mode: Mode) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+
+H = TypeVar("H", bound=Held)
+
+
+class Pool(Protocol[H]):
+    """Where connections are taken from, one for each unit of work at a time."""
+
+    def take(self) -> H:
+        """A connection outside of any transaction; raises Unavailable when there is none in time."""
+
+    def give(self, held: H) -> None:
+        """Take it back; one that is broken or still in a transaction is thrown away."""
+
+
+class UnitSession(Session):
+    """
+    A session that takes its connection, and begins its transaction, when it is first used.
+
+    What makes a Session is set up only when somebody asks for more than compiled queries,
+    which need nothing of it: most reads never do. `close`, `commit` and `rollback` give the
+    connection back, as with any session; the next use takes one again.
+    """
+
+    def __init__(self, pool: Pool[Any], mode: Mode) -> None:
+        self._pool = pool
+        self._mode = mode
+        self._held: Held | None = None
+        self.committed: list[Callable[[], object]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if self._is_set_up:
+            raise AttributeError(name)
+        super().__init__(expire_on_commit=False)
+        return getattr(self, name)
+
+    def hold(self) -> Held:
+        """The connection of this unit, in its transaction."""
+        if self._held is None:
+            held = self._pool.take()
+            try:
+                held.begin(self._mode)
+            except BaseException:
+                self._pool.give(held)
+                raise
+            self._held = held
+        return self._held
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which SQL is spoken."""
+        return self.hold().connection.dialect
+
+    def get_bind(self, *_: object, **__: object) -> Connection:
+        return self.hold().connection
+
+    def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """Rows of a statement in the driver's own words, after what is pending was written."""
+        if self._is_set_up:
+            self.flush()
+        return self.hold().fetch(sql, arguments)
+
+    def commit(self) -> None:
+        if self._is_set_up:
+            super().commit()
+        self._end(commit=True)
+
+    def rollback(self) -> None:
+        self.committed.clear()
+        try:
+            if self._is_set_up:
+                super().rollback()
+        finally:
+            self._end(commit=False)
+
+    def close(self) -> None:
+        self.committed.clear()
+        try:
+            if self._is_set_up:
+                super().close()
+        finally:
+            self._end(commit=False)
+
+    @property
+    def _is_set_up(self) -> bool:
+        return "identity_map" in self.__dict__
+
+    def _end(self, *, commit: bool) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            try:
+                held.commit() if commit else held.rollback()
+            finally:
+                self._pool.give(held)

@@ -1,0 +1,87 @@
+"""Column types that mean the same on both databases: identifiers, amounts of money, moments in time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Numeric, String, TypeDecorator, Uuid
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.types import TypeEngine
+
+
+class Identifier(TypeDecorator[UUID]):
+    """A UUID; on SQLite it is stored as its canonical text. Bound values may be that text, too."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(_CanonicalText(36) if dialect.name == "sqlite" else Uuid())
+
+
+class Amount(TypeDecorator[Decimal]):
+    """An amount of money, exact and with two decimal places; a value with more is refused, not rounded."""
+
+    impl = Numeric(12, 2)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(_Cents() if dialect.name == "sqlite" else Numeric(12, 2))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | None:
+        if value is None:
+            return None
+        amount = value.quantize(_CENT)
+        if amount != value:
+            raise ValueError("An amount of money has at most two decimal places.")
+        return amount
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """A moment in time, always aware and always UTC; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(_IsoText() if dialect.name == "sqlite" else DateTime(timezone=True))  # type: ignore[no-untyped-call]
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A moment in time needs a time zone.")
+        return value.astimezone(UTC)
+
+
+def folded() -> String:
+    """Text made by `db.text.fold`, in the order of its code points on both databases."""
+    return String().with_variant(String(collation="C"), "postgresql")
+
+
+_CENT = Decimal("0.01")
+
+
+class _CanonicalText(CHAR):
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        return lambda value: None if value is None else str(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return lambda value: None if value is None else UUID(value)
+
+
+class _Cents(BigInteger):
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        return lambda value: None if value is None else int(value.scaleb(2))
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return lambda value: None if value is None else Decimal(value).scaleb(-2)
+
+
+class _IsoText(sqlite.DATETIME):
+    """Text of one length with the offset written out: it sorts by time and is read back aware."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        return lambda value: None if value is None else value.isoformat(timespec="microseconds")

@@ -1,0 +1,34 @@
+from services import products
+
+
+def list_products(
+    session, cursors, page, per_page, sort, cursor=None, fields=None,
+    category=None, tag=None, min_price=None, max_price=None, in_stock=None, q=None,
+):  # fmt: skip
+    filters = {"category": category, "min_price": min_price, "max_price": max_price, "in_stock": in_stock}
+    asked = {"sort": sort, "page": page, "per_page": per_page, "cursor": cursor, "fields": fields, "tag": tag, "q": q}
+    return products.find(session, cursors, **asked, **filters)
+
+
+def create_product(session, body):
+    return products.create(session, **body)
+
+
+def get_product(session, product_id):
+    return products.get(session, product_id)
+
+
+def replace_product(session, product_id, body):
+    return products.replace(session, product_id, **body)
+
+
+def update_product(session, product_id, body):
+    return products.update(session, product_id, **body)
+
+
+def delete_product(session, product_id):
+    products.delete(session, product_id)
+
+
+def restore_product(session, product_id):
+    return products.restore(session, product_id)

@@ -1,0 +1,13 @@
+from services import health
+
+
+def get_index(about):
+    return about
+
+
+def get_liveness():
+    return {"status": "ok"}
+
+
+def get_readiness(session):
+    return health.check(session)

@@ -1,0 +1,301 @@
+"""Puts the service together, and is its command line."""
+
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import click
+import uvicorn
+from connexion import FlaskApp
+from connexion.exceptions import ResolverError
+from connexion.middleware.exceptions import ExceptionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.server_error import ServerErrorMiddleware
+from connexion.resolver import Resolver
+from connexion.spec import OpenAPISpecification
+from flask import request
+from sqlalchemy.exc import DBAPIError
+
+import pages
+import settings as configuration
+from contract.document import ContractError, Document
+from contract.operation import Operation
+from contract.pipeline import Contract
+from contract.problems import Errors, Problem, body_fault, parameter_fault
+from contract.request import Limits
+from db import migrations
+from db.errors import InFlight, Unavailable
+from db.idempotency import IdempotencyKeys
+from db.seam import Seam, open_seam
+from db.sessions import Mode
+from services import demo, sessions
+from services import errors as business
+from services.keys import KeysError, open_keys
+from services.pages import Cursors
+from services.passwords import Passwords
+from services.revocations import Revocations
+from services.tokens import Tokens
+from settings import Settings, SettingsError
+
+ROOT = Path(__file__).resolve().parent
+INDEX = ROOT / "openapi" / "v1" / "openapi.yaml"
+PUBLISHED = "/api/v1/openapi"
+
+T = TypeVar("T")
+
+# Connexion's own schema is of OpenAPI 3.0; the contract is checked by the engine, and in the tests as 3.1.
+OpenAPISpecification.openapi_schema = {}
+
+ERRORS = Errors({
+    business.Malformed: lambda error: _told(400, error),
+    business.Unauthenticated: lambda error: Problem(401, str(error), headers={"WWW-Authenticate": 'Bearer realm="api"'}),
+    business.NotFound: 404,
+    business.Conflict: lambda error: _told(409, error),
+    business.Invalid: lambda error: _told(422, error),
+    InFlight: 409,
+    Unavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
+})  # fmt: skip
+
+
+def create_app(settings: Settings) -> FlaskApp:
+    """Return the service; raises ContractError or KeysError rather than a service that does not keep its contract."""
+    seam = open_seam(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        pool_timeout=settings.database_pool_timeout,
+        statement_timeout=settings.database_statement_timeout,
+    )
+    contract = _contract(settings, seam)
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+        await seam.close()
+
+    app = FlaskApp(
+        __name__,
+        lifespan=lifespan,
+        middlewares=[contract.before, ServerErrorMiddleware, ExceptionMiddleware, LifespanMiddleware],
+    )
+    app.add_api(contract.documents[0].raw, resolver=Resolver(_nowhere), resolver_error=404)
+    pages.register(app.app, api=f"{PUBLISHED}.json", problems=ROOT / "openapi" / "problems.md")
+    app.app.register_error_handler(404, _no_page)
+    app.contract = contract
+    return app
+
+
+def application() -> FlaskApp:
+    """Return the service as the environment sets it; a server process calls this."""
+    app = create_app(configuration.load())
+    # What is there now stays: the garbage collector need not look at it again, and may look less often.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    return app
+
+
+def _contract(settings: Settings, seam: Seam) -> Contract:
+    document = Document.read(INDEX)
+    keys = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
+    access_lifetime = timedelta(seconds=settings.access_token_lifetime)
+
+    async def read_revoked(moment: datetime) -> Any:
+        return await seam.run("read", lambda session: sessions.revoked_since(session, moment))
+
+    tools = {
+        "about": {
+            "name": document.raw["info"]["title"],
+            "version": document.raw["info"]["version"],
+            "documentation": "/docs",
+            "contract": f"{PUBLISHED}.json",
+        },
+        "cursors": Cursors(lambda: list(keys.current().keys.values())[-1].secret()["d"].encode()),
+        "keys": keys,
+        "passwords": _passwords(settings),
+        "revocations": Revocations(read_revoked, token_lifetime=access_lifetime),
+        "tokens": Tokens(
+            keys,
+            issuer=settings.issuer,
+            audience=settings.audience,
+            access_lifetime=access_lifetime,
+            refresh_lifetime=timedelta(seconds=settings.refresh_token_lifetime),
+            roles=document.raw["components"]["securitySchemes"]["bearer"]["x-roles"],
+        ),
+    }
+    contract = Contract(
+        seam=seam,
+        errors=ERRORS,
+        tools=tools,
+        store=IdempotencyKeys(timedelta(hours=24)),
+        limits=Limits(settings.body_limit, settings.body_timeout),
+    )
+    contract.add(document, PUBLISHED)
+    contract.check_handlers()
+    return contract
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(memory_kib=settings.password_memory_kib, time_cost=settings.password_time_cost)
+
+
+def _told(status: int, error: business.ServiceError) -> Problem:
+    fault = None
+    if error.pointer is not None:
+        fault = body_fault(error.pointer, str(error), type(error).__name__.lower())
+    elif error.parameter is not None:
+        fault = parameter_fault("query", error.parameter, str(error), type(error).__name__.lower())
+    return Problem(status, str(error), [fault] if fault else None)
+
+
+def _nowhere(name: str) -> Any:
+    """Keep operations out of Flask: the contract serves them, Flask has the pages beside it."""
+    raise ResolverError(name)
+
+
+def _no_page(_: Exception) -> tuple[bytes, int, dict[str, str]]:
+    problem = Problem(404, "There is nothing at this path.")
+    return problem.body(request.path, str(uuid4())), 404, {"Content-Type": "application/problem+json"}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Accord: the OpenAPI contract under openapi/, running."""
+
+
+@cli.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Server processes.")
+@click.option("--reload", is_flag=True, help="Start again when a file changes.")
+def serve(host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
+    """Serve the contract over HTTP."""
+    settings = configuration.load()
+    host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
+    _contract(settings, open_seam(settings.database_url))
+    _say_where(settings, host, port)
+    uvicorn.run(
+        "main:application",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        reload=reload,
+        reload_includes=["*.py", "*.yaml", "*.md"] if reload else None,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=10,
+        app_dir=str(ROOT),
+    )
+
+
+@cli.command()
+@click.option("--to", "revision", default="head", help="Revision to go to, up or down; all that there are, unless said.")
+def migrate(revision: str) -> None:
+    """Bring the database to the newest migration."""
+    url = configuration.load().database_url
+    before = migrations.current(url)
+    migrations.upgrade(url) if revision == "head" else migrations.downgrade(url, revision)
+    after = migrations.current(url)
+    click.echo(f"The database has migration {after}." if before == after else f"The database went from {before} to {after}.")
+
+
+@cli.command()
+def seed() -> None:
+    """Fill the shop with demo data, as far as it is missing."""
+    settings = configuration.load()
+    if settings.environment == "production":
+        raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
+    added = _in_database(settings, "write", lambda session: list(demo.fill(session, _passwords(settings))))
+    click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
+
+
+@cli.command()
+def check() -> None:
+    """Check settings, contract and migrations, and say what is wrong."""
+    settings = configuration.load()
+    contract = _contract(settings, open_seam(settings.database_url))
+    click.echo(f"The contract keeps together: {len(contract.operations)} operations, each with its handler.")
+    applied, head = migrations.current(settings.database_url), migrations.head()
+    if applied != head:
+        raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
+    click.echo(f"The database has migration {head}.")
+
+
+@cli.command()
+@click.argument("file", type=click.File("wb"), default="-")
+@click.option("--yaml", "as_yaml", is_flag=True, help="Write YAML and not JSON.")
+def openapi(file: Any, as_yaml: bool) -> None:
+    """Write the contract to FILE, as one document."""
+    file.write(Document.read(INDEX).dumped(as_yaml))
+
+
+@cli.command()
+def operations() -> None:
+    """List the operations: id, method, path and scopes."""
+    settings = configuration.load()
+    rows = [_row(operation) for operation in _contract(settings, open_seam(settings.database_url)).operations]
+    widths = [max(len(row[n]) for row in rows) for n in range(3)]
+    for row in rows:
+        click.echo("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
+
+
+@cli.group()
+def keys() -> None:
+    """Keys that sign access tokens."""
+
+
+@keys.command()
+def rotate() -> None:
+    """Sign with a new key from now on; what the old ones signed stays valid until it expires."""
+    settings = configuration.load()
+    held = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
+    click.echo(f"Access tokens are signed with key {held.rotate(settings.access_token_lifetime).newest.id} now.")
+
+
+def _row(operation: Operation) -> list[str]:
+    requirements = operation.spec.get("security", operation.document.raw.get("security", []))
+    who = [" ".join(scope for scopes in requirement.values() for scope in scopes) or "anybody" for requirement in requirements]
+    return [operation.id, operation.method.upper(), operation.path.template, " or ".join(who) or "anybody"]
+
+
+def _in_database(settings: Settings, mode: Mode, perform: Callable[[Any], T]) -> T:
+    async def run() -> T:
+        seam = open_seam(settings.database_url)
+        try:
+            return await seam.run(mode, perform)
+        finally:
+            await seam.close()
+
+    return asyncio.run(run())
+
+
+def _say_where(settings: Settings, host: str, port: int) -> None:
+    base = f"http://{host}:{port}"
+    click.echo(f"Documentation  {base}/docs\nContract       {base}{PUBLISHED}.json\nHealth         {base}/health/ready")
+    if settings.environment == "development":
+        for username, password in demo.LOGINS.values():
+            click.echo(f"Demo log-in    {username} / {password}")
+    click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'", nl=True)
+
+
+def main() -> None:
+    """Run the command line; what is wrong with settings, contract or database is said, without a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        cli(standalone_mode=True)
+    except (SettingsError, ContractError, KeysError, Unavailable, DBAPIError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

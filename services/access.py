@@ -1,0 +1,25 @@
+"""Who may come in: what the contract's security scheme `bearer` asks."""
+
+from collections.abc import Awaitable
+
+from services.revocations import Revocations
+from services.tokens import Caller, Tokens
+
+__all__ = ["Caller", "verify"]
+
+
+def verify(token: str, tokens: Tokens, revocations: Revocations) -> Caller | Awaitable[Caller | None] | None:
+    """The caller an access token speaks for, unless its session has been ended.
+
+    To be awaited only when what is known of ended sessions must be renewed first; that raises what reading them
+    raises, because a token that cannot be checked is not let in.
+    """
+    caller = tokens.read(token)
+    if caller is None or revocations.are_current:
+        return None if caller is None or caller.session_id in revocations else caller
+    return _verify_anew(caller, revocations)
+
+
+async def _verify_anew(caller: Caller, revocations: Revocations) -> Caller | None:
+    await revocations.renew()
+    return None if caller.session_id in revocations else caller

@@ -1,0 +1,36 @@
+"""What can go wrong in the business, said without HTTP."""
+
+
+class ServiceError(Exception):
+    """
+    The base of everything a service refuses.
+
+    The message is written for the caller of the API. `pointer` names the member of the
+    body that is at fault, as a JSON pointer (RFC 6901), and `parameter` the parameter,
+    where there is one to name.
+    """
+
+    def __init__(self, message: str, *, pointer: str | None = None, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+        self.parameter = parameter
+
+
+class Malformed(ServiceError):
+    """A parameter is not what it can be, such as a cursor of another list."""
+
+
+class Unauthenticated(ServiceError):
+    """The credentials do not name anybody who may come in."""
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or none that the caller may know of."""
+
+
+class Conflict(ServiceError):
+    """The change collides with the current state."""
+
+
+class Invalid(ServiceError):
+    """The request is well-formed and asks for what cannot be."""

@@ -1,0 +1,62 @@
+"""Which sessions have been ended, so that their access tokens are refused before they expire."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from threading import Lock
+from uuid import UUID
+
+_SECONDS_CURRENT = 0.5
+# A session is marked as ended before that is committed, and by another server's clock.
+_OVERLAP = timedelta(minutes=2)
+
+
+class Revocations:
+    """The sessions ended so recently that access tokens of theirs may be about.
+
+    `read` gives the ids of the sessions ended since a moment, from the database that all servers share. What other
+    servers have ended is known here half a second later, what this one has ended at once.
+    """
+
+    def __init__(self, read: Callable[[datetime], Awaitable[Iterable[UUID]]], *, token_lifetime: timedelta) -> None:
+        self._read = read
+        self._kept_for = token_lifetime + _OVERLAP
+        self._since = datetime.now(UTC) - self._kept_for
+        self._as_of = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+        self._learned: dict[UUID, datetime] = {}
+        self._lock = Lock()
+
+    def __contains__(self, session_id: UUID) -> bool:
+        return session_id in self._learned
+
+    @property
+    def are_current(self) -> bool:
+        return time.monotonic() - self._as_of < _SECONDS_CURRENT
+
+    def add(self, session_ids: Iterable[UUID]) -> None:
+        now = datetime.now(UTC)
+        with self._lock:
+            for session_id in session_ids:
+                self._learned.setdefault(session_id, now)
+            for session_id in [*takewhile(lambda known: now - self._learned[known] > self._kept_for, self._learned)]:
+                del self._learned[session_id]
+
+    async def renew(self) -> None:
+        """Return when all is known that had been ended half a second before the call; raise what `read` raises."""
+        needed = time.monotonic() - _SECONDS_CURRENT
+        while self._as_of < needed:
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._learn())
+            # Whoever goes away must not take the reading from others who wait for it.
+            await asyncio.shield(self._reading)
+
+    async def _learn(self) -> None:
+        try:
+            started_at, now = time.monotonic(), datetime.now(UTC)
+            self.add(await self._read(self._since))
+            self._as_of, self._since = started_at, now - _OVERLAP
+        finally:
+            self._reading = None

@@ -1,0 +1,147 @@
+"""What an operator can set: environment variables and `.env`, read and checked once at start."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "ACCORD_"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message has a line for each wrong one, naming its variable."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        frozen=True,
+        env_ignore_empty=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+    environment: Literal["development", "production"] = Field(
+        default="development",
+        description="In production, settings that are only good enough to try things out are refused.",
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(default=1, ge=1, le=256, description="Server processes; one for each core is a good start.")
+
+    database_url: str = Field(
+        default="sqlite:///accord.db",
+        repr=False,
+        description="Where the data lives: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+    )
+    database_pool_size: int = Field(default=10, ge=1, le=1_000, description="Connections each server process may hold.")
+    database_pool_timeout: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds a request waits for a connection before it is answered 503."
+    )
+    database_statement_timeout: float = Field(
+        default=10.0,
+        gt=0,
+        le=3_600,
+        description="Seconds a statement may run, or wait for a lock, before it is cancelled.",
+    )
+
+    body_limit: ByteSize = Field(
+        default=ByteSize(1_048_576),
+        ge=1_024,
+        le=1_073_741_824,
+        description="Largest request body, in bytes or as in 1MiB.",
+    )
+    body_timeout: float = Field(
+        default=20.0, gt=0, le=3_600, description="Seconds a client has for sending its request body."
+    )
+
+    data_dir: Path = Field(
+        default=Path("data"), description="Folder for what is not in the database, such as signing keys."
+    )
+    signing_keys: SecretStr | None = Field(
+        default=None,
+        description="Private keys that sign access tokens, a JSON Web Key Set; unset, they are in the data folder.",
+    )
+    issuer: str = Field(
+        default="http://127.0.0.1:8080",
+        pattern=r"^https?://\S+$",
+        description="Who issues access tokens: this service's public URL.",
+    )
+    audience: str = Field(default="accord", min_length=1, description="Whom access tokens are meant for.")
+    access_token_lifetime: int = Field(
+        default=3_600, ge=1, le=86_400, description="Seconds an access token is good for."
+    )
+    refresh_token_lifetime: int = Field(
+        default=604_800, ge=60, le=31_536_000, description="Seconds a refresh token is good for; seven days unless set."
+    )
+    password_memory_kib: int = Field(
+        default=19_456, ge=8, le=4_194_304, description="Memory argon2id uses for hashing one password, in KiB."
+    )
+    password_time_cost: int = Field(default=2, ge=1, le=100, description="Passes argon2id makes over that memory.")
+
+    currency: str = Field(
+        default="INR", pattern="^[A-Z]{3}$", description="Currency of every price, as its ISO 4217 code."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """`.env` may hold variables of other programs; a misspelt one of ours is still refused."""
+        return {name: given[name] for name in given if name in cls.model_fields or name.upper().startswith(PREFIX)}
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///":
+            raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+        return url
+
+    @field_validator("issuer", "signing_keys", "password_memory_kib", "password_time_cost")
+    @classmethod
+    def _is_safe_in_production(cls, value: Any, field: ValidationInfo) -> Any:
+        is_safe, demand = _PRODUCTION_DEMANDS[str(field.field_name)]
+        if field.data.get("environment") == "production" and not is_safe(value):
+            raise ValueError(f"in production it should be {demand}")
+        return value
+
+
+def load() -> Settings:
+    """The settings as environment and `.env` give them; raises SettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(map(_line, error.errors()))) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read: {error}") from error
+
+
+def example() -> str:
+    """The text of `.env.example`: every setting with its meaning and its default."""
+    lines = ["# Settings of Accord. Copy to .env and take the # off what you change."]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else field.default
+        lines += ["", f"# {field.description}", f"# {_variable(name)}={default}"]
+    return "\n".join(lines) + "\n"
+
+
+# The password costs are the least that OWASP recommends for argon2id.
+_PRODUCTION_DEMANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "issuer": (lambda url: url.startswith("https://"), "an https URL"),
+    "signing_keys": (lambda keys: keys is not None, "set, so that every server signs with the same keys"),
+    "password_memory_kib": (lambda kib: kib >= 19_456, "at least 19456"),
+    "password_time_cost": (lambda passes: passes >= 2, "at least 2"),
+}
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper().removeprefix(PREFIX)
+
+
+def _line(error: ErrorDetails) -> str:
+    unknown = error["type"] == "extra_forbidden"
+    message = "there is no such setting" if unknown else error["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{_variable(str(error['loc'][0]))}: {message}."
