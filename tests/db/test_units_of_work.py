@@ -1,0 +1,320 @@
+"""A unit of work is done whole or not at all, and a read changes nothing."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from db.compiled import compiled
+from db.errors import Unavailable
+from db.models import Category, Product
+from db.seam import TRIES, after_commit, open_seam
+from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
+
+MODES = ("read", "write", "guarded")
+WRITES = ("write", "guarded")
+EMPTY = compiled(update(Product), given=("stock",))
+NAMES = compiled(select(Product.name))
+
+
+@pytest.mark.parametrize("mode", WRITES)
+def test_returning_commits(tell, mode):
+    async def story(seam):
+        await seam.run(mode, take_one)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 99
+
+
+@pytest.mark.parametrize("mode", WRITES)
+@pytest.mark.parametrize("spoken", ["compiled", "core", "orm"])
+def test_raising_rolls_back(tell, spoken, mode):
+    def write(session):
+        if spoken == "compiled":
+            EMPTY.run(session, stock=1)
+        elif spoken == "core":
+            session.execute(update(Product).values(stock=1))
+        else:
+            session.get(Product, BUTTER).stock = 1
+            session.flush()
+        assert stock(session) == 1
+        raise LookupError
+
+    async def story(seam):
+        with pytest.raises(LookupError):
+            await seam.run(mode, write)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 100
+
+
+def test_reads_refuse_to_write(tell):
+    def by_compiled(session):
+        EMPTY.run(session, stock=1)
+
+    def by_core(session):
+        session.execute(insert(Category).values(name="x", name_key="x"))
+
+    def by_orm(session):
+        session.add(Category(name="x", name_key="x"))
+        session.flush()
+
+    def by_orm_at_the_end(session):
+        session.get(Product, BUTTER).stock = 1
+
+    async def story(seam):
+        for write in (by_compiled, by_core, by_orm, by_orm_at_the_end):
+            with pytest.raises(Exception, match="(?i)read-?only"):
+                await seam.run("read", write)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 100
+
+
+def test_arguments_come_before_the_session(tell):
+    async def story(seam):
+        return await seam.run("read", lambda *arguments: arguments, 1, "two")
+
+    one, two, session = tell(story)
+    assert (one, two, isinstance(session, Session)) == (1, "two", True)
+
+
+def test_a_session_is_never_handed_out_twice(tell):
+    seen = []
+
+    def mark(session):
+        assert "mark" not in session.info
+        assert not list(session)
+        session.info["mark"] = True
+        seen.append(session)
+        session.get(Product, BUTTER)
+
+    async def story(seam):
+        for mode in MODES * 3:
+            await seam.run(mode, mark)
+
+    tell(story)
+    assert len(set(map(id, seen))) == 9
+
+
+def test_compiled_and_other_statements_take_turns_in_one_transaction(tell):
+    def mix(session):
+        EMPTY.run(session, stock=5)
+        assert take_one(session) == 4
+        session.add(product("SALT", name="Tata Salt"))
+        assert {row["name"] for row in NAMES.all(session)} == {"Amul Butter", "Tata Salt"}
+        session.execute(update(Product).values(stock=7))
+        return stock(session)
+
+    async def story(seam):
+        return await seam.run("write", mix), await seam.run("read", stock)
+
+    assert tell(story) == (7, 7)
+
+
+def test_what_was_committed_midway_stays(tell):
+    def twice(session):
+        take_one(session)
+        session.commit()
+        take_one(session)
+        raise LookupError
+
+    async def story(seam):
+        with pytest.raises(LookupError):
+            await seam.run("write", twice)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 99
+
+
+def test_a_closed_session_lets_others_write_and_can_be_used_again(tell):
+    def sell_meanwhile(seam, loop, session):
+        before = stock(session)
+        session.close()
+        meanwhile(seam.run("write", take_one), loop)
+        return before, stock(session)
+
+    async def story(seam):
+        return await seam.run("write", sell_meanwhile, seam, asyncio.get_running_loop())
+
+    assert tell(story) == (100, 99)
+
+
+def test_a_savepoint_undoes_its_own_part_only(tell):
+    def add_twice(session):
+        session.add(product("SALT"))
+        session.flush()
+        with pytest.raises(IntegrityError), session.begin_nested():
+            session.add(product("BUTTER"))
+        return count(session)
+
+    async def story(seam):
+        return await seam.run("write", add_twice), await seam.run("read", skus)
+
+    assert tell(story) == (2, ["BUTTER", "SALT"])
+
+
+def test_a_swallowed_database_error_does_not_pass_for_a_commit(tell):
+    def swallow(session):
+        take_one(session)
+        session.add(product("BUTTER"))
+        with pytest.raises(IntegrityError):
+            session.flush()
+
+    async def story(seam):
+        with pytest.raises(Exception, match="rolled"):
+            await seam.run("write", swallow)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 100
+
+
+def test_work_that_others_overtook_is_done_again(tell):
+    tries = []
+
+    def overtaken(seam, loop, session):
+        tries.append(stock(session))
+        if len(tries) < TRIES:
+            meanwhile(seam.run("write", take_one), loop)
+        return take_one(session)
+
+    async def story(seam):
+        return await seam.run("guarded", overtaken, seam, asyncio.get_running_loop())
+
+    if tell.url.startswith("sqlite"):
+        with pytest.raises(Unavailable):
+            tell(story, pool_timeout=0.1)
+    else:
+        assert tell(story) == 97
+        assert tries == [100, 99, 98]
+
+
+def test_work_that_is_overtaken_every_time_is_given_up(tell):
+    tries = []
+
+    def stale(session):
+        tries.append(stock(session))
+        raise StaleDataError
+
+    async def story(seam):
+        with pytest.raises(Unavailable):
+            await seam.run("write", stale)
+
+    tell(story)
+    assert len(tries) == TRIES
+
+
+def test_no_update_is_lost(tell):
+    rounds, writers = 30, 8
+
+    async def persist(seam):
+        while True:
+            try:
+                return await seam.run("guarded", take_one)
+            except Unavailable:
+                await asyncio.sleep(0)
+
+    async def story(seam):
+        for done in range(1, rounds + 1):
+            await seam.run("write", lambda session: EMPTY.run(session, stock=100))
+            left = await asyncio.gather(*[persist(seam) for _ in range(writers)])
+            assert sorted(left) == list(range(100 - writers, 100)), f"Round {done} lost an update."
+            assert await seam.run("read", stock) == 100 - writers
+
+    tell(story)
+
+
+def test_deadlocked_work_is_done_again(tell):
+    if tell.url.startswith("sqlite"):
+        pytest.skip("SQLite has one writer at a time.")
+
+    barrier = asyncio.Barrier(2)
+    tries = []
+
+    def cross(first, second, session):
+        tries.append(first)
+        for step, sku in enumerate((first, second)):
+            session.execute(update(Product).where(Product.sku == sku).values(stock=Product.stock - 1))
+            if step == 0 and len(tries) <= 2:
+                meanwhile(barrier.wait(), None)
+
+    async def story(seam):
+        await seam.run("write", lambda session: session.add(product("SALT")))
+        await asyncio.gather(seam.run("write", cross, "BUTTER", "SALT"), seam.run("write", cross, "SALT", "BUTTER"))
+        return await seam.run("read", lambda session: list(session.scalars(select(Product.stock))))
+
+    assert tell(story) == [98, 98]
+    assert len(tries) == 3
+
+
+def test_what_follows_a_commit_is_called_after_it(tell):
+    calls = []
+
+    async def story(seam):
+        def follow(session):
+            after_commit(session, lambda *what: calls.append(what), "first", 1)
+            after_commit(session, calls.append, ("second",))
+            assert not calls
+
+        await seam.run("write", follow)
+
+    tell(story)
+    assert calls == [("first", 1), ("second",)]
+
+
+def test_what_follows_a_commit_is_forgotten_on_rollback(tell):
+    calls = []
+
+    def fail(session):
+        after_commit(session, calls.append, "never")
+        raise LookupError
+
+    def start_over(session):
+        after_commit(session, calls.append, "never")
+        session.rollback()
+        after_commit(session, calls.append, "yes")
+
+    async def story(seam):
+        with pytest.raises(LookupError):
+            await seam.run("write", fail)
+        await seam.run("write", start_over)
+
+    tell(story)
+    assert calls == ["yes"]
+
+
+def test_what_follows_a_commit_cannot_undo_it(tell, caplog):
+    def follow(session):
+        take_one(session)
+        after_commit(session, lambda: 1 / 0)
+        return "done"
+
+    async def story(seam):
+        return await seam.run("write", follow), await seam.run("read", stock)
+
+    assert tell(story) == ("done", 99)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_other_sessions_have_no_commit_to_follow():
+    with pytest.raises(TypeError):
+        after_commit(Session(), print)
+
+
+def test_other_databases_are_refused():
+    with pytest.raises(ValueError, match="mysql"):
+        open_seam("mysql://localhost/x")
+
+
+def test_urls_may_name_their_driver(tell):
+    async def story(seam):
+        other = open_seam(tell.url.replace("postgresql:", "postgresql+asyncpg:"))
+        try:
+            return await other.run("read", stock)
+        finally:
+            await other.close()
+
+    assert tell(story) == 100

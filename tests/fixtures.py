@@ -1,0 +1,61 @@
+"""The running service and its callers, for all tests that speak HTTP."""
+
+import httpx
+import pytest
+
+from services.demo import LOGINS
+from tests.contract_client import ContractClient, PublishedContract
+from tests.databases import KINDS, fresh_database
+from tests.server import Server
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def server(request, tmp_path_factory):
+    """The service on a database of either kind; one process for all tests."""
+    folder = tmp_path_factory.mktemp(request.param)
+    running = Server(fresh_database(request.param, folder), folder)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def published(server):
+    return PublishedContract(httpx.get(f"{server.base}/api/v1/openapi.json").json())
+
+
+@pytest.fixture(scope="session")
+def tokens(server):
+    """An access token for each role."""
+    made = {}
+    for role, (username, password) in LOGINS.items():
+        answer = httpx.post(f"{server.base}/api/v1/auth/login", json={"username": username, "password": password})
+        made[role] = answer.json()["access_token"]
+    return made
+
+
+@pytest.fixture
+def anonymous(server, published):
+    with ContractClient(published, base_url=server.base) as client:
+        yield client
+
+
+@pytest.fixture
+def admin(server, published, tokens):
+    with _client(server, published, tokens["admin"]) as client:
+        yield client
+
+
+@pytest.fixture
+def manager(server, published, tokens):
+    with _client(server, published, tokens["manager"]) as client:
+        yield client
+
+
+@pytest.fixture
+def customer(server, published, tokens):
+    with _client(server, published, tokens["customer"]) as client:
+        yield client
+
+
+def _client(server, published, token):
+    return ContractClient(published, base_url=server.base, headers={"Authorization": f"Bearer {token}"})

@@ -1,0 +1,102 @@
+"""The docs page in Chromium: whoever reads the contract there can log in and try it out."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from services import demo
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize(("role", "status"), [("admin", "201"), ("manager", "403"), ("customer", "403")])
+def test_operation_is_tried_out_as_the_role_that_logged_in(page, role, status):
+    page.goto("/docs")
+    log_in(page, *demo.LOGINS[role])
+    expect(page.locator("#log-out")).to_contain_text(f"Logged in as {role}")
+    create = operation(page, "create_category")
+    create.locator("textarea").fill(json.dumps({"name": f"Toys of the {role}"}))
+    expect(execute(create)).to_have_text(status)
+
+
+def test_catalogue_is_read_by_anybody_with_what_the_form_holds(page):
+    page.goto("/docs")
+    products = operation(page, "list_products")
+    expect(execute(products)).to_have_text("200")
+    expect(products.locator(".live-responses-table")).to_contain_text("Amul Butter")
+
+
+def test_operation_says_whom_it_is_for(page):
+    page.goto("/docs")
+    expect(operation(page, "create_category")).to_contain_text("For admin (scope catalogue:write).")
+    expect(operation(page, "list_products")).to_contain_text("For anybody.")
+
+
+def test_wrong_password_is_told(page):
+    page.goto("/docs")
+    log_in(page, "admin", "not the password")
+    expect(page.get_by_role("status")).not_to_be_empty()
+    expect(page.locator("#log-out")).to_be_hidden()
+
+
+def test_log_out_ends_the_session(page):
+    page.goto("/docs")
+    with page.expect_response("**/auth/login") as response:
+        log_in(page, *demo.LOGINS["customer"])
+    token = response.value.json()["access_token"]
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("status")).to_have_text("Logged out.")
+    expect(execute(operation(page, "get_me"))).to_have_text("401")
+    assert page.request.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}).status == 401
+
+
+def test_session_that_has_ended_elsewhere_is_noticed(page):
+    page.goto("/docs")
+    log_in(page, *demo.LOGINS["customer"])
+    expect(execute(operation(page, "log_out_everywhere"))).to_have_text("204")
+    expect(execute(operation(page, "get_me"))).to_have_text("401")
+    expect(page.get_by_role("status")).to_have_text("Your session has ended.")
+
+
+def test_nothing_outlives_the_page(page):
+    page.goto("/docs")
+    log_in(page, *demo.LOGINS["admin"])
+    expect(page.locator("#log-out")).to_be_visible()
+    assert page.evaluate("[document.cookie.length, localStorage.length, sessionStorage.length]") == [0, 0, 0]
+    page.reload()
+    expect(page.locator("#log-in")).to_be_visible()
+
+
+def test_type_of_a_problem_leads_to_its_explanation(page):
+    problem = page.request.get("/api/v1/auth/me").json()
+    page.goto(problem["type"])
+    expect(page.get_by_role("heading", name="unauthorized")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/problems"])
+def test_page_fits_a_phone(page, path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(path)
+    if path == "/docs":
+        execute(operation(page, "list_products"))
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def log_in(page, username, password):
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in", exact=True).click()
+
+
+def operation(page, operation_id):
+    """The unfolded block of an operation."""
+    block = page.locator(f".opblock[id$='-{operation_id}']")
+    block.locator(".opblock-summary-control").click()
+    return block
+
+
+def execute(block):
+    """Where the status of the answer to a trial stands."""
+    block.get_by_role("button", name="Execute").click()
+    return block.locator(".live-responses-table tbody .response-col_status").first

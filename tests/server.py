@@ -1,0 +1,66 @@
+"""The service as an operator starts it: a process of its own, on a port of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_KIB": "64", "ACCORD_PASSWORD_TIME_COST": "1"}
+"""What a deployer could set, too; it makes a log-in cheap."""
+
+
+class Server:
+    """A migrated and seeded service; `log` has what it printed."""
+
+    def __init__(self, database_url: str, folder: Path, **settings: str) -> None:
+        self.port = _free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")},
+            **CHEAP_PASSWORDS,
+            "ACCORD_DATABASE_URL": database_url,
+            "ACCORD_DATA_DIR": str(folder / "data"),
+            **settings,
+        }
+        self.log = folder / f"server-{self.port}.log"
+        self.run("migrate")
+        self.run("seed")
+        self.start()
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one command of the command line, with the settings of this server."""
+        command = [sys.executable, "main.py", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, check=check, capture_output=True, text=True)
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "main.py", "serve", "--port", str(self.port)],
+                cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+            )  # fmt: skip
+        for _ in range(300):
+            try:
+                httpx.get(f"{self.base}/health/live").raise_for_status()
+            except httpx.TransportError:
+                time.sleep(0.1)
+                assert self.process.poll() is None, self.log.read_text()
+            else:
+                return
+        raise TimeoutError(self.log.read_text())
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port

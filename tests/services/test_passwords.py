@@ -1,0 +1,89 @@
+"""Passwords are hashed at the cost the operator sets, and never all at once."""
+
+import asyncio
+import os
+import threading
+import time
+from statistics import median
+
+import pytest
+from argon2 import PasswordHasher
+
+from services.passwords import Passwords
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def passwords():
+    return Passwords(memory_kib=8, time_cost=1)
+
+
+def test_a_password_fits_its_hash_only(passwords):
+    kept = passwords.hash(PASSWORD)
+    assert kept.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert passwords.fits(PASSWORD, kept)
+    assert not passwords.fits(PASSWORD + " ", kept)
+    assert not passwords.fits(PASSWORD.upper(), kept)
+
+
+def test_no_two_hashes_of_a_password_are_the_same(passwords):
+    assert passwords.hash(PASSWORD) != passwords.hash(PASSWORD)
+
+
+@pytest.mark.parametrize("text", ["", "$argon2id$", "plain", "$2b$12$abcdefghijklmnopqrstuv"])
+def test_nothing_fits_what_is_no_hash(passwords, text):
+    assert not passwords.fits(PASSWORD, text)
+
+
+def test_nothing_fits_where_there_is_no_hash(passwords):
+    assert not passwords.fits(PASSWORD, None)
+
+
+def test_no_hash_takes_as_long_as_a_wrong_password():
+    passwords = Passwords(memory_kib=4096, time_cost=3)
+    kept = passwords.hash(PASSWORD)
+
+    def duration(password_hash):
+        started = time.perf_counter()
+        passwords.fits("wrong", password_hash)
+        return time.perf_counter() - started
+
+    wrong, nobody = (median(duration(what) for _ in range(15)) for what in (kept, None))
+    assert 0.5 < nobody / wrong < 2
+
+
+def test_a_letter_written_in_another_way_is_the_same_letter(passwords):
+    assert passwords.fits("cafe\u0301 au lait", passwords.hash("caf\u00e9 au lait"))
+
+
+def test_a_hash_is_outdated_when_the_costs_have_changed(passwords):
+    kept = passwords.hash(PASSWORD)
+    assert not passwords.is_outdated(kept)
+    assert Passwords(memory_kib=16, time_cost=1).is_outdated(kept)
+    assert Passwords(memory_kib=8, time_cost=2).is_outdated(kept)
+    assert Passwords(memory_kib=16, time_cost=2).fits(PASSWORD, kept)
+
+
+def test_no_more_are_hashed_at_once_than_there_are_processors(monkeypatch):
+    running, most, lock = 0, 0, threading.Lock()
+
+    class Slow(PasswordHasher):
+        def hash(self, password):
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.02)
+            with lock:
+                running -= 1
+            return super().hash(password)
+
+    monkeypatch.setattr("services.passwords.PasswordHasher", Slow)
+    passwords = Passwords(memory_kib=8, time_cost=1)
+
+    async def burst():
+        await asyncio.gather(*(asyncio.to_thread(passwords.hash, PASSWORD) for _ in range(20)))
+
+    asyncio.run(burst())
+    assert most == (os.cpu_count() or 1)

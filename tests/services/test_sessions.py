@@ -1,0 +1,195 @@
+"""Sessions: refresh tokens follow one another, and all of a session ends at once."""
+
+import asyncio
+import time
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from db.columns import now
+from db.models import RefreshToken, User, UserSession
+from services import sessions
+from services.errors import NotFound, Unauthenticated
+
+
+@pytest.fixture
+def user(service):
+    return service.register()
+
+
+def listed(service, pair, **page):
+    caller = service.caller(pair)
+    return service(sessions.find, caller.id, caller.session_id, **{"page": 1, "per_page": 20, **page})
+
+
+def test_a_refresh_gives_new_tokens_of_the_same_session(service, user):
+    first = service.log_in(user.username)
+    second = service.refresh(first)
+    assert second.refresh_token != first.refresh_token
+    assert second.user.id == user.id
+    assert service.caller(second).session_id == service.caller(first).session_id
+    assert service.refresh(second)
+
+
+def test_refresh_tokens_are_kept_as_hashes(service, user):
+    pair = service.log_in(user.username)
+    kept = service(lambda session: session.scalars(select(RefreshToken.token_hash)).all())
+    assert pair.refresh_token not in kept
+    assert all(len(one) == 64 for one in kept)
+
+
+def test_a_used_refresh_token_ends_the_session(service, user):
+    first = service.log_in(user.username)
+    second = service.refresh(first)
+    bystander = service.log_in(user.username)
+    with pytest.raises(Unauthenticated):
+        service.refresh(first)
+    # The refusal did not undo it: the newest token is of no use, and neither are the access tokens.
+    with pytest.raises(Unauthenticated):
+        service.refresh(second)
+    assert service.caller(first) is service.caller(second) is None
+    assert service.caller(bystander)
+
+
+def test_of_two_refreshes_at_once_exactly_one_wins(service, user):
+    pair = service.log_in(user.username)
+
+    async def rush():
+        again = (
+            service.doing(sessions.refresh, service.tokens, service.revocations, refresh_token=pair.refresh_token)
+            for _ in range(2)
+        )
+        return await asyncio.gather(*again, return_exceptions=True)
+
+    got = service.runner.run(rush())
+    assert sorted(type(one).__name__ for one in got) == ["TokenPair", "Unauthenticated"]
+    # Somebody else had the token, too, so the one who won has to log in again.
+    assert service.caller(pair) is None
+
+
+def test_an_unknown_refresh_token_is_refused(service):
+    with pytest.raises(Unauthenticated):
+        service(sessions.refresh, service.tokens, service.revocations, refresh_token="unknown")
+
+
+def test_an_expired_refresh_token_is_refused(service, user):
+    pair = service.log_in(user.username, tokens=service.minting(refresh_lifetime=timedelta(0)))
+    with pytest.raises(Unauthenticated):
+        service.refresh(pair)
+
+
+def test_a_refresh_prolongs_the_session(service, user):
+    pair = service.log_in(user.username, tokens=service.minting(refresh_lifetime=timedelta(seconds=30)))
+    after = service.refresh(pair)
+    (session,) = listed(service, after)["items"]
+    assert session["expires_at"] - session["last_used_at"] == timedelta(days=7)
+    assert session["last_used_at"] > session["created_at"]
+
+
+@pytest.mark.parametrize("values", [{"is_active": False}, {"deleted_at": now()}])
+def test_a_user_who_may_not_log_in_may_not_refresh(service, user, values):
+    pair = service.log_in(user.username)
+    service(lambda session: session.execute(update(User).where(User.id == user.id).values(**values)))
+    with pytest.raises(Unauthenticated):
+        service.refresh(pair)
+
+
+def test_a_refresh_takes_up_a_new_role(service, user):
+    pair = service.log_in(user.username)
+    service(lambda session: session.execute(update(User).where(User.id == user.id).values(role="admin")))
+    assert "users" in service.caller(service.refresh(pair)).scopes
+
+
+def test_a_revoked_session_is_refused_at_once_where_it_was_revoked(service, user):
+    pair = service.log_in(user.username)
+    service(sessions.revoke, service.revocations, service.caller(pair).session_id)
+    assert service.caller(pair) is None
+    with pytest.raises(Unauthenticated):
+        service.refresh(pair)
+
+
+def test_a_revoked_session_is_refused_everywhere_within_a_second(service, user):
+    elsewhere, pair = service.another_server(), service.log_in(user.username)
+    assert service.caller(pair, elsewhere)
+    service(sessions.revoke, service.revocations, service.caller(pair).session_id)
+    time.sleep(1)
+    assert service.caller(pair, elsewhere) is None
+
+
+def test_a_server_that_starts_knows_what_was_revoked_before(service, user):
+    pair = service.log_in(user.username)
+    service(sessions.revoke, service.revocations, service.caller(pair).session_id)
+    assert service.caller(pair, service.another_server()) is None
+
+
+def test_what_is_rolled_back_is_not_revoked(service, user):
+    pair = service.log_in(user.username)
+
+    def fail(session):
+        sessions.revoke_all(session, service.revocations, user.id)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        service(fail)
+    assert service.caller(pair)
+    assert service.refresh(pair)
+
+
+def test_all_sessions_of_a_user_end_and_no_others(service, user):
+    mine, other = [service.log_in(user.username) for _ in range(3)], service.log_in(service.register().username)
+    service(sessions.revoke_all, service.revocations, user.id)
+    assert [service.caller(pair) for pair in mine] == [None] * 3
+    assert service.caller(other)
+
+
+def test_all_sessions_but_one_end(service, user):
+    kept, *others = (service.log_in(user.username) for _ in range(3))
+    service(sessions.revoke_all, service.revocations, user.id, but=service.caller(kept).session_id)
+    assert service.caller(kept)
+    assert [service.caller(pair) for pair in others] == [None] * 2
+
+
+def test_one_session_ends(service, user):
+    mine, other = service.log_in(user.username), service.log_in(user.username)
+    service(sessions.end, service.revocations, user.id, service.caller(other).session_id)
+    assert service.caller(other) is None
+    assert service.caller(mine)
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "somebody else's", "ended", "expired"])
+def test_a_session_that_is_not_ones_own_and_live_is_not_found(service, user, whose):
+    session_id = uuid4()
+    if whose == "somebody else's":
+        session_id = service.caller(service.log_in(service.register().username)).session_id
+    if whose in {"ended", "expired"}:
+        session_id = service.caller(service.log_in(user.username)).session_id
+        values = {"revoked_at": now()} if whose == "ended" else {"expires_at": now()}
+        service(
+            lambda session: session.execute(update(UserSession).where(UserSession.id == session_id).values(**values))
+        )
+    with pytest.raises(NotFound):
+        service(sessions.end, service.revocations, user.id, session_id)
+
+
+def test_ones_live_sessions_are_listed_the_one_used_last_first(service, user):
+    first, second, ended, expired = (service.log_in(user.username) for _ in range(4))
+    service(sessions.end, service.revocations, user.id, service.caller(ended).session_id)
+    of_expired = UserSession.id == service.caller(expired).session_id
+    service(lambda session: session.execute(update(UserSession).where(of_expired).values(expires_at=now())))
+    service.log_in(service.register().username)
+    service.refresh(first)
+    page = listed(service, second)
+    assert [str(one["id"]) for one in page["items"]] == [
+        str(service.caller(pair).session_id) for pair in (first, second)
+    ]
+    assert [one["is_current"] for one in page["items"]] == [False, True]
+    assert page["total"] == 2
+
+
+def test_sessions_come_in_pages(service, user):
+    pairs = [service.log_in(user.username) for _ in range(3)]
+    page = listed(service, pairs[0], page=2, per_page=2)
+    assert [one["is_current"] for one in page["items"]] == [True]
+    assert (page["total"], page["pages"], page["prev_page"], page["next_page"]) == (3, 2, 1, None)

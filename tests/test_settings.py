@@ -1,0 +1,84 @@
+"""Settings come from the environment and `.env`, and what is wrong with them is said in a line each."""
+
+from pathlib import Path
+
+import pytest
+
+import settings
+
+EXAMPLE = Path(settings.__file__).with_name(".env.example")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(settings.PREFIX + name.upper(), raising=False)
+
+
+def test_example_shows_every_setting_with_its_default():
+    assert EXAMPLE.read_text() == settings.example(), "Run `make .env.example`."
+
+
+def test_example_with_everything_uncommented_changes_nothing(tmp_path):
+    lines = settings.example().splitlines()
+    tmp_path.joinpath(".env").write_text("\n".join(line.removeprefix("# ") for line in lines if "=" in line))
+    assert settings.load() == settings.Settings.model_validate({})
+
+
+def test_environment_wins_over_dotenv(monkeypatch, tmp_path):
+    tmp_path.joinpath(".env").write_text("ACCORD_PORT=1111\nACCORD_CURRENCY=EUR\n")
+    monkeypatch.setenv("ACCORD_PORT", "2222")
+    assert (settings.load().port, settings.load().currency) == (2222, "EUR")
+
+
+def test_every_wrong_setting_is_named_on_its_own_line(monkeypatch):
+    monkeypatch.setenv("ACCORD_PORT", "99999")
+    monkeypatch.setenv("ACCORD_CURRENCY", "rupees")
+    assert sorted(line.split(":")[0] for line in refusal().splitlines()) == ["ACCORD_CURRENCY", "ACCORD_PORT"]
+
+
+def test_refusal_does_not_repeat_the_value(monkeypatch):
+    monkeypatch.setenv("ACCORD_DATABASE_URL", "mysql://root:hunter2@localhost")
+    assert "hunter2" not in refusal()
+
+
+def test_secrets_are_not_shown(monkeypatch):
+    monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://accord:hunter2@localhost/accord")
+    monkeypatch.setenv("ACCORD_SIGNING_KEYS", '{"keys": ["hunter2"]}')
+    assert "hunter2" not in repr(settings.load())
+
+
+def test_misspelt_setting_in_dotenv_is_refused(tmp_path):
+    tmp_path.joinpath(".env").write_text("ACCORD_PROT=1\nSOMEBODY_ELSES=2\n")
+    assert refusal() == "ACCORD_PROT: there is no such setting."
+
+
+def test_dotenv_that_is_not_text_is_refused(tmp_path):
+    tmp_path.joinpath(".env").write_bytes(b"ACCORD_PORT=\xff")
+    assert refusal().startswith(".env cannot be read")
+
+
+def test_production_refuses_what_is_only_good_for_development(monkeypatch):
+    monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
+    monkeypatch.setenv("ACCORD_PASSWORD_MEMORY_KIB", "8")
+    monkeypatch.setenv("ACCORD_PASSWORD_TIME_COST", "1")
+    assert {line.split(":")[0] for line in refusal().splitlines()} == {
+        "ACCORD_ISSUER",
+        "ACCORD_SIGNING_KEYS",
+        "ACCORD_PASSWORD_MEMORY_KIB",
+        "ACCORD_PASSWORD_TIME_COST",
+    }
+
+
+def test_production_starts_with_what_it_demands(monkeypatch):
+    monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
+    monkeypatch.setenv("ACCORD_ISSUER", "https://accord.example")
+    monkeypatch.setenv("ACCORD_SIGNING_KEYS", '{"keys": []}')
+    assert settings.load().environment == "production"
+
+
+def refusal() -> str:
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.load()
+    return str(refused.value)
