@@ -21,6 +21,8 @@ class Representation(Schema):
     component: str | None = None
     always: frozenset[str] = frozenset()
     """The members that the contract requires."""
+    fewest: frozenset[str] = frozenset()
+    """The members that it requires in every alternative: what sparse fields cannot leave out."""
     keeps_others: bool = False
     """Whether the contract says `additionalProperties`, so that members it does not name are shown too."""
     has_links: bool = False
@@ -84,8 +86,8 @@ class Representations:
     def of(self, schema: Any) -> type[Representation] | None:
         """Return the marshmallow schema of an object schema with properties; None for any other schema.
 
-        Alternatives (`anyOf`, `oneOf`) that have the same members are one shape, of
-        which is required what is required in all of them; other alternatives are none.
+        Alternatives (`anyOf`, `oneOf`) that have the same members are one shape, the first of
+        them: it is what a handler returns. Other alternatives are none.
         """
         shapes = self._shapes(schema)
         if not shapes:
@@ -93,8 +95,8 @@ class Representations:
         choices = self._choices(schema)
         key = tuple(component(choice) or id(choice) for choice in choices)
         if key not in self._made:
-            always = frozenset.intersection(*(frozenset(shape.get("required", ())) for shape in shapes))
-            self._made[key] = self._make(component(choices[0]), shapes[0], always)
+            required = [frozenset(shape.get("required", ())) for shape in shapes]
+            self._made[key] = self._make(component(choices[0]), shapes[0], required)
         return self._made[key]
 
     def loader(self, schema: Any) -> Load | None:
@@ -133,15 +135,18 @@ class Representations:
         alike = all("properties" in shape and shape["properties"].keys() == shapes[0]["properties"].keys() for shape in shapes)
         return shapes if alike else []
 
-    def _make(self, name: str | None, shape: dict[str, Any], always: frozenset[str]) -> type[Representation]:
+    def _make(
+        self, name: str | None, shape: dict[str, Any], required: list[frozenset[str]]
+    ) -> type[Representation]:
         members = {
-            member: self.field(schema, member in always)
+            member: self.field(schema, member in required[0])
             for member, schema in shape["properties"].items()
             if member != "_links"
         }
         about = {
             "component": name,
-            "always": always,
+            "always": required[0],
+            "fewest": frozenset.intersection(*required),
             "keeps_others": bool(shape.get("additionalProperties")),
             "has_links": "_links" in shape["properties"],
         }

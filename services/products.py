@@ -1,15 +1,15 @@
 """What the shop sells."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, literal_column, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.aggregates import gathered
 from db.columns import new_id, now
@@ -21,30 +21,33 @@ from services import pages, tags
 from services.errors import Conflict, Invalid, NotFound
 from services.pages import BEGINNING, Cursors, Page
 
-_TAGS = gathered(
-    select(Tag.name).join(ProductTag).where(ProductTag.product_id == Product.id).order_by(ProductTag.position)
-)
-_SHOWN = (
-    Product.id, Product.sku, Product.name, Product.description, Product.price, Product.stock,
-    Product.created_at, Product.updated_at,
-)  # fmt: skip
+
+
+def _shown(product: Any) -> list[Any]:
+    """The columns of a representation, of the table or of a part of it."""
+    tags = select(Tag.name).join(ProductTag).where(ProductTag.product_id == product.id).order_by(ProductTag.position)
+    return [*_own(product), *_CATEGORY, gathered(tags).label("tags")]
+
+
+def _own(product: Any) -> list[Any]:
+    return [product.id, product.sku, product.name, product.description, product.price, product.stock,
+            product.created_at, product.updated_at]  # fmt: skip
+
+
 _CATEGORY = (Category.id.label("category__id"), Category.name.label("category__name"))
-_PRODUCTS = select(*_SHOWN, *_CATEGORY, _TAGS.label("tags")).join(Category).where(Product.deleted_at.is_(None))
-_PRODUCT = compiled(_PRODUCTS.where(Product.id == bindparam("id")))
+_LIVE = Product.deleted_at.is_(None)
+_PRODUCT = compiled(select(*_shown(Product)).join(Category).where(Product.id == bindparam("id"), _LIVE))
 # In RETURNING, SQLAlchemy knows no outer table to correlate with.
 _OWN_CATEGORY = Category.id == literal_column("products.category_id", Category.id.type)
 _IN_ITS_CATEGORY = [select(column.element).where(_OWN_CATEGORY).scalar_subquery().label(column.key) for column in _CATEGORY]
 _CREATE = compiled(
-    insert(Product).returning(*_SHOWN, *_IN_ITS_CATEGORY),
+    insert(Product).returning(*_own(Product), *_IN_ITS_CATEGORY),
     given=["sku", "name", "name_key", "search", "description", "price", "stock", "category_id"],
 )
 
-_SORTS: dict[str, tuple[Any, Any]] = {
-    "name": (Product.name_key, str),
-    "price": (Product.price, Decimal),
-    "stock": (Product.stock, int),
-    "created_at": (Product.created_at, datetime.fromisoformat),
-}
+_POSITIONS: dict[str, Callable[[str], Any]] = {
+    "name": str, "price": Decimal, "stock": int, "created_at": datetime.fromisoformat,
+}  # fmt: skip
 _FILTERS: dict[str, ColumnElement[bool]] = {
     "category": Product.category_id == bindparam("category"),
     "min_price": Product.price >= bindparam("min_price"),
@@ -69,7 +72,7 @@ def find(
         position = {}
         if cursor != BEGINNING:
             value, last_id = cursors.read(cursor, query)
-            position = {"last": _SORTS[sort.removeprefix("-")][1](value), "last_id": last_id}
+            position = {"last": _POSITIONS[sort.removeprefix("-")](value), "last_id": last_id}
         items = _following(sort, wanted, bool(position)).all(session, limit=per_page + 1, **values, **position)
         more = len(items) > per_page
         items = items[:per_page]
@@ -131,8 +134,8 @@ def restore(session: Session, product_id: UUID) -> dict[str, Any]:
 @lru_cache(maxsize=512)
 def _page(sort: str, wanted: frozenset[str]) -> compiled:
     total = select(func.count()).select_from(Product).where(_fits(wanted)).scalar_subquery().label("total")
-    query = _PRODUCTS.add_columns(total).where(_fits(wanted)).order_by(*_order(sort))
-    return compiled(query.limit(bindparam("limit")).offset(bindparam("offset")))
+    rows = select(Product).where(_fits(wanted)).order_by(*_order(sort, Product))
+    return _joined(sort, rows.limit(bindparam("limit")).offset(bindparam("offset")), total)
 
 
 @lru_cache(maxsize=512)
@@ -142,18 +145,26 @@ def _count(wanted: frozenset[str]) -> compiled:
 
 @lru_cache(maxsize=512)
 def _following(sort: str, wanted: frozenset[str], has_begun: bool) -> compiled:
-    column = _SORTS[sort.removeprefix("-")][0]
-    query = _PRODUCTS.add_columns(column.label("position")).where(_fits(wanted)).order_by(*_order(sort))
+    column = getattr(Product, _column(sort))
+    rows = select(Product).where(_fits(wanted)).order_by(*_order(sort, Product))
     if has_begun:
         last, last_id = bindparam("last", type_=column.type), bindparam("last_id", type_=Product.id.type)
         goes_on = (column < last, Product.id < last_id) if sort.startswith("-") else (column > last, Product.id > last_id)
-        query = query.where(or_(goes_on[0], and_(column == last, goes_on[1])))
-    return compiled(query.limit(bindparam("limit")))
+        rows = rows.where(or_(goes_on[0], and_(column == last, goes_on[1])))
+    return _joined(sort, rows.limit(bindparam("limit")))
+
+
+def _joined(sort: str, rows: Any, *more: Any) -> compiled:
+    """The rows of a page with all that is shown; it is looked up for these rows only."""
+    product = aliased(Product, rows.subquery())
+    position = getattr(product, _column(sort)).label("position")
+    query = select(*_shown(product), position, *more).join(Category, Category.id == product.category_id)
+    return compiled(query.order_by(*_order(sort, product)))
 
 
 def _fits(wanted: frozenset[str]) -> ColumnElement[bool]:
     """The condition that takes the values named in *wanted*."""
-    conditions = [Product.deleted_at.is_(None)]
+    conditions = [_LIVE]
     for name in sorted(wanted):
         if name.startswith("tag_"):
             tagged = select(ProductTag.product_id).join(Tag).where(Tag.name_key == bindparam(name))
@@ -162,12 +173,16 @@ def _fits(wanted: frozenset[str]) -> ColumnElement[bool]:
             conditions.append(Product.search.like(bindparam(name), escape="\\"))
         else:
             conditions.append(_FILTERS[name])
-    return and_(true(), *conditions)
+    return and_(*conditions)
 
 
-def _order(sort: str) -> list[ColumnElement[Any]]:
-    column = _SORTS[sort.removeprefix("-")][0]
-    return [column.desc(), Product.id.desc()] if sort.startswith("-") else [column.asc(), Product.id.asc()]
+def _order(sort: str, product: Any) -> list[ColumnElement[Any]]:
+    column = getattr(product, _column(sort))
+    return [column.desc(), product.id.desc()] if sort.startswith("-") else [column.asc(), product.id.asc()]
+
+
+def _column(sort: str) -> str:
+    return {"name": "name_key"}.get(name := sort.removeprefix("-"), name)
 
 
 def _containing(word: str) -> str:

@@ -24,17 +24,13 @@ class Revocations:
         self._read = read
         self._kept_for = token_lifetime + _OVERLAP
         self._since = datetime.now(UTC) - self._kept_for
-        self._as_of = float("-inf")
+        self._as_of = self.current_until = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._learned: dict[UUID, datetime] = {}
         self._lock = Lock()
 
     def __contains__(self, session_id: UUID) -> bool:
         return session_id in self._learned
-
-    @property
-    def are_current(self) -> bool:
-        return time.monotonic() - self._as_of < _SECONDS_CURRENT
 
     def add(self, session_ids: Iterable[UUID]) -> None:
         now = datetime.now(UTC)
@@ -58,5 +54,6 @@ class Revocations:
             started_at, now = time.monotonic(), datetime.now(UTC)
             self.add(await self._read(self._since))
             self._as_of, self._since = started_at, now - _OVERLAP
+            self.current_until = started_at + _SECONDS_CURRENT
         finally:
             self._reading = None

@@ -60,8 +60,9 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
         .returning(RefreshToken.session_id)
     )
     if session_id is None:
-        if stolen := session.get(RefreshToken, token_hash):
-            seam.after_rollback(session, lambda unit: revoke(unit, revocations, stolen.session_id))
+        ended = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
+        if ended:
+            seam.after_rollback(session, lambda unit: revoke(unit, revocations, ended))
         raise Unauthenticated("The refresh token is not valid any more.")
     expires_at = moment + tokens.refresh_lifetime
     user_id = session.scalar(

@@ -2,20 +2,22 @@
 
 import pytest
 
-from db import migrations
-from tests.databases import KINDS, fresh_database
-
-pytest_plugins = ["tests.fixtures"]
+from tests.databases import KINDS, fresh_database, migrated_database
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request, tmp_path):
-    """A new and empty database of either kind."""
-    return fresh_database(request.param, tmp_path)
+def database_kind(request):
+    """Each kind of database; `parametrize("database_kind", …)` narrows it down."""
+    return request.param
 
 
 @pytest.fixture
-def migrated_url(database_url):
-    """A new database of either kind with all tables."""
-    migrations.upgrade(database_url)
-    return database_url
+def database_url(database_kind, tmp_path):
+    """A new and empty database."""
+    return fresh_database(database_kind, tmp_path)
+
+
+@pytest.fixture
+def migrated_url(database_kind, tmp_path):
+    """A new database with all tables, which are empty."""
+    return migrated_database(database_kind, tmp_path)

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import os
+import shutil
 import tempfile
 import warnings
 from functools import cache
@@ -10,6 +11,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+from sqlalchemy import make_url
+
+from db import migrations
 
 KINDS = ("sqlite", "postgresql")
 
@@ -50,6 +54,7 @@ class PostgresServer:
 def postgresql_server() -> PostgresServer:
     """The server all tests share; it ends with this process."""
     server = PostgresServer()
+    atexit.register(shutil.rmtree, server.directory)
     atexit.register(server.stop)
     return server
 
@@ -59,6 +64,27 @@ def fresh_database(kind: str, directory: Path) -> str:
     name = f"test_{uuid4().hex}"
     if kind == "sqlite":
         return f"sqlite:///{directory / name}.db"
-    server = postgresql_server()
-    server.execute(f"create database {name}")
-    return server.url(name)
+    postgresql_server().execute(f"create database {name}")
+    return postgresql_server().url(name)
+
+
+def migrated_database(kind: str, directory: Path) -> str:
+    """The URL of a new database with all tables, which are empty."""
+    template = make_url(_template(kind)).database
+    if kind == "sqlite":
+        url = fresh_database(kind, directory)
+        shutil.copy(template, make_url(url).database)
+        return url
+    name = f"test_{uuid4().hex}"
+    postgresql_server().execute(f"create database {name} template {template}")
+    return postgresql_server().url(name)
+
+
+@cache
+def _template(kind: str) -> str:
+    """A migrated database to copy, which takes a tenth of the time."""
+    directory = Path(tempfile.mkdtemp(prefix="accord-sqlite-"))
+    atexit.register(shutil.rmtree, directory)
+    url = fresh_database(kind, directory)
+    migrations.upgrade(url)
+    return url

@@ -24,7 +24,7 @@ def sparse_fields(operation: "Operation", perform: Perform) -> Perform | None:
     items = operation.schemas.flat(success.schema).get("properties", {}).get("items")
     if items is not None:
         shape = operation.representations.of(operation.schemas.flat(items).get("items"))
-    always = shape.always if shape else frozenset()
+    always = shape.fewest if shape else frozenset()
 
     def perform_sparsely(request: Request, session: Any) -> Answer:
         answer = perform(request, session)

@@ -9,7 +9,7 @@ from tests.db.catalogue import fill
 
 
 @pytest.fixture
-def tell(migrated_url):
+def tell(database_kind, migrated_url):
     """Tell a story, an async function of a seam, on a database with one category and one product."""
 
     def tell(story, **limits):
@@ -23,5 +23,5 @@ def tell(migrated_url):
 
         return asyncio.run(told())
 
-    tell.url = migrated_url
+    tell.kind, tell.url = database_kind, migrated_url
     return tell

@@ -1,6 +1,8 @@
 """A database that is slow, busy or away makes requests fail soon, and only as long as it is so."""
 
 import asyncio
+import os
+import signal
 import sqlite3
 import time
 
@@ -9,7 +11,7 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 
-from db import migrations
+from db import migrations, postgresql
 from db.compiled import compiled
 from db.errors import Unavailable
 from db.models import Product
@@ -17,6 +19,7 @@ from db.seam import open_seam
 from tests.databases import PostgresServer
 from tests.db.catalogue import count, fill, meanwhile, stock, take_one
 
+POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
 SLOW = {
     "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
     "postgresql": "select pg_sleep(20)",
@@ -39,7 +42,7 @@ async def busy(seam, mode, size, seconds):
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_no_connection_in_time_is_unavailable(tell, mode):
     async def story(seam):
-        others = await busy(seam, mode, 2, 0.5)
+        others = await busy(seam, mode, 1, 0.5)
         started = time.monotonic()
         with pytest.raises(Unavailable, match="in use"):
             await seam.run(mode, stock)
@@ -48,7 +51,7 @@ def test_no_connection_in_time_is_unavailable(tell, mode):
         assert await seam.run(mode, stock) == 100
         return waited
 
-    assert 0.1 <= tell(story, pool_size=2, pool_timeout=0.1) < 0.4
+    assert 0.1 <= tell(story, pool_size=1, pool_timeout=0.1) < 0.4
 
 
 @pytest.mark.parametrize("mode", ["read", "write"])
@@ -76,7 +79,7 @@ def test_reads_go_on_while_all_writers_are_busy(tell):
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_slow_statements_are_cancelled(tell, mode):
     def slow(session):
-        session.execute(text(SLOW[tell.url.partition(":")[0]]))
+        session.execute(text(SLOW[tell.kind]))
 
     async def story(seam):
         started = time.monotonic()
@@ -92,7 +95,7 @@ def test_a_lock_that_is_not_released_is_unavailable(tell):
     """Another process has the row, or with SQLite the database."""
 
     async def hold_and_wait(seam):
-        if tell.url.startswith("sqlite"):
+        if tell.kind == "sqlite":
             other = sqlite3.connect(tell.url.removeprefix("sqlite:///"), isolation_level=None)
             other.execute("begin immediate")
             end = other.close
@@ -124,10 +127,8 @@ def test_a_cancelled_request_gives_its_connection_back(tell):
     tell(story, pool_size=1, pool_timeout=2)
 
 
+@POSTGRESQL
 def test_a_request_cancelled_while_a_statement_runs_leaves_nothing_behind(tell):
-    if tell.url.startswith("sqlite"):
-        pytest.skip("A thread works on to its end.")
-
     def write_slowly(session):
         EMPTY.run(session, stock=1)
         session.execute(text(SLOW["postgresql"]))
@@ -158,10 +159,8 @@ def test_a_request_cancelled_while_it_waits_takes_nothing(tell):
     assert tell(story, pool_size=1) == ["CancelledError", "CancelledError", "int"]
 
 
+@POSTGRESQL
 def test_connections_that_died_are_replaced(tell):
-    if tell.url.startswith("sqlite"):
-        pytest.skip("SQLite's connections are files.")
-
     async def story(seam):
         for mode in ("read", "write"):
             await asyncio.gather(*[seam.run(mode, stock) for _ in range(3)])
@@ -176,6 +175,27 @@ def test_connections_that_died_are_replaced(tell):
     assert tell(story, pool_size=3) == [100] * 4
 
 
+@POSTGRESQL
+@pytest.mark.parametrize("spoken", ["compiled", "core"])
+def test_a_server_that_falls_silent_is_unavailable(tell, spoken, monkeypatch):
+    def hang(session):
+        backend = session.scalar(text("select pg_backend_pid()"))
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            EMPTY.run(session, stock=1) if spoken == "compiled" else stock(session)
+        finally:
+            os.kill(backend, signal.SIGCONT)
+
+    async def story(seam):
+        with pytest.raises(Unavailable, match="too long"):
+            await seam.run("write", hang)
+        return await seam.run("write", stock)
+
+    monkeypatch.setattr(postgresql, "_GRACE", 0.1)
+    assert tell(story, statement_timeout=0.4, pool_size=1) == 100
+
+
+@POSTGRESQL
 def test_tables_may_change_under_prepared_statements(tell):
     everything = compiled(Product.__table__.select())
 
@@ -191,8 +211,7 @@ def test_tables_may_change_under_prepared_statements(tell):
         for mode in ("read", "write"):
             assert await seam.run(mode, read) == 1
 
-    if tell.url.startswith("postgresql"):
-        tell(story)
+    tell(story)
 
 
 def test_a_missing_database_is_unavailable(tmp_path):

@@ -14,6 +14,7 @@ from db.models import Category, Product
 from db.seam import TRIES, after_commit, open_seam
 from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
 
+POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
 MODES = ("read", "write", "guarded")
 WRITES = ("write", "guarded")
 EMPTY = compiled(update(Product), given=("stock",))
@@ -184,7 +185,7 @@ def test_work_that_others_overtook_is_done_again(tell):
     async def story(seam):
         return await seam.run("guarded", overtaken, seam, asyncio.get_running_loop())
 
-    if tell.url.startswith("sqlite"):
+    if tell.kind == "sqlite":
         with pytest.raises(Unavailable):
             tell(story, pool_timeout=0.1)
     else:
@@ -227,10 +228,8 @@ def test_no_update_is_lost(tell):
     tell(story)
 
 
+@POSTGRESQL
 def test_deadlocked_work_is_done_again(tell):
-    if tell.url.startswith("sqlite"):
-        pytest.skip("SQLite has one writer at a time.")
-
     barrier = asyncio.Barrier(2)
     tries = []
 

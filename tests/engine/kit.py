@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from inspect import Parameter as Argument
+from inspect import Signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -150,10 +152,11 @@ def complete(document: Document) -> Document:
     raw = document.raw
     raw.setdefault("openapi", "3.1.0")
     raw.setdefault("info", {"title": "Small", "version": "1"})
-    raw.setdefault("security", [])
     for item in raw.setdefault("paths", {}).values():
         for method in ("get", "put", "post", "delete", "patch", "head", "options"):
             if isinstance(item, dict) and method in item:
+                if "security" not in raw:
+                    item[method].setdefault("security", [])
                 responses = item[method].setdefault("responses", {})
                 if not any(status.startswith("2") for status in responses):
                     responses["200"] = {"description": "Fine.", "content": {"application/json": {"schema": {}}}}
@@ -201,5 +204,25 @@ def taking(schema: Any, media_type: str = "application/json", components: Any = 
     return start(raw, {"take": take}, **options)
 
 
-def asking(parameters: str | list[Any], path: str = "/ask") -> Callable[..., Any]:
-    """Return a function that asks GET /ask and returns what its handler got: arguments by name, or the Reply refused."""
+def asking(parameters: list[Any], names: Iterable[str] | None = None, path: str = "/ask") -> Callable[..., Any]:
+    """Return a function that sends GET /ask and returns what the handler got, by name; where it refuses, the Reply."""
+    raw = {"paths": {path: {"get": {"operationId": "ask", "parameters": parameters}}}}
+    got: dict[str, Any] = {}
+
+    def ask(**arguments: Any) -> None:
+        got.update(arguments)
+
+    wanted = list(names) if names is not None else [parameter["name"] for parameter in parameters]
+    ask.__signature__ = Signature([Argument(name, Argument.KEYWORD_ONLY, default=None) for name in wanted])
+    engine = start(raw, {"ask": ask})
+
+    def asked(target: str | bytes, headers: Headers | None = None) -> Any:
+        got.clear()
+        reply = engine.get(target, headers)
+        return dict(got) if reply.status == 200 else reply
+
+    return asked
+
+
+def query(name: str, schema: Any, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema, **more}

@@ -45,7 +45,7 @@ def test_log_out_ends_the_session(page):
     with page.expect_response("**/auth/login") as response:
         log_in(page, *demo.LOGINS["customer"])
     token = response.value.json()["access_token"]
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log out", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Logged out.")
     expect(execute(operation(page, "get_me"))).to_have_text("401")
     assert page.request.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}).status == 401
@@ -84,8 +84,8 @@ def test_page_fits_a_phone(page, path):
 
 
 def log_in(page, username, password):
-    page.get_by_label("User name").fill(username)
-    page.get_by_label("Password").fill(password)
+    page.get_by_label("User name", exact=True).fill(username)
+    page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Log in", exact=True).click()
 
 

@@ -240,7 +240,7 @@ REFUSED = {
     "exp a string": signed(the_claims=claims(exp=str(NOW + 600))),
     "exp huge": signed(the_claims=claims(exp=10**300)),
     "exp null": signed(the_claims=claims(exp=None)),
-    "not yet": signed(the_claims=claims(nbf=NOW + 60)),
+    "not yet": signed(the_claims=claims(nbf=NOW + 3600)),
     "nbf null": signed(the_claims=claims(nbf=None)),
     "nbf a string": signed(the_claims=claims(nbf=str(NOW))),
     "issued tomorrow": signed(the_claims=claims(iat=NOW + 86_400, exp=NOW + 90_000)),

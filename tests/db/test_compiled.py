@@ -1,0 +1,136 @@
+"""Compiled statements answer as SQLAlchemy would, on the driver's own connection."""
+
+from datetime import UTC, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from db.columns import now
+from db.compiled import compiled
+from db.errors import violated
+from db.models import Category, IdempotencyKey, Product
+from tests.db.catalogue import BUTTER, GROCERIES, take_one
+
+BY_ID = compiled(
+    select(
+        Product.id,
+        Product.price,
+        Product.created_at,
+        Product.description,
+        Category.id.label("category__id"),
+        Category.name.label("category__name"),
+    )
+    .join(Product.category)
+    .where(Product.id == bindparam("id"), Product.deleted_at.is_(None), Product.stock >= 1)
+)
+CREATE = compiled(
+    insert(Category).returning(Category.id, Category.version, Category.created_at), given=("name", "name_key")
+)
+RENAME = compiled(
+    update(Category).where(Category.id == bindparam("of_id")).returning(Category.updated_at), given=("name",)
+)
+
+
+def once(tell, perform, mode="read"):
+    async def story(seam):
+        return await seam.run(mode, perform)
+
+    return tell(story)
+
+
+@pytest.mark.parametrize("mode", ["read", "write", "guarded"])
+@pytest.mark.parametrize("id_", [BUTTER, str(BUTTER)])
+def test_rows_are_nested_dicts_of_values(tell, mode, id_):
+    butter = once(tell, lambda session: BY_ID.first(session, id=id_), mode)
+    assert str(butter.pop("id")) == str(BUTTER)
+    assert str(butter["category"].pop("id")) == str(GROCERIES)
+    assert now() - butter["created_at"] < timedelta(minutes=1)
+    assert butter.pop("created_at").tzinfo is UTC
+    assert str(butter["price"]) == "50.00"
+    assert butter == {"price": Decimal(50), "description": None, "category": {"name": "Groceries"}}
+
+
+def test_nothing_found_is_none(tell):
+    assert once(tell, lambda session: BY_ID.first(session, id=UUID(int=9))) is None
+
+
+def test_it_answers_as_sqlalchemy_does(tell):
+    everything = compiled(select(Product.__table__))
+
+    def both(session):
+        ours, theirs = everything.first(session), dict(session.execute(everything.statement).mappings().one())
+        return [{name: str(value) for name, value in row.items()} for row in (ours, theirs)]
+
+    ours, theirs = once(tell, both)
+    assert ours == theirs
+
+
+def test_any_session_will_do(tell):
+    def plain(session):
+        with Session(session.connection()) as other:
+            return BY_ID.first(other, id=BUTTER)["category"]["name"]
+
+    assert once(tell, plain, "write") == "Groceries"
+
+
+def test_a_missing_value_is_an_error(tell):
+    with pytest.raises(KeyError, match="id"):
+        once(tell, BY_ID.first)
+
+
+def test_inserts_fill_in_defaults(tell):
+    created = once(tell, lambda session: CREATE.first(session, name="Toys", name_key="toys"), "write")
+    assert UUID(str(created["id"])).version == 7
+    assert created["version"] == 1
+    assert now() - created["created_at"] < timedelta(minutes=1)
+
+
+def test_updates_fill_in_what_changes_with_them(tell):
+    before = now()
+    renamed = once(tell, lambda session: RENAME.first(session, of_id=GROCERIES, name="Food"), "write")
+    assert renamed["updated_at"] >= before - timedelta(milliseconds=1)
+
+
+def test_pending_changes_are_seen(tell):
+    total = compiled(select(func.sum(Product.price).label("total")))
+
+    def change(session):
+        session.get(Product, BUTTER).price = Decimal("12.34")
+        return total.first(session)["total"]
+
+    assert once(tell, change, "write") == Decimal("12.34")
+
+
+def test_its_own_integrity_errors_name_the_constraint(tell):
+    def again(session):
+        CREATE.first(session, name="Groceries", name_key="groceries")
+
+    with pytest.raises(IntegrityError) as raised:
+        once(tell, again, "write")
+    assert violated(raised.value) == "uq_categories_name_key"
+    assert "groceries" not in str(raised.value).lower()
+
+
+def test_statements_that_return_nothing(tell):
+    remove = compiled(delete(IdempotencyKey).where(IdempotencyKey.key == bindparam("key")))
+    assert once(tell, lambda session: remove.run(session, key="k"), "write") is None
+
+
+def test_lists_of_any_length_are_refused(tell):
+    some = compiled(select(Product.id).where(Product.id.in_(bindparam("ids", expanding=True))))
+    with pytest.raises(TypeError, match="in_"):
+        once(tell, lambda session: some.all(session, ids=[BUTTER]))
+
+
+def test_it_sees_what_its_transaction_has_done(tell):
+    left = compiled(select(Product.stock))
+
+    def sell(session):
+        take_one(session)
+        return left.first(session)["stock"]
+
+    assert once(tell, sell, "guarded") == 99
