@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -37,7 +38,7 @@ from db.seam import Seam, open_seam
 from db.sessions import Mode
 from services import demo, sessions
 from services import errors as business
-from services.keys import KeysError, open_keys
+from services.keys import Keys, KeysError, open_keys
 from services.pages import Cursors
 from services.passwords import Passwords
 from services.revocations import Revocations
@@ -53,9 +54,11 @@ T = TypeVar("T")
 # Connexion's own schema is of OpenAPI 3.0; the contract is checked by the engine, and in the tests as 3.1.
 OpenAPISpecification.openapi_schema = {}
 
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
+
 ERRORS = Errors({
     business.Malformed: lambda error: _told(400, error),
-    business.Unauthenticated: lambda error: Problem(401, str(error), headers={"WWW-Authenticate": 'Bearer realm="api"'}),
+    business.Unauthenticated: lambda error: Problem(401, str(error), headers=CHALLENGE),
     business.NotFound: 404,
     business.Conflict: lambda error: _told(409, error),
     business.Invalid: lambda error: _told(422, error),
@@ -116,7 +119,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
             "documentation": "/docs",
             "contract": f"{PUBLISHED}.json",
         },
-        "cursors": Cursors(lambda: list(keys.current().keys.values())[-1].secret()["d"].encode()),
+        "cursors": Cursors(partial(_cursor_secret, keys)),
         "keys": keys,
         "passwords": _passwords(settings),
         "revocations": Revocations(read_revoked, token_lifetime=access_lifetime),
@@ -139,6 +142,12 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
     contract.add(document, PUBLISHED)
     contract.check_handlers()
     return contract
+
+
+def _cursor_secret(keys: Keys) -> bytes:
+    """What signs cursors: the oldest signing key, which all servers have and which stays longest."""
+    secret: str = list(keys.current().keys.values())[-1].secret()["d"]
+    return secret.encode()
 
 
 def _passwords(settings: Settings) -> Passwords:
@@ -198,14 +207,18 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
 
 
 @cli.command()
-@click.option("--to", "revision", default="head", help="Revision to go to, up or down; all that there are, unless said.")
+@click.option(
+    "--to", "revision", default="head", help="Revision to go to, up or down; all that there are, unless said."
+)
 def migrate(revision: str) -> None:
     """Bring the database to the newest migration."""
     url = configuration.load().database_url
     before = migrations.current(url)
     migrations.upgrade(url) if revision == "head" else migrations.downgrade(url, revision)
     after = migrations.current(url)
-    click.echo(f"The database has migration {after}." if before == after else f"The database went from {before} to {after}.")
+    click.echo(
+        f"The database has migration {after}." if before == after else f"The database went from {before} to {after}."
+    )
 
 
 @cli.command()
@@ -263,7 +276,10 @@ def rotate() -> None:
 
 def _row(operation: Operation) -> list[str]:
     requirements = operation.spec.get("security", operation.document.raw.get("security", []))
-    who = [" ".join(scope for scopes in requirement.values() for scope in scopes) or "anybody" for requirement in requirements]
+    who = [
+        " ".join(scope for scopes in requirement.values() for scope in scopes) or "anybody"
+        for requirement in requirements
+    ]
     return [operation.id, operation.method.upper(), operation.path.template, " or ".join(who) or "anybody"]
 
 

@@ -23,7 +23,7 @@ def faults(document: Document, schemas: Schemas, schemes: dict[str, Scheme]) -> 
         yield at(document.raw, "openapi must be 3.1.x; this engine reads no other version.")
     yield from _unknown_words(document.raw)
     yield from _misfits(document.raw, schemas)
-    taken: dict[str, str] = {}
+    taken: dict[Any, str] = {}
     for path, method, spec in document.operations():
         name = spec.get("operationId")
         if not name:
@@ -39,7 +39,9 @@ def _unknown_words(node: Any, names: bool = False) -> Iterator[Exception]:
         case dict():
             for key, value in node.items():
                 if not names and key.startswith("x-") and key not in KNOWN_WORDS:
-                    yield at(node, f"{key} is not known here; it is one of {', '.join(sorted(KNOWN_WORDS))}, or a slip.")
+                    yield at(
+                        node, f"{key} is not known here; it is one of {', '.join(sorted(KNOWN_WORDS))}, or a slip."
+                    )
                 if names or key not in _VALUES:
                     yield from _unknown_words(value, not names and key in _NAMES)
         case list():
@@ -52,7 +54,7 @@ def _misfits(node: Any, schemas: Schemas, names: bool = False) -> Iterator[Excep
     match node:
         case dict():
             if not names:
-                schema = node["schema"] if "schema" in node else node
+                schema = node.get("schema", node)
                 values = [node[word] for word in ("example", "default") if word in node]
                 examples = node.get("examples", [])
                 values += examples if isinstance(examples, list) else [

@@ -207,7 +207,7 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.2 as OpenAPI wants it: JSON's scalars only, keys are strings and stand once."""
 
     source = ""
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML takes it from the class.
 
 
 def _load(text: str, source: str) -> Any:
@@ -216,7 +216,7 @@ def _load(text: str, source: str) -> Any:
     try:
         return loader.get_single_data()
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out.
+        loader.dispose()
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[Node]:
@@ -227,7 +227,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[Node]:
         key = str(key_node.value)
         if key in made:
             raise ContractError(f"{loader.source}:{key_node.start_mark.line + 1}: {key!r} is said twice.")
-        made[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+        made[key] = loader.construct_object(value_node, deep=True)
 
 
 for _tag, _pattern, _first in (

@@ -1,13 +1,14 @@
 """One operation of the contract, compiled."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from inspect import Parameter as Argument
 from inspect import signature
 from typing import Any
 
 from contract.answering.dumping import Dumps
 from contract.answering.response import Answer, Response
-from contract.document import Document, at
+from contract.document import at
 from contract.policies import Perform, Policy
 from contract.policies.deprecation import deprecation
 from contract.problems import Fault, Problem
@@ -16,11 +17,19 @@ from contract.reading.parameters import Parameter, Parameters
 from contract.representations import Representations
 from contract.request import Limits, Request
 from contract.routing import Path
-from contract.schemas import Schemas
 from contract.security import Scheme, Security
 
-_OFFERED = ("session", "caller", "body")
 _POLICY_HEADERS = frozenset({"if-match"})
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the operations of one document share; `tools` are what functions get by name beside what requests bring."""
+
+    representations: Representations
+    schemes: Mapping[str, Scheme]
+    tools: Mapping[str, Any]
+    limits: Limits
 
 
 class Operation:
@@ -32,33 +41,33 @@ class Operation:
     """
 
     def __init__(
-        self, spec: dict[str, Any], method: str, path: Path, function: Callable[..., Any], document: Document,
-        schemas: Schemas, representations: Representations, schemes: Mapping[str, Scheme],
-        tools: Mapping[str, Any], limits: Limits,
-    ) -> None:  # fmt: skip
+        self, spec: dict[str, Any], method: str, path: Path, function: Callable[..., Any], shared: "Shared"
+    ) -> None:
         self.id: str = spec["operationId"]
         self.spec, self.method, self.path, self.function = spec, method, path, function
-        self.document, self.schemas, self.representations = document, schemas, representations
+        self.representations = shared.representations
+        self.schemas = schemas = shared.representations.schemas
+        self.document = document = schemas.document
         self.is_safe = method in ("get", "head")
-        every = [Parameter(parameter, schemas, representations) for parameter in spec["parameters"]]
+        every = [Parameter(parameter, shared.representations) for parameter in spec["parameters"]]
         self._check_path_parameters(every)
         self.parameters = Parameters(every, path.names, _POLICY_HEADERS)
         self.is_guarded = self.has_header("if-match")
         requirements = spec.get("security", document.raw.get("security", []))
-        self.security = Security(requirements, schemes) if requirements else None
+        self.security = Security(requirements, shared.schemes) if requirements else None
         body = document.follow(spec["requestBody"]) if "requestBody" in spec else None
-        self.body = Body(body, schemas, representations, limits) if body else None
+        self.body = Body(body, shared.representations, shared.limits) if body else None
         declared = {status: document.follow(response) for status, response in spec["responses"].items()}
         self.responses = {int(s): Response(self.id, int(s), r, schemas) for s, r in declared.items() if s.isdigit()}
-        self._ranges = {s[0]: Response(self.id, int(s[0]) * 100, r, schemas) for s, r in declared.items() if s[1:] == "XX"}
-        self._default = Response(self.id, 0, declared["default"], schemas) if "default" in declared else None
+        self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = self._success()
         self.always_headers = deprecation(spec)
-        self._check_arguments(tools)
+        self._check_arguments(shared.tools)
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
         self._wanted = frozenset(wanted)
-        self._given = {name: tools[name] for name in wanted if name in tools and name not in self._declared_arguments()}
+        tools = (self._wanted & shared.tools.keys()) - self._declared_arguments()
+        self._given = {name: shared.tools[name] for name in tools}
         self.perform: Perform = self._handle
 
     def compile(self, dumps: Dumps, policies: Iterable[Policy]) -> None:
@@ -97,9 +106,10 @@ class Operation:
             arguments["caller"] = request.caller
         return self.function(**arguments)
 
-    def response(self, status: int) -> Response | None:
-        """Return the declared response of *status*; None if the contract has none."""
-        return self.responses.get(status) or self._ranges.get(str(status)[0]) or (self._default if status >= 400 else None)
+    def declares(self, status: int) -> bool:
+        """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""
+        named = status in self.responses or f"{status // 100}XX" in self._ranges
+        return named or (status >= 400 and "default" in self._ranges)
 
     def links(self, status: int) -> Iterator[tuple[str, Any]]:
         """Yield name and Link Object of each link of the response of *status*."""
@@ -117,7 +127,7 @@ class Operation:
     def _success(self) -> Response:
         successes = [response for status, response in self.responses.items() if 200 <= status < 300]
         if len(successes) != 1:
-            raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; the engine takes the one that there is.")
+            raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
         return successes[0]
 
     def _declared_arguments(self) -> set[str]:
@@ -158,7 +168,7 @@ class Operation:
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
         needed |= {412: self.is_guarded, 428: self.is_guarded and any(p.required for p in self._policy_parameters())}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
-        if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.response(status)]:
+        if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
             raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")
 
     def _policy_parameters(self) -> list[Parameter]:

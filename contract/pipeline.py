@@ -18,7 +18,7 @@ from contract.answering import links
 from contract.answering.dumping import Dumps
 from contract.answering.response import Answer
 from contract.document import ContractError, Document, at
-from contract.operation import Operation
+from contract.operation import Operation, Shared
 from contract.policies import Perform, Policy
 from contract.policies.conditional import conditional, etag
 from contract.policies.idempotent import Idempotent, Store
@@ -77,21 +77,19 @@ class Contract(SpecMiddleware):
         schemas = Schemas(document)
         schemes = security.schemes(document, self.tools)
         _refuse(list(checks.faults(document, schemas, schemes)))
-        representations = Representations(schemas)
+        shared = Shared(Representations(schemas), schemes, self.tools, self.limits)
         added: dict[str, Operation] = {}
         faults: list[Exception] = []
         for template, method, spec in document.operations():
             try:
                 path = self.router.add(template)
-                added[spec["operationId"]] = operation = Operation(
-                    spec, method, path, self._function(spec), document, schemas, representations, schemes,
-                    self.tools, self.limits,
-                )  # fmt: skip
+                operation = Operation(spec, method, path, self._function(spec), shared)
+                added[operation.id] = operation
                 path.add(method, operation)
             except ContractError as error:
                 faults.append(error)
         _refuse(faults)
-        dumps = Dumps(representations, links.sources(added, representations), links.names())
+        dumps = Dumps(shared.representations, links.sources(added, shared.representations), links.names())
         for operation in added.values():
             try:
                 operation.compile(dumps, self.policies)
@@ -138,7 +136,7 @@ class Contract(SpecMiddleware):
                 answer = self._answer_without_operation(path, scope)
         except ClientGone:
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
             answer = self._answer_to(error, operation, scope)
         headers, body = answer.headers, answer.body
         if operation and operation.always_headers:
@@ -183,13 +181,11 @@ class Contract(SpecMiddleware):
         if problem is None:
             said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
             log.error("%s failed (%s): %s", name, request_id, said, exc_info=error)
-        elif operation:
-            response = operation.response(problem.status)
-            if response is None:
-                log.error("%s (%s): %s is not declared, but %r", name, request_id, problem.status, error)
-                problem = None
+        elif operation and not operation.declares(problem.status):
+            log.error("%s failed (%s): %s is not declared, but there is %r.", name, request_id, problem.status, error)
+            problem = None
         if problem is None:
-            problem = Problem(500, "The service failed. The failure is logged under the request id; nothing was changed.")
+            problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
         body = problem.body(scope["path"], request_id)
         headers = [(key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()]
         identity = (b"x-request-id", request_id.encode())

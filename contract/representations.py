@@ -108,7 +108,7 @@ class Representations:
         return _step(self.field(schema))
 
     def misfits(self, schema: Any, body: Any) -> list[tuple[str, str]]:
-        """Return pointer and detail of each member of *body*, valid by its schema, that no Python value can stand for."""
+        """Return pointer and detail of each member of a valid *body* that no Python value can stand for."""
 
         def walk(messages: Any, path: str) -> Iterator[tuple[str, str]]:
             if isinstance(messages, dict):
@@ -132,12 +132,10 @@ class Representations:
 
     def _shapes(self, schema: Any) -> list[dict[str, Any]]:
         shapes = [self.schemas.flat(choice) for choice in self._choices(schema)]
-        alike = all("properties" in shape and shape["properties"].keys() == shapes[0]["properties"].keys() for shape in shapes)
-        return shapes if alike else []
+        members = [shape.get("properties", {}).keys() for shape in shapes]
+        return shapes if all(names and names == members[0] for names in members) else []
 
-    def _make(
-        self, name: str | None, shape: dict[str, Any], required: list[frozenset[str]]
-    ) -> type[Representation]:
+    def _make(self, name: str | None, shape: dict[str, Any], required: list[frozenset[str]]) -> type[Representation]:
         members = {
             member: self.field(schema, member in required[0])
             for member, schema in shape["properties"].items()

@@ -60,7 +60,8 @@ class Schemas:
 
     def validator(self, schema: Any, side: Side) -> Validator:
         """Return the validator of *schema* as *side* sees it: what is read-only is no part of a request,
-        what is write-only no part of a response. Raises ContractError if it is no schema."""
+        what is write-only no part of a response. Raises ContractError if it is no schema.
+        """
         seen = self._seen_by(side, schema)
         try:
             made = jsonschema_rs.Draft202012Validator(
@@ -95,7 +96,9 @@ class Schemas:
         if declared is not None:
             return [declared] if isinstance(declared, str) else list(declared)
         values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
-        choices = [kind for word in ("anyOf", "oneOf") for choice in schema.get(word, ()) for kind in self.kinds(choice)]
+        choices = [
+            kind for word in ("anyOf", "oneOf") for choice in schema.get(word, ()) for kind in self.kinds(choice)
+        ]
         found = [_kind(value) for value in values] or choices or (["object"] if "properties" in schema else [])
         return list(dict.fromkeys(found))
 

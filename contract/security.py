@@ -15,7 +15,7 @@ from contract.reading.parameters import pairs
 from contract.request import Caller, Request
 
 Find = Callable[[Request], tuple[str, ...] | None]
-Verify = Callable[..., Caller | None | Awaitable[Caller | None]]
+Verify = Callable[..., Caller | Awaitable[Caller | None] | None]
 
 
 class Scheme:
@@ -35,7 +35,9 @@ class Scheme:
         try:
             function = get_function_from_name(spec[word])
         except (ImportError, AttributeError, ValueError) as error:
-            raise at(spec, f"security scheme {name}: {word} names {spec[word]}, which is not there ({error}).") from None
+            raise at(
+                spec, f"security scheme {name}: {word} names {spec[word]}, which is not there ({error})."
+            ) from None
         wanted = list(inspect.signature(function).parameters)[2 if word == "x-basicInfoFunc" else 1 :]
         if missing := [tool for tool in wanted if tool not in tools]:
             raise at(spec, f"security scheme {name}: {spec[word]} takes {', '.join(missing)}, which nobody gives it.")
@@ -80,7 +82,9 @@ class Security:
                 caller = await scheme.caller(credentials)
                 if caller is None:
                     detail = "The credentials are not valid, or no longer."
-                    raise Problem(401, detail, headers={"WWW-Authenticate": f'{scheme.challenge}, error="invalid_token"'})
+                    raise Problem(
+                        401, detail, headers={"WWW-Authenticate": f'{scheme.challenge}, error="invalid_token"'}
+                    )
                 callers.append(caller)
                 short += sorted(scopes - caller.scopes)
             else:
@@ -106,7 +110,7 @@ def schemes(document: Document, tools: Mapping[str, Any]) -> dict[str, Scheme]:
 
 
 def _kind(name: str, spec: dict[str, Any]) -> tuple[Find, str, str]:
-    """Return where the credentials are, the word that names the function, and the challenge (RFC 9110, section 11.6.1)."""
+    """Return where the credentials are, the word that names the function, and the challenge (RFC 9110, 11.6.1)."""
     match spec:
         case {"type": "http", "scheme": str(scheme)} if scheme.lower() == "bearer":
             return _bearer, "x-bearerInfoFunc", 'Bearer realm="api"'

@@ -1,5 +1,6 @@
 """Who may come in: what the contract's security scheme `bearer` asks."""
 
+import time
 from collections.abc import Awaitable
 
 from services.revocations import Revocations
@@ -15,11 +16,13 @@ def verify(token: str, tokens: Tokens, revocations: Revocations) -> Caller | Awa
     raises, because a token that cannot be checked is not let in.
     """
     caller = tokens.read(token)
-    if caller is None or revocations.are_current:
-        return None if caller is None or caller.session_id in revocations else caller
-    return _verify_anew(caller, revocations)
+    if caller is None:
+        return None
+    if time.monotonic() < revocations.current_until:
+        return None if caller.session_id in revocations else caller
+    return _renewed(caller, revocations)
 
 
-async def _verify_anew(caller: Caller, revocations: Revocations) -> Caller | None:
+async def _renewed(caller: Caller, revocations: Revocations) -> Caller | None:
     await revocations.renew()
     return None if caller.session_id in revocations else caller

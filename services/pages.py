@@ -30,7 +30,9 @@ def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, quer
     }
 
 
-def after(items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]) -> Page:
+def after(
+    items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]
+) -> Page:
     """Return the page after *cursor*; it does not count."""
     return _asked(query) | {
         "items": items,

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from db.aggregates import gathered
-from db.columns import new_id, now
+from db.columns import now
 from db.compiled import compiled
 from db.errors import violated
 from db.models import Category, Product, ProductTag, Tag
@@ -20,7 +20,6 @@ from db.text import fold
 from services import pages, tags
 from services.errors import Conflict, Invalid, NotFound
 from services.pages import BEGINNING, Cursors, Page
-
 
 
 def _shown(product: Any) -> list[Any]:
@@ -39,7 +38,9 @@ _LIVE = Product.deleted_at.is_(None)
 _PRODUCT = compiled(select(*_shown(Product)).join(Category).where(Product.id == bindparam("id"), _LIVE))
 # In RETURNING, SQLAlchemy knows no outer table to correlate with.
 _OWN_CATEGORY = Category.id == literal_column("products.category_id", Category.id.type)
-_IN_ITS_CATEGORY = [select(column.element).where(_OWN_CATEGORY).scalar_subquery().label(column.key) for column in _CATEGORY]
+_IN_ITS_CATEGORY = [
+    select(column.element).where(_OWN_CATEGORY).scalar_subquery().label(column.key) for column in _CATEGORY
+]
 _CREATE = compiled(
     insert(Product).returning(*_own(Product), *_IN_ITS_CATEGORY),
     given=["sku", "name", "name_key", "search", "description", "price", "stock", "category_id"],
@@ -149,7 +150,9 @@ def _following(sort: str, wanted: frozenset[str], has_begun: bool) -> compiled:
     rows = select(Product).where(_fits(wanted)).order_by(*_order(sort, Product))
     if has_begun:
         last, last_id = bindparam("last", type_=column.type), bindparam("last_id", type_=Product.id.type)
-        goes_on = (column < last, Product.id < last_id) if sort.startswith("-") else (column > last, Product.id > last_id)
+        goes_on = (
+            (column < last, Product.id < last_id) if sort.startswith("-") else (column > last, Product.id > last_id)
+        )
         rows = rows.where(or_(goes_on[0], and_(column == last, goes_on[1])))
     return _joined(sort, rows.limit(bindparam("limit")))
 
@@ -164,7 +167,7 @@ def _joined(sort: str, rows: Any, *more: Any) -> compiled:
 
 def _fits(wanted: frozenset[str]) -> ColumnElement[bool]:
     """The condition that takes the values named in *wanted*."""
-    conditions = [_LIVE]
+    conditions: list[ColumnElement[bool]] = [_LIVE]
     for name in sorted(wanted):
         if name.startswith("tag_"):
             tagged = select(ProductTag.product_id).join(Tag).where(Tag.name_key == bindparam(name))

@@ -16,15 +16,15 @@ _OVERLAP = timedelta(minutes=2)
 class Revocations:
     """The sessions ended so recently that access tokens of theirs may be about.
 
-    `read` gives the ids of the sessions ended since a moment, from the database that all servers share. What other
-    servers have ended is known here half a second later, what this one has ended at once.
+    `read` gives the ids of the sessions ended since a moment, from the database that all servers share. What this
+    server has ended is known at once; what others have, as long as the monotonic clock is before `current_until`.
     """
 
     def __init__(self, read: Callable[[datetime], Awaitable[Iterable[UUID]]], *, token_lifetime: timedelta) -> None:
         self._read = read
         self._kept_for = token_lifetime + _OVERLAP
         self._since = datetime.now(UTC) - self._kept_for
-        self._as_of = self.current_until = float("-inf")
+        self.current_until = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._learned: dict[UUID, datetime] = {}
         self._lock = Lock()
@@ -42,8 +42,8 @@ class Revocations:
 
     async def renew(self) -> None:
         """Return when all is known that had been ended half a second before the call; raise what `read` raises."""
-        needed = time.monotonic() - _SECONDS_CURRENT
-        while self._as_of < needed:
+        called_at = time.monotonic()
+        while self.current_until <= called_at:
             if self._reading is None:
                 self._reading = asyncio.create_task(self._learn())
             # Whoever goes away must not take the reading from others who wait for it.
@@ -51,9 +51,8 @@ class Revocations:
 
     async def _learn(self) -> None:
         try:
-            started_at, now = time.monotonic(), datetime.now(UTC)
+            current_until, now = time.monotonic() + _SECONDS_CURRENT, datetime.now(UTC)
             self.add(await self._read(self._since))
-            self._as_of, self._since = started_at, now - _OVERLAP
-            self.current_until = started_at + _SECONDS_CURRENT
+            self.current_until, self._since = current_until, now - _OVERLAP
         finally:
             self._reading = None

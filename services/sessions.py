@@ -86,14 +86,13 @@ def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page:
 
 
 def end(session: Session, revocations: Revocations, user_id: UUID, session_id: UUID) -> None:
-    if not _revoke(
-        session, revocations, UserSession.user_id == user_id, UserSession.id == session_id, *_is_live(now())
-    ):
+    own = UserSession.user_id == user_id, UserSession.id == session_id
+    if not _revoke(session, revocations, *own, *_is_live(now())):
         raise NotFound("You have no session with this id.")
 
 
 def revoke(session: Session, revocations: Revocations, session_id: UUID) -> None:
-    """End a session, whoever's it is; it may have ended already."""
+    """End a session, whosever it is; it may have ended already."""
     _revoke(session, revocations, UserSession.id == session_id)
 
 

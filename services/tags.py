@@ -38,7 +38,9 @@ def find(session: Session, *, page: int, per_page: int) -> Page:
 def named(session: Session, names: Sequence[str]) -> list[Tag]:
     """Return the tags with these names, in their order; those that are new are made, and each comes once."""
     wanted = {fold(name): name for name in reversed(names)}
-    known = {tag.name_key: tag for tag in session.scalars(select(Tag).where(Tag.name_key.in_(wanted)))} if wanted else {}
+    known = (
+        {tag.name_key: tag for tag in session.scalars(select(Tag).where(Tag.name_key.in_(wanted)))} if wanted else {}
+    )
     for key in sorted(wanted.keys() - known.keys()):
         known[key] = Tag(name=wanted[key], name_key=key)
         session.add(known[key])

@@ -19,7 +19,7 @@ from services.keys import ALGORITHM, Keys, KeySet
 _TYPE = "at+jwt"
 _FIRST_PARTY = "accord"
 _SIGNATURE_LENGTH = 86
-_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{%d}" % _SIGNATURE_LENGTH)
+_SHAPE = re.compile(rf"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{{{_SIGNATURE_LENGTH}}}")
 _LONGEST = 4_096
 _LAST_MOMENT = 2**53 - 1
 _SECONDS_CLOCKS_DIFFER = 5

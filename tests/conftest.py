@@ -4,6 +4,8 @@ import pytest
 
 from tests.databases import KINDS, fresh_database, migrated_database
 
+pytest_plugins = ["tests.fixtures"]
+
 
 @pytest.fixture(params=KINDS)
 def database_kind(request):

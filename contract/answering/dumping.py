@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from keyword import iskeyword
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import Schema, fields
 
 from contract.representations import Number, Representation, Representations
 
@@ -26,7 +26,7 @@ class Dumps:
         self.representations = representations
         self.links = links
         self.names = names
-        self._made: dict[type[Representation], Dump] = {}
+        self._made: dict[type[Schema], Dump] = {}
 
     def of(self, schema: Any) -> Dump | None:
         """Return the dump of *schema*; None if its values are JSON as they are."""
@@ -40,10 +40,15 @@ class Dumps:
         dump: Dump = _defined(f"def dump(value):\n  return {text}\n", namespace)["dump"]
         return dump
 
-    def _of_shape(self, shape: type[Representation]) -> Dump:
+    def _of_shape(self, shape: type[Schema]) -> Dump:
+        assert issubclass(shape, Representation)
         if shape not in self._made:
-            namespace = {**self.names, "Mapping": Mapping}
-            self._made[shape] = lambda value: namespace["dump"](value)  # Kept first, so that a cycle ends here.
+            namespace: dict[str, Any] = {**self.names, "Mapping": Mapping}
+
+            def dump(value: Any) -> Any:
+                return namespace["dump"](value)
+
+            self._made[shape] = dump  # Kept first, so that a cycle ends here.
             self._made[shape] = _defined(self._source(shape, namespace), namespace)["dump"]
         return self._made[shape]
 
@@ -69,7 +74,8 @@ class Dumps:
             shortcut = "  try: return from_dict(value.__dict__)\n  except (AttributeError, KeyError): pass\n"
         return (
             f"def from_dict(value):\n{bodies[_key]}\n"
-            f"def dump(value):\n  if isinstance(value, (dict, Mapping)): return from_dict(value)\n{shortcut}{bodies[_attribute]}"
+            "def dump(value):\n  if isinstance(value, (dict, Mapping)): return from_dict(value)\n"
+            f"{shortcut}{bodies[_attribute]}"
         )
 
     def _linking(self, shape: type[Representation]) -> str:

@@ -33,8 +33,11 @@ class Response:
         content = spec.get("content", {})
         if len(content) > 1:
             raise at(spec, f"{self.label}: of several media types none can be chosen; declare one.")
-        self.media_type, self.schema = next(((name, kind.get("schema", True)) for name, kind in content.items()), (None, True))
-        self.headers = {name.lower(): schemas.document.follow(header) for name, header in spec.get("headers", {}).items()}
+        self.media_type: str | None = next(iter(content), None)
+        self.schema: Any = content[self.media_type].get("schema", True) if self.media_type else True
+        self.headers = {
+            name.lower(): schemas.document.follow(header) for name, header in spec.get("headers", {}).items()
+        }
         self._promised = [name.encode() for name, header in self.headers.items() if header.get("required")]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None

@@ -67,7 +67,9 @@ def _names(header: bytes, tag: bytes, weak: bool) -> bool:
 def _current(operation: "Operation") -> Perform:
     get = operation.path.operations.get("GET")
     if get is None or "etag" not in get.success.headers:
-        raise at(operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag.")
+        raise at(
+            operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."
+        )
 
     def current(request: Request, session: Any) -> Answer:
         return get.success.answer(get.call(request, session))

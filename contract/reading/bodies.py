@@ -12,7 +12,7 @@ from contract.problems import Fault, Problem, body_fault
 from contract.reading.forms import Form, without_files
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Request
-from contract.schemas import Schemas, pointer
+from contract.schemas import pointer
 
 Parse = Callable[[Request, AsyncIterator[bytes]], Awaitable[Any]]
 
@@ -20,14 +20,11 @@ Parse = Callable[[Request, AsyncIterator[bytes]], Awaitable[Any]]
 class Body:
     """The request body of one operation."""
 
-    def __init__(
-        self, spec: dict[str, Any], schemas: Schemas, representations: Representations, limits: Limits
-    ) -> None:
+    def __init__(self, spec: dict[str, Any], representations: Representations, limits: Limits) -> None:
         self.required: bool = spec.get("required", False)
         self.limits = limits
-        self._kinds: dict[bytes, _Kind] = {}
-        for media_type, content in spec["content"].items():
-            self._kinds[media_type.lower().encode()] = _Kind(media_type, content, schemas, representations)
+        content = {name.lower(): kind for name, kind in spec["content"].items()}
+        self._kinds = {name.encode(): _Kind(name, kind, representations) for name, kind in content.items()}
         self._accepted = ", ".join(spec["content"])
 
     async def read(self, request: Request, faults: list[Fault]) -> Any:
@@ -52,9 +49,8 @@ class Body:
             async with asyncio.timeout(self.limits.body_seconds):
                 value = await kind.parse(request, self._chunks(request))
         except TimeoutError:
-            raise Problem(
-                408, f"The body did not come within {self.limits.body_seconds:g} seconds.", headers={"Connection": "close"}
-            ) from None
+            detail = f"The body did not come within {self.limits.body_seconds:g} seconds."
+            raise Problem(408, detail, headers={"Connection": "close"}) from None
         return kind.checked(value, faults)
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
@@ -79,14 +75,12 @@ class Body:
 class _Kind:
     """A body of one media type."""
 
-    def __init__(
-        self, media_type: str, content: dict[str, Any], schemas: Schemas, representations: Representations
-    ) -> None:
+    def __init__(self, name: str, content: dict[str, Any], representations: Representations) -> None:
         self.schema = content.get("schema", True)
         self.representations = representations
         self.load = representations.loader(self.schema)
-        name = media_type.lower()
         self.parse: Parse
+        schemas = representations.schemas
         if name == "application/json" or name.endswith("+json"):
             self.parse, schema, self.is_form = _json, self.schema, False
         elif name in ("multipart/form-data", "application/x-www-form-urlencoded"):
@@ -94,7 +88,7 @@ class _Kind:
             self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
             schema, self.is_form = form.schema, True
         else:
-            raise at(content, f"a body of {media_type} cannot be read; JSON and forms can.")
+            raise at(content, f"a body of {name} cannot be read; JSON and forms can.")
         self.validator = schemas.validator(schema, "request")
 
     def checked(self, value: Any, faults: list[Fault]) -> Any:
@@ -119,9 +113,7 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
     except orjson.JSONDecodeError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
     if b"\\u0000" in raw and (found := _nul(value)) is not None:
-        raise Problem(
-            400, "The body has a NUL character.", [body_fault(found, "The text has a NUL character.", "nul")]
-        )
+        raise Problem(400, "The body has a NUL character.", [body_fault(found, "The text has a NUL character.", "nul")])
     return value
 
 

@@ -83,29 +83,33 @@ class Form:
         body: dict[str, Any] = {}
         for name, value in items:
             if name in self._files:
-                made = self._upload(name, value)
+                made: Any = self._upload(name, value)
             elif not isinstance(value, str):
-                raise Problem(400, "A field came as a file.", [body_fault(pointer([name]), "This is no file.", "type")])
+                raise _refusal(name, "This field is no file.", "type")
             elif "\0" in name + value:
-                raise Problem(400, "A field has a NUL character.", [body_fault(pointer([name]), "There is a NUL.", "nul")])
+                raise _refusal(name, "The field has a NUL character.", "nul")
             else:
                 read = self._reads.get(name)
                 made = read(value) if read else value
             if name in self._lists:
                 body.setdefault(name, []).append(made)
             elif name in body:
-                fault = body_fault(pointer([name]), "This field is given more than once.", "repeated")
-                raise Problem(400, "A field is given more than once.", [fault])
+                raise _refusal(name, "This field is given more than once.", "repeated")
             else:
                 body[name] = made
         return body
 
     def _upload(self, name: str, value: Any) -> Upload:
         if isinstance(value, str):
-            raise Problem(400, "A file came as a field.", [body_fault(pointer([name]), "This must be a file.", "type")])
+            raise _refusal(name, "This field must be a file.", "type")
         media_type = (value.content_type or "application/octet-stream").partition(";")[0].strip().lower()
         accepted = self._files[name]
         if not {media_type, media_type.partition("/")[0] + "/*", "*/*"} & set(accepted):
-            fault = body_fault(pointer([name]), f"The file must be {', '.join(accepted)}.", "contentType")
-            raise Problem(415, f"{name} must be {', '.join(accepted)}.", [fault])
+            raise _refusal(name, f"The file must be {', '.join(accepted)}.", "contentType", status=415)
         return Upload(value.filename or "", media_type, value.size or 0, value.file)
+
+
+def _refusal(name: str, detail: str, code: str, status: int = 400) -> Problem:
+    return Problem(
+        status, "The form is not as the contract says; see errors.", [body_fault(pointer([name]), detail, code)]
+    )

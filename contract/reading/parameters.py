@@ -12,7 +12,6 @@ from contract.document import at
 from contract.problems import Fault, Problem, parameter_fault
 from contract.reading.scalars import reader
 from contract.representations import Representations
-from contract.schemas import Schemas
 
 if TYPE_CHECKING:
     from contract.request import Request
@@ -24,7 +23,8 @@ _STYLES = {"path": ("simple",), "header": ("simple",), "query": ("form", "spaceD
 class Parameter:
     """One parameter: a scalar or a list of scalars, in the path, the query or a header."""
 
-    def __init__(self, spec: dict[str, Any], schemas: Schemas, representations: Representations) -> None:
+    def __init__(self, spec: dict[str, Any], representations: Representations) -> None:
+        schemas = representations.schemas
         self.name: str = spec["name"]
         self.place: str = spec["in"]
         self.required: bool = spec.get("required", False)
@@ -85,16 +85,20 @@ class Parameters:
         path = {parameter.name: parameter for parameter in self.every if parameter.place == "path"}
         self._path = [path[name] for name in path_names]
         self._query = {parameter.name: parameter for parameter in self.every if parameter.place == "query"}
-        self._headers = [
-            (parameter.name.lower().encode("latin-1"), parameter) for parameter in self.every if parameter.place == "header"
-        ]
+        headers = [parameter for parameter in self.every if parameter.place == "header"]
+        self._headers = [(parameter.name.lower().encode("latin-1"), parameter) for parameter in headers]
         self._required = [parameter for parameter in self._query.values() if parameter.required]
         self._elsewhere = elsewhere
-        self.defaults = {parameter.argument: parameter.default for parameter in self.every if parameter.has_default}
+        self._defaults: dict[str, Any] = {
+            parameter.argument: parameter.default for parameter in self.every if parameter.has_default
+        }
+        self._lists = [argument for argument, default in self._defaults.items() if isinstance(default, list)]
 
     def read(self, request: "Request", faults: list[Fault]) -> dict[str, Any]:
         """Return the arguments that the request's parameters are; add to *faults* all that is wrong with them."""
-        values = dict(self.defaults)
+        values = dict(self._defaults)
+        for name in self._lists:
+            values[name] = [*values[name]]
         for parameter, text in zip(self._path, request.path_values, strict=True):
             values[parameter.argument] = parameter.read([text], faults)
         query = request.scope["query_string"]
@@ -104,10 +108,9 @@ class Parameters:
                 if known := self._query.get(name):
                     values[known.argument] = known.read(texts, faults)
                 else:
-                    faults.append(parameter_fault("query", name[:100], "This operation has no such parameter.", "unknown"))
-            for parameter in self._required:
-                if parameter.name not in found:
-                    faults.append(parameter_fault("query", parameter.name, "The parameter is required.", "required"))
+                    faults.append(parameter_fault("query", name[:100], "There is no such parameter here.", "unknown"))
+            missing = [parameter.name for parameter in self._required if parameter.name not in found]
+            faults += [parameter_fault("query", name, "The parameter is required.", "required") for name in missing]
         for key, parameter in self._headers:
             header = request.headers.get(key)
             if header is not None:

@@ -1,6 +1,7 @@
 """The catalogue's products, as its callers meet them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -46,7 +47,9 @@ def test_head_says_what_get_says(make, anonymous):
     where = make().headers["Location"]
     head, get = anonymous.head(where), anonymous.get(where)
     assert head.content == b""
-    assert {n: v for n, v in head.headers.items() if n != "date"} == {n: v for n, v in get.headers.items() if n != "date"}
+    assert {n: v for n, v in head.headers.items() if n != "date"} == {
+        n: v for n, v in get.headers.items() if n != "date"
+    }
 
 
 def test_repeat_with_key_creates_once(admin, category):
@@ -115,8 +118,9 @@ def test_of_eight_changes_of_one_version_one_happens(make, manager):
     for _ in range(10):
         created = make()
         where, tag = created.headers["Location"], {"If-Match": created.headers["ETag"]}
+        change = partial(manager.patch, where, headers=tag)
         with ThreadPoolExecutor(8) as threads:
-            answers = threads.map(lambda n: manager.patch(where, json={"stock": n}, headers=tag), range(100, 108))
+            answers = threads.map(lambda n, change=change: change(json={"stock": n}), range(100, 108))
             assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
 
 
