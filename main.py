@@ -306,6 +306,7 @@ def _say_where(settings: Settings, host: str, port: int) -> None:
 def main() -> None:
     """Run the command line; what is wrong with settings, contract or database is said, without a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         cli(standalone_mode=True)
     except (SettingsError, ContractError, KeysError, Unavailable, DBAPIError, OSError) as error:

@@ -20,7 +20,7 @@ from contract.answering.response import Answer
 from contract.document import ContractError, Document, at
 from contract.operation import Operation, Shared
 from contract.policies import Perform, Policy
-from contract.policies.conditional import conditional, etag
+from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
 from contract.policies.sparse_fields import sparse_fields
 from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem
@@ -125,13 +125,7 @@ class Contract(SpecMiddleware):
         operation = path.operations.get(method) if path else None
         try:
             if operation:
-                request = Request(scope, receive, values)
-                await operation.read(request)
-                if operation.needs_session:
-                    answer = await self.seam.run(_mode(operation, request), operation.perform, request)
-                else:
-                    answer = operation.perform(request, None)
-                operation.success.check_headers(answer)
+                answer = await self._perform(operation, Request(scope, receive, values))
             else:
                 answer = self._answer_without_operation(path, scope)
         except ClientGone:
@@ -146,12 +140,21 @@ class Contract(SpecMiddleware):
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
+    async def _perform(self, operation: Operation, request: Request) -> Answer:
+        try:
+            await operation.read(request)
+            if operation.needs_session:
+                return await self.seam.run(_mode(operation, request), operation.perform, request)
+            return operation.perform(request, None)
+        finally:
+            request.close()
+
     def _function(self, spec: dict[str, Any]) -> Callable[..., Any]:
         try:
             function: Callable[..., Any] = self.resolver.resolve(_Named(spec)).function
         except ResolverError as error:
             name, module = spec["operationId"], spec.get("x-openapi-router-controller", "x-openapi-router-controller")
-            message = f"the contract promises {name}, but {module} has no such function ({error.reason})."
+            message = f"the contract promises {name}, but {module} has no such function ({error})."
             raise at(spec, f"{message} Write it, or drop the operation.") from None
         return function
 
@@ -167,9 +170,9 @@ class Contract(SpecMiddleware):
             raise Problem(404, "There is nothing at this path.")
         allow = path.allow if path else "GET, HEAD, OPTIONS"
         if published and method in ("GET", "HEAD"):
-            known = dict(scope["headers"]).get(b"if-none-match")
+            known = dict(scope["headers"]).get(b"if-none-match", b"")
             tag = published.headers[1]
-            return Answer(304, b"", [tag]) if known == tag[1] else published
+            return Answer(304, b"", [tag]) if names_tag(known, tag[1], weak=True) else published
         if method == "OPTIONS":
             return Answer(204, b"", [(b"allow", allow.encode())])
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})

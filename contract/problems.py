@@ -8,6 +8,9 @@ import orjson
 
 MEDIA_TYPE = b"application/problem+json"
 
+# RFC 9110 has these names; Python has them from 3.13 on.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
 Fault = dict[str, str]
 """One thing wrong with a request: `pointer` (RFC 6901) or `parameter` and `in`, `detail`, `code`."""
 
@@ -26,7 +29,7 @@ class Problem(Exception):
 
     def body(self, instance: str, request_id: str) -> bytes:
         """Return the problem as JSON, about the request to *instance*."""
-        title = HTTPStatus(self.status).phrase
+        title = _TITLES.get(self.status) or HTTPStatus(self.status).phrase
         made: dict[str, Any] = {
             "type": f"/problems#{title.lower().replace(' ', '-')}",
             "title": title,

@@ -24,11 +24,18 @@ class Representation(Schema):
     fewest: frozenset[str] = frozenset()
     """The members that it requires in every alternative: what sparse fields cannot leave out."""
     keeps_others: bool = False
-    """Whether the contract says `additionalProperties`, so that members it does not name are shown too."""
+    """Whether the contract speaks of members that it does not name, so that they are shown, too."""
     has_links: bool = False
 
     class Meta:
         unknown = INCLUDE
+
+
+class Exact(fields.Decimal):
+    """An exact number, in JSON a string without an exponent: `type: string, format: decimal`."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else decimal_text(value)
 
 
 class Number(fields.Decimal):
@@ -65,7 +72,7 @@ _STRINGS: dict[str, Callable[..., fields.Field[Any]]] = {
     "date": fields.Date,
     "date-time": Moment,
     "uuid": fields.UUID,
-    "decimal": lambda **options: fields.Decimal(as_string=True, **options),
+    "decimal": Exact,
 }
 _OTHERS: dict[str, Callable[..., fields.Field[Any]]] = {
     "integer": Whole,
@@ -132,8 +139,8 @@ class Representations:
 
     def _shapes(self, schema: Any) -> list[dict[str, Any]]:
         shapes = [self.schemas.flat(choice) for choice in self._choices(schema)]
-        members = [shape.get("properties", {}).keys() for shape in shapes]
-        return shapes if all(names and names == members[0] for names in members) else []
+        members = [shape.get("properties") for shape in shapes]
+        return shapes if all(named and named == members[0] for named in members) else []
 
     def _make(self, name: str | None, shape: dict[str, Any], required: list[frozenset[str]]) -> type[Representation]:
         members = {
@@ -141,14 +148,12 @@ class Representations:
             for member, schema in shape["properties"].items()
             if member != "_links"
         }
-        about = {
-            "component": name,
-            "always": required[0],
-            "fewest": frozenset.intersection(*required),
-            "keeps_others": bool(shape.get("additionalProperties")),
-            "has_links": "_links" in shape["properties"],
-        }
-        return type(re.sub(r"\W", "_", name or "Inline"), (Representation,), members | about)
+        made: type[Representation] = type(re.sub(r"\W", "_", name or "Inline"), (Representation,), members)
+        # Set last: marshmallow has taken the members away by now, and one may have the name of any of these.
+        made.component, made.always, made.fewest = name, required[0], frozenset.intersection(*required)
+        made.keeps_others = shape.get("additionalProperties", False) is not False or "patternProperties" in shape
+        made.has_links = "_links" in shape["properties"]
+        return made
 
     def field(self, schema: Any, required: bool = True) -> fields.Field[Any]:
         flat, kinds = self.schemas.flat(schema), self.schemas.kinds(schema)
@@ -166,7 +171,7 @@ class Representations:
             return fields.Raw(**options)
         inner = self.schemas.flat(choices[0])
         form = inner.get("format")
-        if known == ["array"]:
+        if known == ["array"] and "prefixItems" not in inner:
             return fields.List(self.field(inner.get("items", True), required=True), **options)
         if known == ["string"] and form in _STRINGS:
             return _STRINGS[form](**options)
@@ -207,6 +212,11 @@ class _Load:
                 step, default = steps[name], field.load_default
                 self.defaults[name] = step(default) if step else default
         self.steps = [(name, step) for name, step in steps.items() if step]
+
+
+def decimal_text(value: Decimal | str) -> str:
+    """Return the digits of a number; those of text as they are."""
+    return value if isinstance(value, str) else format(value, "f")
 
 
 def _step(field: fields.Field[Any]) -> Load | None:

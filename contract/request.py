@@ -1,8 +1,8 @@
 """One request on its way through its operation."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -33,7 +33,7 @@ class Limits:
 class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
-    __slots__ = ("arguments", "body", "caller", "headers", "path_values", "raw", "receive", "scope")
+    __slots__ = ("arguments", "body", "caller", "files", "headers", "path_values", "raw", "receive", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...]) -> None:
         self.scope = scope
@@ -43,8 +43,14 @@ class Request:
         self.caller: Caller | None = None
         self.arguments: dict[str, Any] = {}
         self.body: Any = None
+        self.files: Sequence[IO[bytes]] = ()
         self.raw = b""
         """The body as it came; of a multipart body, which is not kept in memory, its digest."""
+
+    def close(self) -> None:
+        """Let go of the files that came with the request."""
+        for file in self.files:
+            file.close()
 
 
 def _headers(received: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

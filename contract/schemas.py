@@ -15,7 +15,7 @@ VALUES = frozenset({"enum", "const", "default", "example", "examples"})
 _HIDDEN = {"request": "readOnly", "response": "writeOnly"}
 _IMPLIED: dict[str, dict[str, Any]] = {
     "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
-    "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
+    "integer": {"minimum": -(2**63), "maximum": 2**63 - 1},
     "decimal": {"pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
 }
 
@@ -99,8 +99,7 @@ class Schemas:
         choices = [
             kind for word in ("anyOf", "oneOf") for choice in schema.get(word, ()) for kind in self.kinds(choice)
         ]
-        found = [_kind(value) for value in values] or choices or (["object"] if "properties" in schema else [])
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys([_kind(value) for value in values] or choices))
 
     def _seen_by(self, side: str, node: Any, names: bool = False) -> Any:
         match node:
@@ -116,8 +115,10 @@ class Schemas:
                     seen["properties"] = {n: s for n, s in seen["properties"].items() if n not in hidden}
                     if "required" in seen:
                         seen["required"] = [name for name in seen["required"] if name not in hidden]
-                for key, value in _IMPLIED.get(str(seen.get("format")), {}).items():
-                    seen.setdefault(key, value)
+                kinds = [kind for kind in self.kinds(node) if kind != "null"] if "type" in node else []
+                for word in (seen.get("format"), *(kinds if kinds == ["integer"] else ())):
+                    for key, value in _IMPLIED.get(str(word), {}).items():
+                        seen.setdefault(key, value)
                 return seen
             case list():
                 return [self._seen_by(side, item) for item in node]

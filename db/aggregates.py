@@ -29,7 +29,7 @@ class gathered(FunctionElement[list[str]]):
     inherit_cache = True
     name = "gathered"
 
-    def __init__(self, texts: Select[tuple[str]]) -> None:
+    def __init__(self, texts: Select[str]) -> None:
         super().__init__(texts.scalar_subquery())
 
 

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InvalidCachedStatementError, PostgresError
 from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
@@ -38,9 +38,10 @@ def violated(error: IntegrityError) -> str:
     return ""
 
 
-def is_lost_race(error: Exception) -> bool:
+def is_overtaken(error: Exception) -> bool:
     """Whether another transaction was faster, so that the same unit of work may succeed when it is done again."""
-    return isinstance(error, StaleDataError) or _state(_cause(error)) in ("40001", "40P01")
+    cause = _cause(error)
+    return isinstance(cause, StaleDataError | InvalidCachedStatementError) or _state(cause) in _OVERTAKEN
 
 
 def unavailable(error: Exception) -> Unavailable | None:
@@ -48,13 +49,12 @@ def unavailable(error: Exception) -> Unavailable | None:
     if isinstance(error, Unavailable):
         return error
     cause = _cause(error)
-    if is_lost_race(error):
+    if is_overtaken(error):
         return Unavailable("Others are changing the same data; try again.")
-    if _state(cause) in _TOO_SLOW or (isinstance(cause, sqlite3.OperationalError) and str(cause) == "interrupted"):
+    if _state(cause) in _TOO_SLOW or isinstance(cause, TimeoutError) or _code(cause) == sqlite3.SQLITE_INTERRUPT:
         return Unavailable("The database took too long to answer.")
-    if _state(cause)[:2] in _AWAY or (isinstance(cause, InterfaceError) and "closed" in str(cause)):
-        return Unavailable("The database is not available.")
-    if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode & 0xFF in _SQLITE_AWAY:
+    is_closed = isinstance(cause, InterfaceError) and "closed" in str(cause)
+    if is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
         return Unavailable("The database is not available.")
     return None
 
@@ -64,6 +64,7 @@ def is_lock_timeout(error: Exception) -> bool:
     return _state(_cause(error)) == "55P03"
 
 
+_OVERTAKEN = ("40001", "40P01")
 _TOO_SLOW = ("57014", "55P03")
 _AWAY = ("08", "53", "57")
 _SQLITE_AWAY = (
@@ -86,8 +87,15 @@ def _state(error: BaseException) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
+def _code(error: BaseException) -> int:
+    """SQLite's primary result code, 0 if it is not SQLite's error."""
+    return error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else 0
+
+
 def _unique(columns: list[str]) -> str:
-    table = Base.metadata.tables[columns[0].partition(".")[0]]
+    table = Base.metadata.tables.get(columns[0].partition(".")[0])
+    if table is None:
+        return ""
     wanted = {column.partition(".")[2] for column in columns}
     keys: list[PrimaryKeyConstraint | Index] = [table.primary_key, *(i for i in table.indexes if i.unique)]
     return next((str(key.name) for key in keys if {column.name for column in key.columns} == wanted), "")
@@ -96,9 +104,9 @@ def _unique(columns: list[str]) -> str:
 def _foreign_key(statement: str) -> str:
     # SQLite does not say which one; where only one can be meant, it is that one.
     found = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"?(\w+)", statement, re.IGNORECASE)
-    if found is None:
+    table = Base.metadata.tables.get(found[2]) if found else None
+    if found is None or table is None:
         return ""
-    table = Base.metadata.tables[found[2]]
     deletes = found[1].upper() == "DELETE FROM"
     keys = _referring(table) if deletes else list(table.foreign_key_constraints)
     return str(keys[0].name) if len(keys) == 1 else ""

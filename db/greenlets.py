@@ -27,13 +27,14 @@ class Greenlets:
         while awaited is not _DONE:
             try:
                 value = await awaited
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # It is raised in the function.
                 awaited = worker.throw(error)
             else:
                 awaited = worker.switch(value)
         answer, raised = worker.answer, worker.raised
         worker.answer = worker.raised = worker.gr_context = None
-        self._free.append(worker)
+        if len(self._free) < _KEPT:
+            self._free.append(worker)
         if raised is not None:
             try:
                 raise raised
@@ -43,6 +44,7 @@ class Greenlets:
 
 
 _DONE: Any = object()
+_KEPT = 100
 
 
 class _Worker(greenlet):
@@ -52,13 +54,18 @@ class _Worker(greenlet):
     answer: Any = None
     raised: BaseException | None = None
 
-    def run(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        # What a greenlet is started with it keeps as long as it lives, so it is started with nothing.
+        self.switch()
+
+    def run(self) -> None:
         parent = self.parent
         assert parent is not None
         while True:
+            function, arguments = parent.switch(_DONE)
             try:
                 self.answer = function(*arguments)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # It is raised where the call is awaited.
                 self.raised = error
             del function, arguments
-            function, arguments = parent.switch(_DONE)

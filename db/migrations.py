@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, NullPool, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
+from db.postgresql import asyncpg_url
 from db.sqlite import sqlite_engine
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ def _on_sqlite(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
 
 
 async def _on_postgresql(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
-    engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
     async with engine.begin() as connection:
         if alone:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")

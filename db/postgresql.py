@@ -17,7 +17,14 @@ from db.sessions import Mode
 T = TypeVar("T")
 
 _AWAY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError)
+_GRACE = 2.0
 _BEGIN = {"write": "BEGIN", "guarded": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
+
+
+def asyncpg_url(url: URL) -> URL:
+    """The URL as SQLAlchemy wants it for asyncpg, which calls libpq's `sslmode` `ssl`."""
+    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 class PostgresConnection:
@@ -32,6 +39,7 @@ class PostgresConnection:
         self.connection: Connection = engine.connect()
         self._driver: Any = self.connection.connection.driver_connection
         self._prepared: dict[str, Any] = {}
+        self._is_in_transaction = False
 
     @property
     def is_idle(self) -> bool:
@@ -45,6 +53,7 @@ class PostgresConnection:
                 statement = self._prepared[sql] = self._wait(self._driver.prepare(sql))
             return self._wait(statement.fetch(*arguments))
         except asyncpg.IntegrityConstraintViolationError as error:
+            error.detail = None  # It shows the values.
             raise IntegrityError(sql, None, error) from error
         except asyncpg.InvalidCachedStatementError:
             self._prepared.clear()
@@ -53,14 +62,19 @@ class PostgresConnection:
     def begin(self, mode: Mode) -> None:
         if mode != "read":
             self._wait(self._driver.execute(_BEGIN[mode]))
+            self._is_in_transaction = True
 
     def commit(self) -> None:
-        if self._driver.is_in_transaction() and self._wait(self._driver.execute("COMMIT")) != "COMMIT":
-            raise RuntimeError("A statement had failed, so PostgreSQL rolled the transaction back.")
+        if self._is_in_transaction:
+            self._is_in_transaction = False
+            if self._wait(self._driver.execute("COMMIT")) != "COMMIT":
+                raise RuntimeError("A statement had failed, so PostgreSQL rolled the transaction back.")
 
     def rollback(self) -> None:
-        if self._driver.is_in_transaction() and not self._driver.is_closed():
-            self._wait(self._driver.execute("ROLLBACK"))
+        if self._is_in_transaction:
+            self._is_in_transaction = False
+            if not self._driver.is_closed():
+                self._wait(self._driver.execute("ROLLBACK"))
 
     def close(self) -> None:
         self._driver.terminate()
@@ -70,7 +84,7 @@ class PostgresConnection:
     def _wait(self, awaitable: Awaitable[T]) -> T:
         try:
             return await_only(awaitable)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TimeoutError):
             # What it was doing may still be under way, so nobody else can have it.
             self._driver.terminate()
             raise
@@ -79,13 +93,15 @@ class PostgresConnection:
 class PostgresPool:
     """Connections that wait for work; the last given is the first taken, so that those seldom needed stay idle."""
 
-    def __init__(self, url: URL, *, size: int, timeout: float, settings: dict[str, str]) -> None:
+    def __init__(
+        self, url: URL, *, size: int, timeout: float, statement_timeout: float, is_read_only: bool = False
+    ) -> None:
         self._engine = create_async_engine(
-            url,
+            asyncpg_url(url),
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
-            connect_args={"async_creator_fn": _connector(timeout, settings)},
+            connect_args={"async_creator_fn": _connector(timeout, statement_timeout, is_read_only=is_read_only)},
         ).sync_engine
         self._timeout = timeout
         self._room = size
@@ -155,10 +171,23 @@ class PostgresPool:
             raise
 
 
-def _connector(timeout: float, settings: dict[str, str]) -> Callable[..., Awaitable[Any]]:
+def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) -> Callable[..., Awaitable[Any]]:
+    settings = {
+        "application_name": "accord",
+        "default_transaction_read_only": "on" if is_read_only else "off",
+        "statement_timeout": f"{statement_timeout * 1000:.0f}",
+        "lock_timeout": f"{statement_timeout * 500:.0f}",
+    }
+
     async def connect(**arguments: Any) -> Any:
         try:
-            return await asyncpg.connect(**arguments, timeout=timeout, server_settings=settings)
+            return await asyncpg.connect(
+                **arguments,
+                timeout=timeout,
+                # PostgreSQL stops what takes too long; this is for when it cannot be heard any more.
+                command_timeout=statement_timeout + _GRACE,
+                server_settings=settings,
+            )
         except (OSError, *_AWAY) as error:
             raise Unavailable("The database is not available.") from error
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
-from db.errors import is_lost_race, unavailable
+from db.errors import is_overtaken, unavailable
 from db.greenlets import Greenlets
 from db.postgresql import PostgresPool
 from db.sessions import Mode, Pool, UnitSession
@@ -68,6 +68,13 @@ def after_commit(session: Session, function: Callable[..., object], *arguments: 
     session.committed.append(partial(function, *arguments))
 
 
+def after_rollback(session: Session, perform: Callable[..., object], *arguments: Any) -> None:
+    """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is repeated."""
+    if not isinstance(session, UnitSession):
+        raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
+    session.failed.append(partial(perform, *arguments))
+
+
 class Seam(ABC):
     """Runs units of work: returning commits, raising rolls back."""
 
@@ -84,12 +91,12 @@ class Seam(ABC):
             try:
                 return await self._run(mode, perform, arguments)
             except Exception as error:
-                if attempt == TRIES or not is_lost_race(error):
+                if attempt == TRIES or not is_overtaken(error):
                     reason = unavailable(error)
                     if reason is None or reason is error:
                         raise
                     raise reason from error
-            await asyncio.sleep(random.uniform(0, 0.01 * 4**attempt))
+            await asyncio.sleep(random.uniform(0, 0.005 * 4**attempt))  # noqa: S311  # It only spreads them out.
         raise AssertionError
 
     async def open(self) -> None:
@@ -106,14 +113,8 @@ class Seam(ABC):
 
 class _GreenletSeam(Seam):
     def __init__(self, url: URL, size: int, timeout: float, statement_timeout: float) -> None:
-        url = url.set(drivername="postgresql+asyncpg")
-        limits = {
-            "application_name": "accord",
-            "statement_timeout": f"{statement_timeout * 1000:.0f}",
-            "lock_timeout": f"{statement_timeout * 500:.0f}",
-        }
-        reads = PostgresPool(url, size=size, timeout=timeout, settings=limits | {"default_transaction_read_only": "on"})
-        writes = PostgresPool(url, size=size, timeout=timeout, settings=limits)
+        reads = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout, is_read_only=True)
+        writes = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout)
         self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "guarded": writes}
         self._greenlets = Greenlets()
 
@@ -153,8 +154,11 @@ def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tup
     try:
         answer = perform(*arguments, session)
         session.commit()
-    except BaseException:
+    except BaseException as error:
         session.rollback()
+        if isinstance(error, Exception) and not is_overtaken(error):
+            for follow_up in session.failed:
+                _work(pool, mode, follow_up, ())
         raise
     for function in session.committed:
         try:

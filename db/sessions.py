@@ -53,6 +53,7 @@ class UnitSession(Session):
         self._mode = mode
         self._held: Held | None = None
         self.committed: list[Callable[[], object]] = []
+        self.failed: list[Callable[[Session], object]] = []
 
     def __getattr__(self, name: str) -> Any:
         if self._is_set_up:

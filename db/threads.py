@@ -58,7 +58,7 @@ class Threads:
             loop, future, context, function, arguments = job
             try:
                 answer, error = context.run(function, *arguments), None
-            except BaseException as raised:
+            except BaseException as raised:  # noqa: BLE001  # It is raised where the call is awaited.
                 answer, error = None, raised
             loop.call_soon_threadsafe(self._hand_back, future, answer, error)
             del job, future, context, function, arguments, answer, error

@@ -104,8 +104,9 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
     product = _entity(session, product_id)
     for name, value in (members | _keys(**members)).items():
         setattr(product, name, value)
-    product.tags.clear()
     _flush(session)
+    product.tags.clear()
+    session.flush()
     _tag(session, product_id, tags)
     return get(session, product_id)
 
@@ -134,14 +135,22 @@ def restore(session: Session, product_id: UUID) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def _page(sort: str, wanted: frozenset[str]) -> compiled:
-    total = select(func.count()).select_from(Product).where(_fits(wanted)).scalar_subquery().label("total")
     rows = select(Product).where(_fits(wanted)).order_by(*_order(sort, Product))
-    return _joined(sort, rows.limit(bindparam("limit")).offset(bindparam("offset")), total)
+    return _joined(sort, rows.limit(bindparam("limit")).offset(bindparam("offset")), _total(wanted))
 
 
 @lru_cache(maxsize=512)
 def _count(wanted: frozenset[str]) -> compiled:
-    return compiled(select(func.count().label("total")).select_from(Product).where(_fits(wanted)))
+    return compiled(select(_total(wanted)))
+
+
+def _total(wanted: frozenset[str]) -> ColumnElement[int]:
+    counted = select(func.count()).select_from(Product)
+    if wanted:
+        return counted.where(_fits(wanted)).scalar_subquery().label("total")
+    # Counting a whole table, and the few that are deleted, costs less than looking at each whether it is.
+    deleted = counted.where(Product.deleted_at.is_not(None)).scalar_subquery()
+    return (counted.scalar_subquery() - deleted).label("total")
 
 
 @lru_cache(maxsize=512)

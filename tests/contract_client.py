@@ -20,7 +20,9 @@ class PublishedContract:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self._registry = Registry().with_resource("urn:contract", DRAFT202012.create_resource(document))
-        self._paths = [(re.compile(re.sub(r"\\{[^{}]+\\}", "[^/]+", re.escape(path))), path) for path in document["paths"]]
+        self._paths = [
+            (re.compile(re.sub(r"\\{[^{}]+\\}", "[^/]+", re.escape(path))), path) for path in document["paths"]
+        ]
         # A path without variables comes before one that it could be mistaken for.
         self._paths.sort(key=lambda entry: entry[1].count("{"))
 
@@ -32,7 +34,9 @@ class PublishedContract:
         if name not in item:
             return None
         shared = item.get("parameters", [])
-        return item[name] | {"parameters": [*shared, *item[name].get("parameters", [])]}, f"/paths/{_escaped(template)}/{name}"
+        return item[name] | {
+            "parameters": [*shared, *item[name].get("parameters", [])]
+        }, f"/paths/{_escaped(template)}/{name}"
 
     def request_faults(self, request: httpx.Request) -> list[str]:
         """Return what the contract says against *request*."""
@@ -63,7 +67,9 @@ class PublishedContract:
         """Return what the contract says against *response*."""
         found = self.operation(response.request.method, response.request.url.path)
         if found is None:
-            return [] if response.status_code in (204, 404, 405) else [f"{response.status_code} outside of the contract"]
+            return (
+                [] if response.status_code in (204, 404, 405) else [f"{response.status_code} outside of the contract"]
+            )
         operation, at = found
         status = str(response.status_code)
         declared = status if status in operation["responses"] else f"{status[0]}XX"
@@ -111,7 +117,9 @@ class ContractClient(httpx.Client):
         request = self.build_request(method, url, **options)
         faults = self.contract.request_faults(request)
         if faults and not undeclared:
-            raise AssertionError(f"The contract does not allow this request: {faults}. Is that the point? undeclared=True")
+            raise AssertionError(
+                f"The contract does not allow this request: {faults}. Is that the point? undeclared=True"
+            )
         if undeclared and not faults:
             raise AssertionError("The contract allows this request; do not say undeclared=True.")
         response = self.send(request)

@@ -23,6 +23,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="accord-postgresql-"))
+        atexit.register(shutil.rmtree, self.directory)
         self.start()
         # A crash of the machine would spoil these databases; nobody would miss them.
         self.execute("alter system set fsync = off")
@@ -54,7 +55,6 @@ class PostgresServer:
 def postgresql_server() -> PostgresServer:
     """The server all tests share; it ends with this process."""
     server = PostgresServer()
-    atexit.register(shutil.rmtree, server.directory)
     atexit.register(server.stop)
     return server
 

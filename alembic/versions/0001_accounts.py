@@ -55,6 +55,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_sessions_user_id", "sessions", ["user_id"])
     op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
+    op.create_index("ix_sessions_revoked_at", "sessions", ["revoked_at"])
 
     op.create_table(
         "refresh_tokens",

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from contract.representations import Number, Representation, Representations
+from contract.representations import Exact, Number, Representation, Representations, decimal_text
 
 Dump = Callable[[Any], Any]
 
@@ -99,7 +99,10 @@ class Dumps:
                 text = f"{{key: {item} for key, item in {got}.items()}}"
             case Number():
                 text = f"float({got})"
-            case fields.Decimal() | fields.UUID():
+            case Exact():
+                namespace["decimal_text"] = decimal_text
+                text = f"decimal_text({got})"
+            case fields.UUID():
                 text = f"str({got})"
             case _:
                 return got

@@ -41,13 +41,13 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
             if wanted is not None:
                 # What was read is held until the handler is done: a session forgets what nobody holds.
                 seen = current(request, session)
-                if not _names(wanted, etag(seen.body), weak=False):
+                if not names_tag(wanted, etag(seen.body), weak=False):
                     raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
         answer = perform(request, session)
         if tagged:
             tag = etag(answer.body)
             answer.headers.append((b"etag", tag))
-            if revalidates and (known := request.headers.get(b"if-none-match")) and _names(known, tag, weak=True):
+            if revalidates and (known := request.headers.get(b"if-none-match")) and names_tag(known, tag, weak=True):
                 return Answer(304, b"", [header for header in answer.headers if header[0] != b"content-type"])
         return answer
 
@@ -58,7 +58,8 @@ def etag(body: bytes) -> bytes:
     return b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
 
 
-def _names(header: bytes, tag: bytes, weak: bool) -> bool:
+def names_tag(header: bytes, tag: bytes, weak: bool) -> bool:
+    """Return whether *header*, of If-Match or If-None-Match, names *tag*; compared weakly, a weak tag can do so."""
     if header.strip() == b"*":
         return True
     return any((found.removeprefix(b"W/") if weak else found) == tag for found in _TAG.findall(header))

@@ -14,6 +14,8 @@ from contract.representations import Representations
 from contract.request import ClientGone, Limits, Request
 from contract.schemas import pointer
 
+_DEEPEST = 100
+
 Parse = Callable[[Request, AsyncIterator[bytes]], Awaitable[Any]]
 
 
@@ -112,22 +114,24 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
-    if b"\\u0000" in raw and (found := _nul(value)) is not None:
-        raise Problem(400, "The body has a NUL character.", [body_fault(found, "The text has a NUL character.", "nul")])
+    if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > _DEEPEST:
+        _refuse_nul_and_depth(value)
     return value
 
 
-def _nul(value: Any) -> str | None:
-    """Return where a text in *value* has a NUL character; None if none has."""
+def _refuse_nul_and_depth(value: Any) -> None:
+    """Raise a Problem if a text in *value* has a NUL character, or if it is nested deeper than can be answered."""
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
     while waiting:
         path, found = waiting.pop()
+        if len(path) > _DEEPEST:
+            raise Problem(400, f"The body is nested deeper than {_DEEPEST} levels.")
         match found:
             case str() if "\0" in found:
-                return pointer(path)
+                fault = body_fault(pointer(path), "The text has a NUL character.", "nul")
+                raise Problem(400, "The body has a NUL character.", [fault])
             case dict():
                 waiting += [((*path, name), name) for name in found if "\0" in name]
                 waiting += [((*path, name), inner) for name, inner in found.items()]
             case list():
                 waiting += [((*path, index), inner) for index, inner in enumerate(found)]
-    return None

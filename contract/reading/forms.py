@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -14,6 +15,9 @@ from contract.reading.parameters import pairs
 from contract.reading.scalars import Read, reader
 from contract.request import Request
 from contract.schemas import Schemas, pointer
+
+# A boundary has up to 70 characters, and little comes after the last one (RFC 2046, section 5.1.1).
+_LONGEST_END = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +32,40 @@ class Upload:
 
 def without_files(body: dict[str, Any]) -> dict[str, Any]:
     """Return *body* as a schema can see it: with null for each file."""
-    return {name: None if isinstance(value, Upload) else value for name, value in body.items()}
+
+    def seen(value: Any) -> Any:
+        return (
+            [seen(item) for item in value] if isinstance(value, list) else None if isinstance(value, Upload) else value
+        )
+
+    return {name: seen(value) for name, value in body.items()}
 
 
 class Form:
     """A form whose members are scalars, lists of scalars, and files (`format: binary` or `contentMediaType`)."""
 
     def __init__(self, schema: Any, encoding: dict[str, Any], schemas: Schemas) -> None:
-        self.schema = flat = schemas.flat(schema)
+        flat = schemas.flat(schema)
         self._reads: dict[str, Read | None] = {}
         self._lists: set[str] = set()
         self._files: dict[str, list[str]] = {}
+        seen: dict[str, Any] = {}
         for name, member in flat.get("properties", {}).items():
-            shape = schemas.flat(member)
-            if shape.get("format") == "binary" or "contentMediaType" in shape:
-                accepted = encoding.get(name, {}).get("contentType", shape.get("contentMediaType", "*/*"))
-                self._files[name] = [kind.strip().lower() for kind in accepted.split(",")]
-                continue
+            shape = item = schemas.flat(member)
             if "array" in schemas.kinds(member):
                 self._lists.add(name)
-                member = shape.get("items", {})
+                item = schemas.flat(shape.get("items", {}))
+            if item.get("format") == "binary" or "contentMediaType" in item:
+                accepted = encoding.get(name, {}).get("contentType", item.get("contentMediaType", "*/*"))
+                self._files[name] = [kind.strip().lower() for kind in accepted.split(",")]
+                seen[name] = {**shape, "items": True} if name in self._lists else True
+                continue
             try:
-                self._reads[name] = reader(member, schemas, schemas.validator(member, "request"))
+                self._reads[name] = reader(item, schemas, schemas.validator(item, "request"))
             except KeyError as error:
                 raise at(member, f"form field {name}: a value of type {error} cannot be read.") from None
         # A file is no JSON value: whether it may be there is the schema's business, what it is, the form's.
-        self.schema = {**flat, "properties": flat.get("properties", {}) | dict.fromkeys(self._files, True)}
+        self.schema = {**flat, "properties": flat.get("properties", {}) | seen}
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
         raw = request.raw = b"".join([chunk async for chunk in chunks])
@@ -64,18 +76,27 @@ class Form:
         return self._members([(name, text) for name, texts in found.items() for text in texts])
 
     async def parse_multipart(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        digest = blake2b(digest_size=32)
+        digest, end = blake2b(digest_size=32), b""
 
         async def hashed() -> Any:
+            nonlocal end
             async for chunk in chunks:
                 digest.update(chunk)
+                end = (end + chunk)[-_LONGEST_END:]
                 yield chunk
 
-        headers = Headers({"content-type": request.headers[b"content-type"].decode("latin-1")})
+        content_type = request.headers[b"content-type"]
+        headers = Headers({"content-type": content_type.decode("latin-1")})
+        parser = MultiPartParser(headers, hashed())
+        # The files are the request's from the first byte on: it closes them, however it ends.
+        request.files = parser._files_to_close_on_error  # Starlette closes them for its own errors only.
         try:
-            form = await MultiPartParser(headers, hashed()).parse()
+            form = await parser.parse()
         except (MultiPartException, ValueError, LookupError) as error:
             raise Problem(400, f"The body is not a multipart form: {error}") from None
+        boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+        if b"--" + boundary + b"--" not in end:
+            raise Problem(400, "The body is not a multipart form: its end is missing.")
         request.raw = digest.digest()
         return self._members(form.multi_items())
 
@@ -110,6 +131,4 @@ class Form:
 
 
 def _refusal(name: str, detail: str, code: str, status: int = 400) -> Problem:
-    return Problem(
-        status, "The form is not as the contract says; see errors.", [body_fault(pointer([name]), detail, code)]
-    )
+    return Problem(status, f"{name}: {detail}", [body_fault(pointer([name]), detail, code)])

@@ -45,7 +45,7 @@ class Parameter:
             self.read_one = reader(item, schemas, schemas.validator(item, "request"))
         except KeyError as error:
             raise at(spec, f"parameter {self.name}: a value of type {error} cannot be read; scalars can.") from None
-        self.is_plain = schemas.kinds(item) in (["integer"], ["boolean"]) or schemas.flat(item).get("format") == "uuid"
+        self.is_plain = schemas.kinds(item) == ["integer"] or schemas.flat(item).get("format") == "uuid"
         self.load = representations.loader(schema)
         self.has_default = "default" in flat
         self.default = self.load(flat["default"]) if self.has_default and self.load else flat.get("default")

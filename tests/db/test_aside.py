@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import ContextVar
 
 from db.seam import aside
 from tests.db.catalogue import stock
@@ -79,8 +80,6 @@ def test_outside_a_unit_of_work_it_is_a_plain_call():
 
 
 def test_context_reaches_the_unit_of_work_and_what_steps_aside(tell):
-    from contextvars import ContextVar
-
     request_id = ContextVar("request_id")
 
     async def one(seam, number):

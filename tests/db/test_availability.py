@@ -9,7 +9,6 @@ import time
 import asyncpg
 import pytest
 from sqlalchemy import text, update
-from sqlalchemy.exc import DBAPIError
 
 from db import migrations, postgresql
 from db.compiled import compiled
@@ -17,7 +16,7 @@ from db.errors import Unavailable
 from db.models import Product
 from db.seam import open_seam
 from tests.databases import PostgresServer
-from tests.db.catalogue import count, fill, meanwhile, stock, take_one
+from tests.db.catalogue import fill, meanwhile, stock, take_one
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
 SLOW = {
@@ -166,7 +165,8 @@ def test_connections_that_died_are_replaced(tell):
             await asyncio.gather(*[seam.run(mode, stock) for _ in range(3)])
         other = await asyncpg.connect(tell.url)
         await other.fetch(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
         )
         await other.close()
         await asyncio.sleep(0.1)

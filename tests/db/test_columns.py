@@ -30,7 +30,7 @@ def test_amounts_are_exact_and_have_two_places(tell, text):
 
 
 def test_amounts_gain_their_two_places(tell):
-    assert str(stored(tell, price=Decimal("5")).price) == "5.00"
+    assert str(stored(tell, price=Decimal(5)).price) == "5.00"
 
 
 def test_amounts_with_more_places_are_refused(tell):

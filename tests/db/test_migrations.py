@@ -1,7 +1,7 @@
 """Migrations make what the models describe, and undo it."""
 
-from json import dumps
 from concurrent.futures import ProcessPoolExecutor
+from json import dumps
 from multiprocessing import get_context
 
 import pytest

@@ -68,7 +68,7 @@ def test_reads_refuse_to_write(tell):
 
     async def story(seam):
         for write in (by_compiled, by_core, by_orm, by_orm_at_the_end):
-            with pytest.raises(Exception, match="(?i)read-?only"):
+            with pytest.raises(Exception, match=r"(?i)read-?only"):
                 await seam.run("read", write)
         return await seam.run("read", stock)
 
@@ -311,6 +311,18 @@ def test_other_databases_are_refused():
 def test_urls_may_name_their_driver(tell):
     async def story(seam):
         other = open_seam(tell.url.replace("postgresql:", "postgresql+asyncpg:"))
+        try:
+            return await other.run("read", stock)
+        finally:
+            await other.close()
+
+    assert tell(story) == 100
+
+
+@POSTGRESQL
+def test_urls_may_ask_for_tls_in_libpqs_words(tell):
+    async def story(seam):
+        other = open_seam(f"{tell.url}&sslmode=prefer")
         try:
             return await other.run("read", stock)
         finally:

@@ -165,11 +165,16 @@ def complete(document: Document) -> Document:
     return document
 
 
-def start(source: str | dict[str, Any] | Document, functions: dict[str, Callable[..., Any]], **options: Any) -> Engine:
-    """Return an engine that runs *source*, made complete, with *functions* by operationId."""
+def start(
+    source: str | dict[str, Any] | Document, functions: dict[str, Callable[..., Any]], completed: bool = True,
+    **options: Any,
+) -> Engine:  # fmt: skip
+    """Return an engine that runs *source*, made complete unless said otherwise, with *functions* by operationId."""
     if isinstance(source, str):
         source = read(source)
-    document = complete(source if isinstance(source, Document) else Document(source))
+    document = source if isinstance(source, Document) else Document(source)
+    if completed:
+        complete(document)
     seam = options.setdefault("seam", Memory())
     resolver = Resolver(lambda name: getattr(SimpleNamespace(**functions), name.rpartition(".")[2]))
     contract = Contract(errors=ERRORS, **{"resolver": resolver, **options})

@@ -6,7 +6,6 @@ from itertools import count
 
 import pytest
 
-from db import migrations
 from db.seam import open_seam
 from services import accounts, sessions
 from services.access import verify
@@ -14,7 +13,7 @@ from services.keys import Keys, KeySet, SigningKey
 from services.passwords import Passwords
 from services.revocations import Revocations
 from services.tokens import Tokens
-from tests.databases import KINDS, fresh_database
+from tests.databases import KINDS, migrated_database
 
 ROLES = {"customer": ["account"], "admin": ["account", "users"]}
 PASSWORD = "correct horse battery staple"
@@ -78,8 +77,6 @@ class Service:
 
 @pytest.fixture(scope="module", params=KINDS)
 def service(request, tmp_path_factory):
-    url = fresh_database(request.param, tmp_path_factory.mktemp("service"))
-    migrations.upgrade(url)
-    service = Service(url)
+    service = Service(migrated_database(request.param, tmp_path_factory.mktemp("service")))
     yield service
     service.close()

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from db.columns import now
 from db.models import User, UserSession
@@ -166,6 +167,12 @@ def test_a_new_email_is_unique_in_any_case(service):
         service(accounts.change, user.id, email=other.email.upper())
     assert refusal.value.pointer == "/email"
     assert service(accounts.change, user.id, email=user.email.upper()).email == user.email.upper()
+
+
+def test_what_else_the_database_refuses_is_no_conflict(service):
+    user = service.register()
+    with pytest.raises(IntegrityError):
+        service(accounts.change, user.id, age=-1)
 
 
 @pytest.mark.parametrize("values", [{"is_active": False}, {"deleted_at": now()}])

@@ -1,0 +1,1 @@
+"""Accord beside its peers: the same four requests on the same tables, measured in turns."""

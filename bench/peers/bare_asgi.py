@@ -1,0 +1,190 @@
+"""The limit: no framework, hand-written SQL, one statement a request on a connection that is always held."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from urllib.parse import parse_qsl
+from uuid import UUID, uuid4
+
+import asyncpg
+import jwt
+import orjson
+from db.text import fold
+from environment import DATABASE_URL, POOL_SIZE, SCOPE, SECRET
+
+Send = Callable[[dict], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict]]
+
+TAGS = """
+    array(select t.name from product_tags pt join tags t on t.id = pt.tag_id
+          where pt.product_id = p.id order by pt.position) tags"""
+COLUMNS = """
+    p.id::text, p.sku, p.name, p.description, p.price::text price, p.stock, p.created_at, p.updated_at,
+    c.id::text category_id, c.name category_name"""
+BY_ID = f"""
+    select {COLUMNS}, {TAGS} from products p join categories c on c.id = p.category_id
+    where p.id = $1 and p.deleted_at is null"""
+ORDERS = {"name": "name_key", "price": "price", "created_at": "created_at"}
+PAGES = {
+    f"{sign}{name}": f"""
+    select {COLUMNS}, {TAGS}, (select count(*) from products where deleted_at is null) total
+    from (select * from products where deleted_at is null
+          order by {column} {direction}, id {direction} limit $1 offset $2) p
+    join categories c on c.id = p.category_id order by p.{column} {direction}, p.id {direction}"""
+    for name, column in ORDERS.items()
+    for sign, direction in (("", "asc"), ("-", "desc"))
+}
+CREATE = f"""
+    with c as (select id, name from categories where id = $7),
+         p as (insert into products (id, sku, name, name_key, description, search, price, stock, category_id,
+                                     version, created_at, updated_at)
+               select $1, $2, $3, $4, $5, $6, $8::text::numeric, $9, c.id, 1, now(), now() from c returning *)
+    select {COLUMNS}, array[]::text[] tags from p cross join c"""
+SKU = re.compile("[A-Z0-9-]{3,32}")
+
+connections: asyncio.LifoQueue[asyncpg.Connection] = asyncio.LifoQueue()
+
+
+class Refused(Exception):
+    """The status is the only argument."""
+
+
+async def app(scope: dict, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        return await lifespan(receive, send)
+    method, path = scope["method"], scope["path"]
+    try:
+        if path == "/health" and method == "GET":
+            await answer(send, 200, {"status": "ok"})
+        elif path == "/products" and method == "GET":
+            await answer(send, 200, await list_products(scope["query_string"]))
+        elif path == "/products" and method == "POST":
+            check_token(scope["headers"])
+            await answer(send, 201, await create_product(await read(receive)))
+        elif path.startswith("/products/") and method == "GET":
+            await answer(send, 200, await get_product(path[10:]))
+        else:
+            raise Refused(404)
+    except Refused as refused:
+        await answer(send, refused.args[0], {"status": refused.args[0]})
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    await receive()
+    for _ in range(POOL_SIZE):
+        # Every page is planned alike, so planning each anew would only cost time.
+        connection = await asyncpg.connect(DATABASE_URL, server_settings={"plan_cache_mode": "force_generic_plan"})
+        connections.put_nowait(connection)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    while not connections.empty():
+        await connections.get_nowait().close()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def answer(send: Send, status: int, content: dict) -> None:
+    body = orjson.dumps(content)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def read(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message["body"]
+        if not message.get("more_body"):
+            return body
+
+
+async def fetch(statement: str, *arguments: object) -> list[asyncpg.Record]:
+    connection = await connections.get()
+    try:
+        return await connection.fetch(statement, *arguments)
+    finally:
+        connections.put_nowait(connection)
+
+
+async def get_product(product_id: str) -> dict:
+    try:
+        rows = await fetch(BY_ID, UUID(product_id))
+    except ValueError:
+        raise Refused(404) from None
+    if not rows:
+        raise Refused(404)
+    return represent(rows[0])
+
+
+async def list_products(query_string: bytes) -> dict:
+    query = dict(parse_qsl(query_string.decode("ascii")))
+    try:
+        page, per_page, statement = int(query.get("page", 1)), int(query.get("per_page", 20)), PAGES[query.get("sort", "name")]
+    except (KeyError, ValueError):
+        raise Refused(400) from None
+    if not (1 <= page <= 10_000 and 1 <= per_page <= 100):
+        raise Refused(400)
+    rows = await fetch(statement, per_page, (page - 1) * per_page)
+    return {
+        "items": [represent(row) for row in rows],
+        "total": rows[0]["total"] if rows else 0,
+        "page": page,
+        "per_page": per_page,
+    }
+
+
+async def create_product(body: bytes) -> dict:
+    try:
+        values = orjson.loads(body)
+        sku, name, description = values["sku"], values["name"], values.get("description")
+        price, stock, category_id = Decimal(values["price"]), values.get("stock", 0), UUID(values["category_id"])
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation):
+        raise Refused(422) from None
+    if not (
+        isinstance(sku, str)
+        and SKU.fullmatch(sku)
+        and isinstance(name, str)
+        and 1 <= len(name) <= 150
+        and (description is None or (isinstance(description, str) and len(description) <= 5000))
+        and 0 < price < 10_000_000_000
+        and price == round(price, 2)
+        and type(stock) is int
+        and 0 <= stock <= 2_147_483_647
+    ):
+        raise Refused(422)
+    search = f"{name} {description or ''}"
+    try:
+        rows = await fetch(
+            CREATE, uuid4(), sku, name, fold(name), description, fold(search), category_id, str(price), stock
+        )
+    except asyncpg.UniqueViolationError:
+        raise Refused(409) from None
+    if not rows:
+        raise Refused(422)
+    return represent(rows[0])
+
+
+def check_token(headers: list[tuple[bytes, bytes]]) -> None:
+    authorization = next((value for name, value in headers if name == b"authorization"), b"")
+    try:
+        claims = jwt.decode(authorization.removeprefix(b"Bearer "), SECRET, algorithms=["HS256"])
+    except jwt.InvalidTokenError:
+        raise Refused(401) from None
+    if SCOPE not in claims["scope"].split():
+        raise Refused(403)
+
+
+def represent(row: asyncpg.Record) -> dict:
+    return {
+        "id": row["id"],
+        "sku": row["sku"],
+        "name": row["name"],
+        "description": row["description"],
+        "price": row["price"],
+        "stock": row["stock"],
+        "category": {"id": row["category_id"], "name": row["category_name"]},
+        "tags": row["tags"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }

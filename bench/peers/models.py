@@ -1,0 +1,91 @@
+"""Accord's tables, mapped as SQLAlchemy's documentation maps such tables; for the peers that use SQLAlchemy."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from db.text import fold
+from db.types import Amount, Identifier, UTCDateTime
+from sqlalchemy import Column, DateTime, ForeignKey, Numeric, Table, Uuid
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(DeclarativeBase):
+    # How Accord stores these on SQLite is its own affair, so its types read them there.
+    type_annotation_map = {
+        UUID: Uuid().with_variant(Identifier(), "sqlite"),
+        datetime: DateTime(timezone=True).with_variant(UTCDateTime(), "sqlite"),
+        Decimal: Numeric(12, 2).with_variant(Amount(), "sqlite"),
+    }
+
+
+class Category(Base):
+    __tablename__ = "categories"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Tag(Base):
+    __tablename__ = "tags"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+product_tags = Table(
+    "product_tags",
+    Base.metadata,
+    Column("product_id", ForeignKey("products.id"), primary_key=True),
+    Column("tag_id", ForeignKey("tags.id"), primary_key=True),
+    Column("position"),
+)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def folded(*names: str) -> Callable[[DefaultExecutionContext], str]:
+    def default(context: DefaultExecutionContext) -> str:
+        values = context.get_current_parameters()
+        return fold(" ".join(values[name] or "" for name in names))
+
+    return default
+
+
+class Product(Base):
+    __tablename__ = "products"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    sku: Mapped[str]
+    name: Mapped[str]
+    name_key: Mapped[str] = mapped_column(default=folded("name"))
+    description: Mapped[str | None]
+    search: Mapped[str] = mapped_column(default=folded("name", "description"))
+    price: Mapped[Decimal]
+    stock: Mapped[int]
+    category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    deleted_at: Mapped[datetime | None]
+
+    category: Mapped[Category] = relationship()
+    tag_rows: Mapped[list[Tag]] = relationship(secondary=product_tags, order_by=product_tags.c.position)
+
+    @property
+    def tags(self) -> list[str]:
+        return [tag.name for tag in self.tag_rows]
+
+
+ORDERS = {
+    "name": (Product.name_key, Product.id),
+    "-name": (Product.name_key.desc(), Product.id.desc()),
+    "price": (Product.price, Product.id),
+    "-price": (Product.price.desc(), Product.id.desc()),
+    "created_at": (Product.created_at, Product.id),
+    "-created_at": (Product.created_at.desc(), Product.id.desc()),
+}

@@ -1,0 +1,47 @@
+"""The pages a person reads: the contract with try-it-out, and what each problem type means."""
+
+from importlib.metadata import distribution
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, render_template, send_from_directory
+
+from pages.problems import read
+
+SWAGGER_UI = Path(str(distribution("flask-openapi-swagger").locate_file("flask_openapi_swagger/templates/swagger")))
+
+HEADERS = {
+    # Swagger UI's style sheet holds its icons as data: URLs, and images among answers are shown from blob: URLs.
+    # All else is files of this host: no inline script, no inline style.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def register(flask_app: Flask, *, api: str, problems: Path) -> None:
+    """Add `/docs`, which shows the contract served at *api*, and `/problems`, the Markdown file *problems*."""
+    blueprint = Blueprint(
+        "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/pages"
+    )
+    types = read(problems)
+
+    @blueprint.get("/docs")
+    def docs() -> str:
+        return render_template("docs.html", contract=api)
+
+    @blueprint.get("/problems")
+    def problem_types() -> str:
+        return render_template("problems.html", contract=api, content=types.html, slugs=types.slugs)
+
+    @blueprint.get("/docs/swagger-ui/<path:file>")
+    def swagger_ui(file: str) -> Response:
+        return send_from_directory(SWAGGER_UI, file)
+
+    @blueprint.after_request
+    def guard(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        return response
+
+    flask_app.register_blueprint(blueprint)

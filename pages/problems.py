@@ -1,0 +1,25 @@
+"""Renders the explanation of problem types; each of its headings is where a problem's `type` leads."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+
+@dataclass(frozen=True)
+class ProblemTypes:
+    html: str
+    slugs: list[str]
+
+
+def read(file: Path) -> ProblemTypes:
+    """Every second-level heading of the Markdown *file* becomes an anchor of the same name."""
+    markdown = MarkdownIt("commonmark")
+    tokens = markdown.parse(file.read_text("utf-8"))
+    slugs = []
+    for heading, text in pairwise(tokens):
+        if heading.type == "heading_open" and heading.tag == "h2":
+            heading.attrSet("id", text.content)
+            slugs.append(text.content)
+    return ProblemTypes(markdown.renderer.render(tokens, markdown.options, {}), slugs)

@@ -1,0 +1,44 @@
+// The contract as Swagger UI is to show it.
+
+export async function load(url) {
+  const contract = await (await fetch(url)).json();
+  const paths = Object.values(contract.paths);
+  const operations = paths.flatMap(Object.values).filter((operation) => operation.operationId);
+  operations.forEach((operation) => sayForWhom(operation, contract));
+  [contract.components, ...paths, ...operations]
+    .flatMap((holder) => Object.values(holder.parameters ?? {}))
+    .forEach((parameter) => sayExample(parameter, contract));
+  return contract;
+}
+
+// Swagger UI shows the scopes of OAuth 2 only.
+function sayForWhom(operation, contract) {
+  const requirements = operation.security ?? contract.security ?? [];
+  const isOpen = requirements.length === 0 || requirements.some((requirement) => Object.keys(requirement).length === 0);
+  const groups = requirements.flatMap(Object.entries).map(([name, scopes]) => {
+    const granted = Object.entries(contract.components.securitySchemes[name]["x-roles"] ?? {});
+    const roles = granted.filter(([, has]) => scopes.every((scope) => has.includes(scope))).map(([role]) => role);
+    return `${roles.join(", ")} (scope ${scopes.map((scope) => `\`${scope}\``).join(", ")})`;
+  });
+  append(operation, `For ${isOpen ? "anybody" : groups.join(" or ")}.`, "\n\n");
+}
+
+// Swagger UI fills examples in as if they were defaults, and a request with every filter finds nothing.
+function sayExample(parameter, contract) {
+  if (parameter.$ref) return;
+  const { example, ...schema } = resolved(parameter.schema, contract);
+  const shown = parameter.example ?? example;
+  parameter.schema = schema;
+  delete parameter.example;
+  if (shown !== undefined) append(parameter, `Example: \`${shown}\``, " ");
+}
+
+function append(described, text, separator) {
+  described.description = [described.description, text].filter(Boolean).join(separator);
+}
+
+function resolved({ $ref, ...schema }, contract) {
+  if (!$ref) return schema;
+  const target = $ref.slice(2).split("/").reduce((node, key) => node[key.replaceAll("~1", "/").replaceAll("~0", "~")], contract);
+  return { ...resolved(target, contract), ...schema };
+}

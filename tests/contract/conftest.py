@@ -1,0 +1,40 @@
+"""Requests by operation."""
+
+import pytest
+
+from tests.contract.operations import DOCUMENT, OPERATIONS
+from tests.contract_client import ContractClient
+
+
+@pytest.fixture(scope="session")
+def client(server, published):
+    with ContractClient(published, base_url=server.base) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def ask(client, tokens):
+    """Send the request of an operation, with an example as its body, about something unknown unless *path* says what."""
+
+    def ask(operation, role="admin", path=None, **options):
+        headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}
+        options["headers"] = headers | options.get("headers", {})
+        if operation.body is not None and "content" not in options:
+            options.setdefault("json", operation.body)
+        return client.request(options.pop("method", operation.method), path or operation.unknown(), **options)
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def known(ask):
+    """The path of an operation, about something that exists: the first item of the list that it belongs to."""
+
+    def known(operation):
+        path = operation.path
+        for name in operation.names("path"):
+            listing = next(o for o in OPERATIONS if o.method == "GET" and o.path == path.partition(f"/{{{name}}}")[0])
+            path = path.replace(f"{{{name}}}", ask(listing, path=listing.path).json()["items"][0]["id"])
+        return path
+
+    return known

@@ -1,0 +1,113 @@
+"""Schemas say all there is to say: what is closed, bounded and known cannot surprise anybody."""
+
+import re
+from itertools import chain
+
+from jsonschema_specifications import REGISTRY
+
+from tests.contract.operations import OPERATIONS, PUBLISHED, follow
+
+KEYWORDS = {"example", "discriminator", "xml", "externalDocs"} | {
+    keyword
+    for url in REGISTRY
+    if "draft/2020-12/meta/" in url
+    for keyword in REGISTRY.contents(url)["properties"]
+}
+LENGTH_IS_KNOWN = {"uuid", "date", "date-time"}
+FREE_OF_NUL = {"uuid", "date", "date-time", "email", "uri", "uri-reference"}
+
+
+def within(schema, where):
+    """Yield a schema and all schemas in it, each with its place."""
+    yield where, schema
+    for keyword in ("properties", "patternProperties"):
+        for name, inner in schema.get(keyword, {}).items():
+            yield from within(inner, f"{where}/{name}")
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from within(schema[keyword], f"{where}/{keyword}")
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        for inner in schema.get(keyword, []):
+            yield from within(inner, where)
+
+
+def followed(schema, where):
+    """Yield as `within` does, and what is referred to."""
+    for place, inner in within(schema, where):
+        yield (place, inner) if "$ref" not in inner else (place, {})
+        if "$ref" in inner:
+            yield from followed(follow(inner), place)
+
+
+def declared(node, where):
+    """Yield every schema that is written in place."""
+    match node:
+        case dict():
+            for key, inner in node.items():
+                if key == "schema":
+                    yield from within(inner, where)
+                elif key != "schemas":
+                    yield from declared(inner, f"{where}/{key}")
+        case list():
+            for inner in node:
+                yield from declared(inner, where)
+
+
+COMPONENTS = PUBLISHED["components"]["schemas"]
+ALL = [*chain.from_iterable(within(schema, name) for name, schema in COMPONENTS.items()), *declared(PUBLISHED, "")]
+SENT = [
+    sent
+    for operation in OPERATIONS
+    for place, schema in [
+        *((p["name"], p["schema"]) for p in operation.parameters if p["in"] != "header"),
+        *(("body", c["schema"]) for c in follow(operation.spec.get("requestBody", {})).get("content", {}).values()),
+    ]
+    for sent in followed(schema, f"{operation.id}/{place}")
+]
+
+
+def kinds(schema):
+    kind = schema.get("type", [])
+    return [kind] if isinstance(kind, str) else kind
+
+
+def wrong(schemas, kind, is_right):
+    return sorted({where for where, schema in schemas if kind in kinds(schema) and not is_right(schema)})
+
+
+def test_every_keyword_is_known():
+    assert [(where, unknown) for where, schema in ALL if (unknown := set(schema) - KEYWORDS)] == []
+
+
+def test_every_string_has_a_length():
+    bounds = {"maxLength", "enum", "const"}
+    assert wrong(ALL, "string", lambda s: bounds & set(s) or s.get("format") in LENGTH_IS_KNOWN) == []
+
+
+def test_every_object_is_closed():
+    assert wrong(ALL, "object", lambda s: s.get("additionalProperties", True) is not True) == []
+
+
+def test_every_array_has_a_length():
+    assert wrong(ALL, "array", lambda s: "items" in s and ("maxItems" in s or "maxItems" in follow(s["items"]))) == []
+
+
+def test_every_number_that_is_sent_has_bounds():
+    for kind in ("integer", "number"):
+        assert wrong(SENT, kind, {"minimum", "maximum"}.issubset) == []
+
+
+def test_every_text_that_is_sent_excludes_nul():
+    def is_right(schema):
+        pattern = schema.get("pattern")
+        return "enum" in schema or schema.get("format") in FREE_OF_NUL or (pattern and not re.search(pattern, "a\0b"))
+
+    assert wrong(SENT, "string", is_right) == []
+
+
+def test_every_id_is_a_uuid():
+    members = {(place, name): schema for place, whole in ALL for name, schema in whole.get("properties", {}).items()}
+    members |= {(o.id, p["name"]): p["schema"] for o in OPERATIONS for p in o.parameters}
+    ids = {key: follow(schema).get("format") for key, schema in members.items() if re.search(r"(^|_)id$", key[1])}
+    # A request is named by whoever sends it, in a form of their own.
+    assert {key for key, kind in ids.items() if kind != "uuid"} == {("Problem", "request_id")}

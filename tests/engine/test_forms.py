@@ -1,0 +1,200 @@
+"""Forms arrive as objects: fields as Python values, files as uploads."""
+
+from datetime import date
+
+import pytest
+
+from contract.reading.forms import Upload
+from contract.request import Limits
+from tests.engine.kit import echo, start, taking
+
+URLENCODED = "application/x-www-form-urlencoded"
+FORM = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["n"],
+    "properties": {
+        "n": {"type": "integer"},
+        "on": {"type": "string", "format": "date"},
+        "tags": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "note": {"type": ["string", "null"]},
+    },
+}
+PHOTO = {
+    "type": "object",
+    "required": ["title", "photo"],
+    "properties": {
+        "title": {"type": "string", "maxLength": 9},
+        "photo": {"type": "string", "format": "binary"},
+        "pages": {"type": "string", "contentMediaType": "application/pdf"},
+        "sizes": {"type": "array", "items": {"type": "integer"}},
+    },
+}
+
+
+def part(name, content, filename=None, media_type=None, more=b""):
+    file = b'; filename="%s"' % filename.encode() if filename is not None else b""
+    kind = b"\r\nContent-Type: " + media_type.encode() if media_type else b""
+    head = b'Content-Disposition: form-data; name="%s"%s%s%s' % (name.encode(), file, kind, more)
+    return b"--frontier\r\n%s\r\n\r\n%s\r\n" % (head, content)
+
+
+def upload(*parts, end=b"--frontier--\r\n", media_type="multipart/form-data; boundary=frontier", engine=None):
+    return (engine or photos()).send("POST", "/photos", b"".join(parts) + end, media_type=media_type)
+
+
+def photos(encoding=None, schema=PHOTO, **options):
+    content = {"multipart/form-data": {"schema": schema, "encoding": encoding or {}}}
+    body = {"required": True, "content": content}
+    raw = {"paths": {"/photos": {"post": {"operationId": "add_photo", "requestBody": body}}}}
+
+    def add_photo(body):
+        return {name: shown(value) for name, value in body.items()}
+
+    return start(raw, {"add_photo": add_photo}, **options)
+
+
+def shown(value):
+    if isinstance(value, list):
+        return [shown(item) for item in value]
+    if isinstance(value, Upload):
+        return [value.name, value.media_type, value.size, value.file.read().decode()]
+    return value
+
+
+TITLE = part("title", b"Sunset")
+FILE = part("photo", b"pixels", "sunset.png", "image/png")
+
+
+def test_urlencoded_fields_arrive_as_python_values():
+    engine = taking(FORM, URLENCODED)
+    engine.send("POST", "/take", b"n=7&on=2026-01-31&tags=a&tags=%C3%A9+b&note=", media_type=URLENCODED)
+    assert engine.seam.kept["body"] == {"n": 7, "on": date(2026, 1, 31), "tags": ["a", "é b"], "note": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "faults"),
+    [
+        (b"", 422, {("/n", "required")}),
+        (b"n=x&tags=", 422, {("/n", "type"), ("/tags/0", "minLength")}),
+        (b"n=1&other=2", 422, {("/other", "additionalProperties")}),
+        (b"n=1&n=2", 400, {("/n", "repeated")}),
+        (b"n=1&note=a%00b", 400, {("/note", "nul")}),
+        (b"n=1&a%00=b", 400, {("/a\0", "nul")}),
+        (b"n=%ff", 400, set()),
+        (b"n=\xff", 400, set()),
+        (b"n=1&on=0000-01-01", 422, {("/on", "range")}),
+    ],
+)
+def test_urlencoded_form_that_is_wrong_is_refused(body, status, faults):
+    refused = echo(FORM, URLENCODED).send("POST", "/echo", body, media_type=URLENCODED)
+    assert (refused.status, refused.faults) == (status, faults) or (b"0000" in body and refused.status == 422)
+
+
+def test_multipart_has_fields_and_files():
+    reply = upload(TITLE, FILE, part("sizes", b"1"), part("sizes", b"2"))
+    assert reply.json == {"title": "Sunset", "photo": ["sunset.png", "image/png", 6, "pixels"], "sizes": [1, 2]}
+
+
+def test_file_without_a_media_type_is_octets():
+    assert upload(TITLE, part("photo", b"?", "x")).json["photo"] == ["x", "application/octet-stream", 1, "?"]
+
+
+def test_empty_file_is_a_file():
+    assert upload(TITLE, part("photo", b"", "x.png", "image/png")).json["photo"] == ["x.png", "image/png", 0, ""]
+
+
+def test_large_file_arrives_whole():
+    content = b"0123456789" * 200_000
+    reply = upload(TITLE, part("photo", content, "x"), engine=photos(limits=Limits(body_size=3_000_000)))
+    assert reply.json["photo"] == ["x", "application/octet-stream", 2_000_000, content.decode()]
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "faults"),
+    [
+        ((), 422, {("/title", "required"), ("/photo", "required")}),
+        ((TITLE,), 422, {("/photo", "required")}),
+        ((part("title", b"much too long"), FILE), 422, {("/title", "maxLength")}),
+        ((TITLE, TITLE, FILE), 400, {("/title", "repeated")}),
+        ((TITLE, FILE, FILE), 400, {("/photo", "repeated")}),
+        ((TITLE, FILE, part("sizes", b"x")), 422, {("/sizes/0", "type")}),
+        ((part("title", b"a\0b"), FILE), 400, {("/title", "nul")}),
+        ((TITLE, part("photo", b"pixels")), 400, {("/photo", "type")}),
+        ((part("title", b"x", "x.txt"), FILE), 400, {("/title", "type")}),
+    ],
+)
+def test_multipart_form_that_is_wrong_is_refused(parts, status, faults):
+    refused = upload(*parts)
+    assert (refused.status, refused.faults) == (status, faults)
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        (TITLE + FILE, "multipart/form-data"),
+        (TITLE + FILE, "multipart/form-data; boundary="),
+        (TITLE + FILE, 'multipart/form-data; boundary="'),
+        (TITLE + FILE, "multipart/form-data; boundary=" + "x" * 300),
+        (TITLE + FILE, "multipart/form-data; boundary=frontière"),
+        (TITLE + FILE, "multipart/form-data; boundary=another"),
+        (b"nonsense", "multipart/form-data; boundary=frontier"),
+        (b"--frontier\r\nContent-Disposition: form-data\r\n\r\nx\r\n--frontier--", "multipart/form-data; boundary=frontier"),
+        (b"--frontier\r\n\xff\xfe: \x00\r\n\r\nx\r\n--frontier--", "multipart/form-data; boundary=frontier"),
+        (part("title", b"\xff"), "multipart/form-data; boundary=frontier"),
+        (TITLE, "multipart/form-data; boundary=frontier; charset=klingon"),
+    ],
+)
+def test_multipart_that_is_broken_is_refused(body, media_type):
+    assert upload(body, media_type=media_type).status in (400, 422)
+
+
+def test_multipart_that_is_cut_off_is_refused():
+    assert upload(TITLE, FILE[:-10], end=b"").status in (400, 422)
+    assert upload(TITLE, FILE, end=b"").status == 400
+
+
+def test_too_many_parts_are_refused():
+    assert upload(*[part(f"f{n}", b"") for n in range(2000)]).status == 400
+
+
+def test_file_of_a_wrong_media_type_is_a_415_that_names_the_right_ones():
+    engine = photos({"photo": {"contentType": "image/png, image/JPEG"}})
+    assert upload(TITLE, FILE, engine=engine).status == 200
+    assert upload(TITLE, part("photo", b"", "x", "Image/Jpeg; q=1"), engine=engine).status == 200
+    refused = upload(TITLE, part("photo", b"", "x", "image/gif"), engine=engine)
+    assert (refused.status, refused.faults) == (415, {("/photo", "contentType")})
+    assert "image/png, image/jpeg" in refused.json["detail"]
+
+
+def test_media_type_of_a_file_may_be_a_range():
+    engine = photos({"photo": {"contentType": "image/*"}})
+    assert upload(TITLE, part("photo", b"", "x", "image/gif"), engine=engine).status == 200
+    assert upload(TITLE, part("photo", b"", "x", "text/html"), engine=engine).status == 415
+
+
+def test_content_media_type_says_what_a_file_must_be():
+    assert upload(TITLE, FILE, part("pages", b"", "x", "text/html")).status == 415
+    assert upload(TITLE, FILE, part("pages", b"%PDF", "x.pdf", "application/pdf")).status == 200
+
+
+def test_odd_names_of_files_arrive_as_text():
+    reply = upload(TITLE, part("photo", b"", "../../etc/pässwd\\x.png", "image/png"))
+    assert reply.status == 200
+    assert isinstance(reply.json["photo"][0], str)
+
+
+def test_python_values_are_made_of_multipart_fields_too():
+    schema = {**FORM, "properties": {**FORM["properties"], "file": {"type": "string", "format": "binary"}}}
+    engine = taking(schema, "multipart/form-data")
+    body = part("n", b"1") + part("on", b"2026-01-31") + part("file", b"", "x") + b"--frontier--"
+    engine.seam.run = _run_without_copy(engine.seam)
+    engine.send("POST", "/take", body, media_type="multipart/form-data; boundary=frontier")
+    assert engine.seam.kept["body"]["on"] == date(2026, 1, 31)
+
+
+def _run_without_copy(seam):
+    async def run(mode, perform, *arguments):
+        return perform(*arguments, seam.kept)
+
+    return run

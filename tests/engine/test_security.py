@@ -1,0 +1,157 @@
+"""Who calls is known by the schemes of the contract, and what they may by their scopes."""
+
+import base64
+
+import pytest
+
+from tests.engine.kit import start
+
+SCHEMES = """
+components:
+  securitySchemes:
+    bearer:
+      type: http
+      scheme: Bearer
+      x-bearerInfoFunc: tests.engine.callers.by_token_later
+      x-roles: {customer: [read], admin: [read, write]}
+    oauth:
+      type: oauth2
+      x-tokenInfoFunc: tests.engine.callers.by_token
+      flows: {password: {tokenUrl: /token, scopes: {read: Reads., write: Writes.}}}
+    basic: {type: http, scheme: basic, x-basicInfoFunc: tests.engine.callers.by_password}
+    header: {type: apiKey, in: header, name: X-API-Key, x-apikeyInfoFunc: tests.engine.callers.by_key}
+    query: {type: apiKey, in: query, name: api_key, x-apikeyInfoFunc: tests.engine.callers.by_key}
+    broken: {type: http, scheme: bearer, x-bearerInfoFunc: tests.engine.callers.by_broken}
+paths: {/t: {get: {operationId: who, security: %s}}}
+"""
+KEYS = {"k-reader": "reader", "k-writer": "writer"}
+
+
+def asking_as(security):
+    return start(SCHEMES % security, {"who": lambda caller: caller and caller.id}, tools={"keys": KEYS})
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def basic(text):
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "oauth"])
+@pytest.mark.parametrize("word", ["Bearer ", "bearer  ", "BEARER "])
+def test_bearer_token_says_who_calls(scheme, word):
+    assert asking_as(f"[{{{scheme}: [read]}}]").get("/t", {"Authorization": f"{word}reader"}).json == "reader"
+
+
+def test_password_says_who_calls():
+    engine = asking_as("[{basic: [read]}]")
+    assert engine.get("/t", basic("reader:reader:secret")).json == "reader"
+
+
+@pytest.mark.parametrize(
+    "credentials", ["Basic !!", "Basic ", "Basic /////w==", "Basic cmVhZGVy", "basic cmVhZGVyOndyb25n", "Basic cmVhZGVyOg=="]
+)
+def test_wrong_or_garbled_password_is_a_401(credentials):
+    refused = asking_as("[{basic: [read]}]").get("/t", {"Authorization": credentials})
+    assert refused.status == 401
+    assert refused.header("www-authenticate").startswith('Basic realm="api", charset="UTF-8"')
+
+
+def test_key_says_who_calls():
+    assert asking_as("[{header: [read]}]").get("/t", {"x-api-key": "k-reader"}).json == "reader"
+    assert asking_as("[{query: [read]}]").get("/t?api_key=k-reader").json == "reader"
+    assert asking_as("[{query: [read]}]").get("/t?api_key=k%2Dreader").json == "reader"
+
+
+@pytest.mark.parametrize("target", ["/t?api_key=", "/t?api_key=x", "/t?api_key=k-reader&api_key=k-writer"])
+def test_key_that_is_wrong_or_comes_twice_is_a_401(target):
+    refused = asking_as("[{query: [read]}]").get(target)
+    assert refused.status == 401
+    assert refused.header("www-authenticate") == 'ApiKey realm="api", parameter="api_key", error="invalid_token"'
+
+
+def test_query_that_is_no_text_is_a_400_where_a_key_is_looked_for():
+    assert asking_as("[{query: [read]}]").get("/t?api_key=%ff").status == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "challenge"),
+    [
+        ({}, 'Bearer realm="api"'),
+        ({"Authorization": "Basic cmVhZGVyOg=="}, 'Bearer realm="api"'),
+        ({"Authorization": "Bearer"}, 'Bearer realm="api"'),
+        (bearer("stranger"), 'Bearer realm="api", error="invalid_token"'),
+        (bearer("réader"), 'Bearer realm="api", error="invalid_token"'),
+        ([("Authorization", "Bearer reader"), ("Authorization", "Bearer reader")], 'Bearer realm="api", error="invalid_token"'),
+    ],
+)
+def test_without_valid_credentials_the_answer_is_a_401_with_a_challenge(headers, challenge):
+    refused = asking_as("[{bearer: [read]}]").get("/t", headers)
+    assert (refused.status, refused.header("www-authenticate")) == (401, challenge)
+
+
+def test_too_few_scopes_are_a_403_that_names_what_lacks():
+    refused = asking_as("[{bearer: [read, write]}]").get("/t", bearer("reader"))
+    assert refused.status == 403
+    assert refused.header("www-authenticate") == 'Bearer realm="api", error="insufficient_scope", scope="write"'
+    assert "write" in refused.json["detail"]
+
+
+def test_any_of_several_alternatives_will_do():
+    engine = asking_as("[{bearer: [write]}, {header: [read]}]")
+    assert engine.get("/t", bearer("writer")).json == "writer"
+    assert engine.get("/t", {"X-API-Key": "k-reader"}).json == "reader"
+    assert engine.get("/t", {**bearer("reader"), "X-API-Key": "k-reader"}).json == "reader"
+    assert engine.get("/t", bearer("reader")).status == 403
+    nobody = engine.get("/t")
+    assert nobody.status == 401
+    assert nobody.header("www-authenticate") == 'Bearer realm="api", ApiKey realm="api", header="X-API-Key"'
+
+
+def test_schemes_of_one_alternative_must_all_hold():
+    engine = asking_as("[{bearer: [read], header: [write]}]")
+    assert engine.get("/t", {**bearer("reader"), "X-API-Key": "k-writer"}).json == "reader"
+    assert engine.get("/t", {**bearer("reader"), "X-API-Key": "k-reader"}).status == 403
+    assert engine.get("/t", {**bearer("reader"), "X-API-Key": "x"}).status == 401
+    assert engine.get("/t", bearer("reader")).status == 401
+
+
+def test_optional_credentials_may_be_absent_but_not_wrong():
+    engine = asking_as("[{bearer: [read]}, {}]")
+    assert engine.get("/t").json is None
+    assert engine.get("/t", bearer("reader")).json == "reader"
+    assert engine.get("/t", bearer("stranger")).status == 401
+    assert engine.get("/t", basic("a:b")).status == 401
+
+
+def test_valid_credentials_without_the_scopes_are_known_where_none_are_needed():
+    assert asking_as("[{bearer: [read]}, {}]").get("/t", bearer("nobody")).json == "nobody"
+
+
+def test_open_operation_looks_at_no_credentials():
+    assert asking_as("[]").get("/t", bearer("stranger")).json is None
+
+
+def test_credentials_come_before_parameters():
+    assert asking_as("[{bearer: [read]}]").get("/t?unknown=1").status == 401
+
+
+def test_security_function_that_fails_is_a_500_without_its_words():
+    failed = asking_as("[{broken: [read]}]").get("/t", bearer("x"))
+    assert failed.status == 500
+    assert b"words of the failure" not in failed.body
+
+
+def test_security_of_the_document_is_that_of_each_operation_that_says_none():
+    text = "security: [{bearer: [write]}]\n" + (SCHEMES % "x").replace(", security: x", "")
+    engine = start(text, {"who": lambda caller: caller.id}, tools={"keys": KEYS})
+    assert engine.get("/t", bearer("reader")).status == 403
+    assert engine.get("/t", bearer("writer")).json == "writer"
+
+
+def test_published_contract_names_no_functions():
+    published = asking_as("[{bearer: [read]}]").get("/openapi.json").body
+    assert b"InfoFunc" not in published
+    assert b"x-roles" in published

@@ -1,0 +1,190 @@
+"""docs/adding-a-resource.md does what it says: its files make a resource, and what is left out is named."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from db import migrations
+from services.demo import LOGINS
+from tests.contract_client import ContractClient, PublishedContract
+from tests.server import CHEAP_PASSWORDS, ROOT, Server
+
+TEXT = ROOT.joinpath("docs/adding-a-resource.md").read_text("utf-8")
+FILES = dict(re.findall(r"^`(\S+)`\n\n```\w+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
+ADDITIONS = re.findall(r"^In `(\S+)`, add under `(\S+)`\n\n```\w+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+MODELS, PATHS, HANDLERS = "db/models/__init__.py", "openapi/paths/suppliers.yaml", "handlers/suppliers.py"
+REFUSALS = dict(re.findall(r"^\| (.+?) \| (?:``|`)(.+?)(?:``|`) \|$", TEXT, re.MULTILINE))
+
+LEFT_OUT = {
+    "the paths in the index": ("openapi/v1/openapi.yaml", r".*/api/v1/suppliers.*\n", ""),
+    "a file that is referred to": ("openapi/components/schemas/SupplierPatch.yaml", None, None),
+    "who may call": (PATHS, r"  security: .*catalogue:stock.*\n", ""),
+    "to give a scope to a role": (PATHS, "catalogue:stock", "suppliers:read"),
+    "a status": ("openapi/paths/suppliers_{supplier_id}.yaml", r"    '428'.*\n", ""),
+    "an operation that a link leads to": (
+        PATHS,
+        "operationId: get_supplier",
+        "operationId: show",
+    ),
+    "to shorten an example": ("openapi/components/schemas/SupplierName.yaml", "maxLength: 120", "maxLength: 12"),
+    "a letter of an `x-` word": (PATHS, "router-controller", "router-controler"),
+    "a handler": (HANDLERS, r"def delete_supplier\(.*\n.*\n", ""),
+    "an operation for a handler": (
+        HANDLERS,
+        r"\Z",
+        "\ndef praise_supplier():\n    pass\n",
+    ),
+    "an argument of a handler": (HANDLERS, r"session, supplier_id, body", "session, supplier_id"),
+    "a parameter in the contract": (
+        HANDLERS,
+        r"session, page, per_page",
+        "session, page, per_page, sort",
+    ),
+    "the model in `db/models/__init__.py`": (MODELS, r".*supplier import Supplier\n", ""),
+    "to migrate": None,
+}
+
+
+def numbered(text):
+    """The text with the numbers of migrations that it would have today."""
+    newest = migrations.head()
+    return text.replace("0004", f"{int(newest) + 1:04}").replace("0003", newest)
+
+
+class Copy:
+    """A copy of the repository, with the resource added."""
+
+    def __init__(self, folder):
+        self.root = folder / "copy"
+        ignored = (".git", ".*_cache", ".venv", "__pycache__", "bench", "data", "node_modules", "*.db*")
+        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*ignored))
+        self.database_url = f"sqlite:///{folder}/copy.db"
+        self.environment = {**os.environ, **CHEAP_PASSWORDS, "ACCORD_DATABASE_URL": self.database_url,
+                            "ACCORD_DATA_DIR": str(folder / "data")}  # fmt: skip
+        for path, text in FILES.items():
+            self.root.joinpath(numbered(path)).write_text(numbered(text), "utf-8")
+        for path, key, text in ADDITIONS:
+            self.change(path, rf"^{key}\n", lambda found, text=text: found[0] + text)
+        models = re.search(r"^from db\.models\.supplier .*\n", TEXT, re.MULTILINE)
+        self.change(MODELS, r"^from db\.models\.tag ", lambda found: models[0] + found[0])
+        self.change(MODELS, '"Tag"', '"Supplier", "Tag"')
+
+    def change(self, path, pattern, replacement):
+        file = self.root / path
+        if pattern is None:
+            file.unlink()
+            return
+        text, count = re.subn(pattern, replacement, file.read_text("utf-8"), flags=re.MULTILINE)
+        assert count, f"{pattern} is not in {path}"
+        file.write_text(text, "utf-8")
+
+    def run(self, *command):
+        return subprocess.run(
+            [sys.executable, *command], cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    return Copy(tmp_path_factory.mktemp("resource"))
+
+
+@pytest.fixture(scope="module")
+def running(copy):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.server.ROOT", copy.root)
+        server = Server(copy.database_url, copy.root.parent)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def token(running):
+    username, password = LOGINS["admin"]
+    log_in = {"username": username, "password": password}
+    return httpx.post(f"{running.base}/api/v1/auth/login", json=log_in).json()["access_token"]
+
+
+@pytest.fixture
+def admin(running, token):
+    published = PublishedContract(httpx.get(f"{running.base}/api/v1/openapi.json").json())
+    with ContractClient(published, base_url=running.base, headers={"Authorization": f"Bearer {token}"}) as client:
+        yield client
+
+
+def test_resource_is_created_listed_and_changed_under_a_condition(admin):
+    created = admin.post("/api/v1/suppliers", json={"name": "Gujarat Dairies", "email": "sales@dairies.example"})
+    where, tag = created.headers["Location"], created.headers["ETag"]
+    assert created.status_code == 201
+    assert admin.get(where, headers={"If-None-Match": tag}).status_code == 304
+    assert [item["name"] for item in admin.get("/api/v1/suppliers").json()["items"]] == ["Gujarat Dairies"]
+    assert admin.patch(where, json={"name": "Anand Dairies"}, undeclared=True).status_code == 428
+    changed = admin.patch(where, json={"name": "Anand Dairies"}, headers={"If-Match": tag})
+    assert (changed.status_code, changed.json()["name"]) == (200, "Anand Dairies")
+    assert admin.patch(where, json={"name": "Bombay"}, headers={"If-Match": tag}).status_code == 412
+    assert admin.delete(where).status_code == 204
+
+
+def test_broken_body_is_refused_with_all_that_is_wrong(admin):
+    answer = admin.post("/api/v1/suppliers", json={"name": "", "email": "nobody", "city": "Anand"}, undeclared=True)
+    assert answer.status_code == 422
+    assert {fault["pointer"] for fault in answer.json()["errors"]} == {"/name", "/email", "/city"}
+
+
+def test_stories_pass(copy):
+    done = copy.run("-m", "pytest", "tests/api/test_suppliers.py", "-k", "sqlite", "-p", "no:cacheprovider")
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_fuzzer_finds_the_operations_by_itself(copy, running, token):
+    # An entity tag and a key that somebody makes up are valid, and yet refused: 412, 428, 422.
+    done = subprocess.run(
+        [Path(sys.executable).with_name("schemathesis"), "run", f"{running.base}/api/v1/openapi.json",
+         "--include-path-regex", "suppliers", "--header", f"Authorization: Bearer {token}", "--max-examples", "10",
+         "--seed", "1", "--exclude-checks", "positive_data_acceptance,missing_required_header", "--no-color"],
+        cwd=copy.root.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Tested: 5" in done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_files_are_as_lint_wants_them(copy):
+    written = [numbered(path) for path in FILES if path.endswith(".py")]
+    for command in (["check"], ["format", "--check"]):
+        done = copy.run("-m", "ruff", *command, "--no-cache", *written)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("running")
+def test_check_is_content(copy):
+    assert copy.run("main.py", "check").returncode == 0
+
+
+def test_every_refusal_is_tried():
+    assert LEFT_OUT.keys() == REFUSALS.keys()
+
+
+@pytest.mark.parametrize("forgotten", LEFT_OUT)
+def test_what_is_forgotten_is_named(forgotten, tmp_path):
+    copy = Copy(tmp_path)
+    if change := LEFT_OUT[forgotten]:
+        copy.change(*change)
+    done = copy.run("main.py", "check")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for part in numbered(REFUSALS[forgotten]).split(" … "):
+        assert part in done.stderr
+
+
+def test_cost_is_what_the_page_says():
+    lines = {path: text.count("\n") for path, text in FILES.items()}
+    added = sum(text.count("\n") for *_, text in ADDITIONS) + 2
+    python = sum(n for path, n in lines.items() if path.startswith(("handlers", "services", "db")))
+    said = re.search(r"(\d+) new files and (\d+) changed ones, (\d+) lines.* (\d+) of them", TEXT, re.DOTALL)
+    assert [int(number) for number in said.groups()] == [len(FILES), 2, sum(lines.values()) + added, python]
