@@ -5,13 +5,11 @@ import binascii
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from connexion.utils import get_function_from_name
 
 from contract.document import Document, at
 from contract.problems import Problem
-from contract.reading.parameters import pairs
 from contract.request import Caller, Request
 
 Find = Callable[[Request], tuple[str, ...] | None]
@@ -120,9 +118,10 @@ def _kind(name: str, spec: dict[str, Any]) -> tuple[Find, str, str]:
             return _bearer, "x-tokenInfoFunc", 'Bearer realm="api"'
         case {"type": "apiKey", "in": "header", "name": str(field)}:
             return _in_header(field), "x-apikeyInfoFunc", f'ApiKey realm="api", header="{field}"'
-        case {"type": "apiKey", "in": "query", "name": str(field)}:
-            return _in_query(field), "x-apikeyInfoFunc", f'ApiKey realm="api", parameter="{quote(field)}"'
-    raise at(spec, f"security scheme {name}: this type cannot be enforced; http, oauth2, openIdConnect and apiKey can.")
+    raise at(
+        spec,
+        f"security scheme {name}: this cannot be enforced; http, oauth2, openIdConnect and apiKey in a header can.",
+    )
 
 
 def _scopes(spec: dict[str, Any]) -> frozenset[str] | None:
@@ -158,13 +157,5 @@ def _in_header(field: str) -> Find:
     def find(request: Request) -> tuple[str, ...] | None:
         header = request.headers.get(key)
         return None if header is None else (header.decode("latin-1"),)
-
-    return find
-
-
-def _in_query(field: str) -> Find:
-    def find(request: Request) -> tuple[str, ...] | None:
-        found = pairs(request.scope["query_string"]).get(field)
-        return None if found is None else (found[0] if len(found) == 1 else "",)
 
     return find

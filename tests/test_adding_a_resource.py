@@ -27,25 +27,13 @@ LEFT_OUT = {
     "who may call": (PATHS, r"  security: .*catalogue:stock.*\n", ""),
     "to give a scope to a role": (PATHS, "catalogue:stock", "suppliers:read"),
     "a status": ("openapi/paths/suppliers_{supplier_id}.yaml", r"    '428'.*\n", ""),
-    "an operation that a link leads to": (
-        PATHS,
-        "operationId: get_supplier",
-        "operationId: show",
-    ),
+    "an operation that a link leads to": (PATHS, "operationId: get_supplier", "operationId: show"),
     "to shorten an example": ("openapi/components/schemas/SupplierName.yaml", "maxLength: 120", "maxLength: 12"),
     "a letter of an `x-` word": (PATHS, "router-controller", "router-controler"),
     "a handler": (HANDLERS, r"def delete_supplier\(.*\n.*\n", ""),
-    "an operation for a handler": (
-        HANDLERS,
-        r"\Z",
-        "\ndef praise_supplier():\n    pass\n",
-    ),
+    "an operation for a handler": (HANDLERS, r"\Z", "\ndef praise_supplier():\n    pass\n"),
     "an argument of a handler": (HANDLERS, r"session, supplier_id, body", "session, supplier_id"),
-    "a parameter in the contract": (
-        HANDLERS,
-        r"session, page, per_page",
-        "session, page, per_page, sort",
-    ),
+    "a parameter in the contract": (HANDLERS, r"session, page, per_page", "session, page, per_page, sort"),
     "the model in `db/models/__init__.py`": (MODELS, r".*supplier import Supplier\n", ""),
     "to migrate": None,
 }

@@ -4,6 +4,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contract.answering.response import Answer
+from contract.document import at
 from contract.policies import Perform
 from contract.problems import Problem
 from contract.request import Request
@@ -48,8 +49,10 @@ class Idempotent:
 
     def __call__(self, operation: "Operation", perform: Perform) -> Perform | None:
         store = self.store
-        if store is None or not operation.has_header("idempotency-key"):
+        if not operation.has_header("idempotency-key"):
             return None
+        if store is None:
+            raise at(operation.spec, f"{operation.id} takes Idempotency-Key; give Contract a store that keeps answers.")
 
         def perform_once(request: Request, session: Any) -> Answer:
             key = request.headers.get(b"idempotency-key")
