@@ -157,7 +157,7 @@ def _same(one, other):
 
 
 def of(**members):
-    return {"type": "object", "properties": members}
+    return {"type": "object", "properties": members, "additionalProperties": False}
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ def of(**members):
         ({**of(a={"type": "string"}), "additionalProperties": {}}, {"a": "x", "b": 1}),
         ({**of(a={"type": "string"}), "additionalProperties": {"type": "integer"}}, {"a": "x", "b": 1}),
         ({**of(a={"type": "string"}), "additionalProperties": True}, {"b": {"c": [None]}}),
-        ({**of(a={}), "additionalProperties": False, "patternProperties": {"^x-": {}}}, {"a": 1, "x-b": 2}),
+        ({**of(a={}), "patternProperties": {"^x-": {}}}, {"a": 1, "x-b": 2}),
         ({"type": "object", "additionalProperties": False, "patternProperties": {"^x-": {"type": "integer"}}}, {"x-b": 2}),
-        ({"allOf": [of(a={}), of(b={})], "unevaluatedProperties": False}, {"a": 1, "b": 2}),
-        ({"allOf": [of(a={})], "additionalProperties": True}, {"a": 1, "b": 2}),
+        ({"allOf": [{"type": "object", "properties": {"a": {}}}, {"properties": {"b": {}}}], "unevaluatedProperties": False}, {"a": 1, "b": 2}),
+        ({"allOf": [{"type": "object", "properties": {"a": {}}}], "additionalProperties": True}, {"a": 1, "b": 2}),
         ({"properties": {"a": {"type": "integer"}}}, 3),
         ({"properties": {"a": {"type": "integer"}}}, None),
         ({"properties": {"a": {"type": "integer"}}}, [[], []]),
@@ -181,7 +181,7 @@ def of(**members):
         ({"anyOf": [of(a={"type": "integer"}), of(a={"type": "array"})]}, {"a": [1.5]}),
         ({"anyOf": [of(a={"type": "string", "format": "date"}), of(a={"type": "string"})]}, {"a": "x"}),
         ({"anyOf": [of(a={"type": "string"}), of(a={"type": ["string", "null"]})]}, {"a": None}),
-        ({"oneOf": [of(a={"type": "integer"}), of(b={"type": "integer"})], "type": "object"}, {"b": 1, "a": "x"}),
+        ({"oneOf": [of(a={"type": "integer"}), of(b={"type": "integer"})], "type": "object"}, {"b": 1}),
         ({"anyOf": [of(a={"type": "integer"}), {"type": "string"}]}, "x"),
         ({"anyOf": [{"type": "array", "items": {"type": "string", "format": "date"}}, {"type": "array"}]}, ["x"]),
         ({"allOf": [{"anyOf": [{"type": "string"}, {"type": "null"}]}, {"anyOf": [{"type": "null"}]}]}, None),

@@ -178,6 +178,15 @@ def test_content_media_type_says_what_a_file_must_be():
     assert upload(TITLE, FILE, part("pages", b"%PDF", "x.pdf", "application/pdf")).status == 200
 
 
+def test_several_files_of_one_name_are_a_list():
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}, "maxItems": 2}
+    engine = photos(schema={"type": "object", "properties": {"files": files}})
+    one, two, three = (part("files", b"%d" % n, f"{n}.txt", "text/plain") for n in (1, 2, 3))
+    listed = [["1.txt", "text/plain", 1, "1"], ["2.txt", "text/plain", 1, "2"]]
+    assert upload(one, two, engine=engine).json == {"files": listed}
+    assert upload(one, two, three, engine=engine).faults == {("/files", "maxItems")}
+
+
 def test_odd_names_of_files_arrive_as_text():
     reply = upload(TITLE, part("photo", b"", "../../etc/pässwd\\x.png", "image/png"))
     assert reply.status == 200

@@ -1,0 +1,90 @@
+"""The rooms of docs/architecture.md import each other in one direction only."""
+
+import ast
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from contract.checks import KNOWN_WORDS
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = ROOT.joinpath("docs/architecture.md").read_text("utf-8")
+ROOMS = {
+    room: (set(re.findall(r"`(\w+)`", ours)), set(re.findall(r"`(\w+)`", never)))
+    for room, ours, never in re.findall(r"^\| `(\w+)` \| [^|]+ \|([^|]*)\|([^|]*)\|$", TEXT, re.MULTILINE)
+}
+KNOWS_CONNEXION = {"main.py", "contract/pipeline.py", "contract/security.py"}
+
+
+def files(room):
+    return [ROOT / f"{room}.py"] if ROOT.joinpath(f"{room}.py").exists() else sorted(ROOT.joinpath(room).rglob("*.py"))
+
+
+def imported(node):
+    """The modules that are imported when the program runs, and what is taken from them."""
+    match node:
+        case ast.If(test=ast.Name("TYPE_CHECKING")):
+            return
+        case ast.Import(names):
+            yield from (name.name for name in names)
+        case ast.ImportFrom(module, names, 0):
+            yield from (f"{module}.{name.name}" for name in names)
+        case ast.ImportFrom():
+            pytest.fail("An import names its module in full.")
+    for inner in ast.iter_child_nodes(node):
+        yield from imported(inner)
+
+
+def imports(file):
+    return set(imported(ast.parse(file.read_text("utf-8"))))
+
+
+def packages(file):
+    return {name.partition(".")[0] for name in imports(file)}
+
+
+def test_every_room_is_in_the_table():
+    ours = {file.parent.name if file.name == "__init__.py" else file.stem for file in ROOT.glob("*/__init__.py")}
+    ours |= {file.stem for file in ROOT.glob("*.py")}
+    assert ours - {"bench", "tests"} == ROOMS.keys()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_imports_what_it_may(room):
+    may, _ = ROOMS[room]
+    for file in files(room):
+        assert packages(file) & ROOMS.keys() <= may | {room}, file
+        assert not packages(file) & {"bench", "tests"}, file
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_does_not_know_what_it_must_not(room):
+    _, never = ROOMS[room]
+    for file in files(room):
+        assert not packages(file) & never, file
+
+
+def test_rooms_stand_in_one_order():
+    order = list(TopologicalSorter({room: may for room, (may, _) in ROOMS.items()}).static_order())
+    assert order[-1] == "main"
+
+
+def test_no_module_of_the_engine_imports_itself_by_a_detour():
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files("contract")}
+    graph = {
+        module: {name for found in imports(file) for name in (found, found.rpartition(".")[0]) if name in modules}
+        for module, file in modules.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_connexion_is_known_at_few_sites():
+    rooms = [file for room in ROOMS for file in files(room)]
+    assert {str(file.relative_to(ROOT)) for file in rooms if "connexion" in packages(file)} <= KNOWS_CONNEXION
+
+
+def test_words_of_our_own_are_explained():
+    table = TEXT.partition("| word |")[2]
+    assert set(re.findall(r"`(x-[\w-]+)`", table)) == KNOWN_WORDS
