@@ -26,7 +26,8 @@ from sqlalchemy.exc import DBAPIError
 
 import pages
 import settings as configuration
-from contract.document import ContractError, Document
+from contract.document import Document
+from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
 from contract.problems import Errors, Problem, body_fault, parameter_fault

@@ -1,11 +1,20 @@
 """What can be wrong with a contract on its own, found before anything runs."""
 
+import json
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
-from contract.document import IMPLEMENTATION_WORDS, Document, at
-from contract.schemas import Schemas
+import jsonschema_rs
+
+from contract.document import IMPLEMENTATION_WORDS, METHODS, Document
+from contract.errors import Node, at
+from contract.schemas import Schemas, pointer
 from contract.security import Scheme
+
+_OPENAPI = jsonschema_rs.Draft202012Validator(
+    json.loads(files("openapi_spec_validator").joinpath("resources/schemas/v3.1/schema.json").read_text("utf-8"))
+)
 
 KNOWN_WORDS = IMPLEMENTATION_WORDS | {"x-roles", "x-sunset", "x-deprecated-since"}
 
@@ -17,10 +26,27 @@ _NAMES = frozenset({
 })  # fmt: skip
 
 
-def faults(document: Document, schemas: Schemas, schemes: dict[str, Scheme]) -> Iterator[Exception]:
-    """Yield a ContractError for each thing wrong, with file, place and remedy."""
+def form_faults(document: Document) -> Iterator[Exception]:
+    """Yield a ContractError for each place where *document* is not as OpenAPI's own schema says."""
     if not str(document.raw.get("openapi", "")).startswith("3.1"):
         yield at(document.raw, "openapi must be 3.1.x; this engine reads no other version.")
+        return
+    errors = list(_OPENAPI.iter_errors(document.raw))
+    for error in errors:
+        node: Any = document.raw
+        nearest = node
+        for part in error.instance_path:
+            node = node[part if isinstance(node, list) else str(part)]
+            nearest = node if isinstance(node, Node) else nearest
+        yield at(nearest, f"{pointer(error.instance_path)} is not OpenAPI 3.1: {error.message[-300:]}.")
+    for path, item in () if errors else document.raw.get("paths", {}).items():
+        for method in METHODS:
+            if method in document.follow(item) and "responses" not in document.follow(item)[method]:
+                yield at(document.follow(item)[method], f"{method} {path} has no responses; declare what it answers.")
+
+
+def faults(document: Document, schemas: Schemas, schemes: dict[str, Scheme]) -> Iterator[Exception]:
+    """Yield a ContractError for each thing that OpenAPI allows and that cannot work, with file, place and remedy."""
     yield from _unknown_words(document.raw)
     yield from _misfits(document.raw, schemas)
     taken: dict[Any, str] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from contract.answering.dumping import Dumps
 from contract.answering.response import Answer, Response
-from contract.document import at
+from contract.errors import at
 from contract.policies import Perform, Policy
 from contract.policies.deprecation import deprecation
 from contract.problems import Fault, Problem
@@ -79,6 +79,8 @@ class Operation:
                 self.perform = wrapped
                 self.needs_session = True
         self._check_statuses()
+        if self.success.promised:
+            self.perform = self._keeping_promises(self.perform)
 
     async def read(self, request: Request) -> None:
         """Take in the request; raises a Problem that says all that is wrong with it."""
@@ -123,6 +125,15 @@ class Operation:
     def _handle(self, request: Request, session: Any) -> Answer:
         """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
         return self.success.answer(self.call(request, session))
+
+    def _keeping_promises(self, perform: Perform) -> Perform:
+        def perform_and_check(request: Request, session: Any) -> Answer:
+            answer = perform(request, session)
+            if answer.status == self.success.status:
+                self.success.check_headers(answer)
+            return answer
+
+        return perform_and_check
 
     def _success(self) -> Response:
         successes = [response for status, response in self.responses.items() if 200 <= status < 300]

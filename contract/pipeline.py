@@ -17,7 +17,8 @@ from contract import checks, security
 from contract.answering import links
 from contract.answering.dumping import Dumps
 from contract.answering.response import Answer
-from contract.document import ContractError, Document, at
+from contract.document import Document
+from contract.errors import ContractError, at
 from contract.operation import Operation, Shared
 from contract.policies import Perform, Policy
 from contract.policies.conditional import conditional, etag, names_tag
@@ -74,6 +75,7 @@ class Contract(SpecMiddleware):
 
         Raises ContractError that names every fault by file, place and remedy.
         """
+        _refuse(list(checks.form_faults(document)))
         schemas = Schemas(document)
         schemes = security.schemes(document, self.tools)
         _refuse(list(checks.faults(document, schemas, schemes)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from contract.document import ContractError
+from contract.errors import ContractError
 
 if TYPE_CHECKING:
     from contract.operation import Operation

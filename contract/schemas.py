@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import jsonschema_rs
 
-from contract.document import Document, at
+from contract.document import Document
+from contract.errors import at
 
 Side = Literal["request", "response"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from connexion.utils import get_function_from_name
 
-from contract.document import Document, at
+from contract.document import Document
+from contract.errors import at
 from contract.problems import Problem
 from contract.request import Caller, Request
 

@@ -53,30 +53,41 @@ class Dumps:
         return self._made[shape]
 
     def _source(self, shape: type[Representation], namespace: dict[str, Any]) -> str:
-        members = shape().dump_fields
-        bodies = {}
-        for by in (_attribute, _key):
-            always, sometimes = [], []
-            for member, field in members.items():
-                text = self._expression(field, by(member), namespace)
-                if member in shape.always:
-                    always.append(f"{member!r}: {text}")
-                else:
-                    has = f"hasattr(value, {member!r})" if by is _attribute else f"{member!r} in value"
-                    sometimes.append(f"  if {has}: made[{member!r}] = {text}\n")
-            if shape.keeps_others and by is _key:
-                namespace["known"] = frozenset(shape().fields) | {"_links"}
-                sometimes.append("  for name in value:\n   if name not in known: made[name] = value[name]\n")
-            bodies[by] = f"  made = {{{', '.join(always)}}}\n{''.join(sometimes)}{self._linking(shape)}  return made\n"
+        from_dict, from_object = (self._trying(shape, by, namespace) for by in (_key, _attribute))
         # What an entity has at hand is in its `__dict__`; only its attributes know what it must fetch or compute.
         shortcut = ""
-        if shape.always >= members.keys():
-            shortcut = "  try: return from_dict(value.__dict__)\n  except (AttributeError, KeyError): pass\n"
+        if shape.fewest >= shape().dump_fields.keys():
+            shortcut = "  try: return from_dict(value.__dict__)\n  except KeyError: pass\n"
         return (
-            f"def from_dict(value):\n{bodies[_key]}\n"
+            f"def from_dict(value):\n{from_dict}\n"
             "def dump(value):\n  if isinstance(value, (dict, Mapping)): return from_dict(value)\n"
-            f"{shortcut}{bodies[_attribute]}"
+            f"{shortcut}{from_object}"
         )
+
+    def _trying(self, shape: type[Representation], by: Callable[[str], str], namespace: dict[str, Any]) -> str:
+        """Write what makes the whole of a shape or, where members are missing, as few as another alternative takes."""
+        whole = self._body(shape, shape.always, by, namespace)
+        if shape.fewest == shape.always:
+            return whole
+        indented = whole.replace("\n  ", "\n   ")
+        return f"  try:\n {indented}  except (KeyError, AttributeError): pass\n{self._body(shape, shape.fewest, by, namespace)}"
+
+    def _body(
+        self, shape: type[Representation], required: frozenset[str], by: Callable[[str], str], namespace: dict[str, Any]
+    ) -> str:
+        always, sometimes = [], []
+        for member, field in shape().dump_fields.items():
+            text = self._expression(field, by(member), namespace)
+            if member in required:
+                always.append(f"{member!r}: {text}")
+            else:
+                has = f"hasattr(value, {member!r})" if by is _attribute else f"{member!r} in value"
+                sometimes.append(f"  if {has}: made[{member!r}] = {text}\n")
+        if shape.keeps_others and by is _key:
+            namespace["known"] = frozenset(shape().fields) | {"_links"}
+            sometimes.append("  for name in value:\n   if name not in known: made[name] = value[name]\n")
+        linking = self._linking(shape) if "_links" in required or required == shape.always else ""
+        return f"  made = {{{', '.join(always)}}}\n{''.join(sometimes)}{linking}  return made\n"
 
     def _linking(self, shape: type[Representation]) -> str:
         if not shape.has_links:

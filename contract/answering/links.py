@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from contract.document import at, component
+from contract.document import component
+from contract.errors import at
 from contract.representations import Representation, Representations
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ def _joined(url: str, pieces: str) -> str:
 
 def _listed(key: str, separator: str | None, values: list[Any]) -> str:
     texts = [_text(value) for value in values]
-    return key + separator.join(texts) if separator else "".join(key + text for text in texts)
+    if separator and texts:
+        return key + separator.join(texts)
+    return "".join(key + text for text in texts)
 
 
 def _text(value: Any) -> str:

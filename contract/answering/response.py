@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from contract.answering.dumping import Dumps
-from contract.document import at
+from contract.errors import at
 from contract.problems import BrokenPromise
 from contract.schemas import Schemas
 
@@ -38,7 +38,7 @@ class Response:
         self.headers = {
             name.lower(): schemas.document.follow(header) for name, header in spec.get("headers", {}).items()
         }
-        self._promised = [name.encode() for name, header in self.headers.items() if header.get("required")]
+        self.promised = [name.encode() for name, header in self.headers.items() if header.get("required")]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
         self._content_type = (b"content-type", (self.media_type or "").encode())
@@ -91,8 +91,7 @@ class Response:
 
     def check_headers(self, answer: Answer) -> None:
         """Raise BrokenPromise if a header that the contract requires is missing."""
-        if self._promised:
-            present = {name for name, _ in answer.headers}
-            for name in self._promised:
-                if name not in present:
-                    raise BrokenPromise(f"{self.label}: the header {name.decode()} is promised, and nothing sets it.")
+        present = {name for name, _ in answer.headers}
+        for name in self.promised:
+            if name not in present:
+                raise BrokenPromise(f"{self.label}: the header {name.decode()} is promised, and nothing sets it.")

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from contract.answering.response import Answer
-from contract.document import at
+from contract.errors import at
 from contract.policies import Perform
 from contract.problems import Problem
 from contract.request import Request

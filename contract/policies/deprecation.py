@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from contract.document import at
+from contract.errors import at
 
 
 def deprecation(spec: dict[str, Any]) -> list[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError
 
-from contract.document import at
+from contract.errors import at
 from contract.problems import Fault, Problem, body_fault
 from contract.reading.forms import Form, without_files
 from contract.representations import Representations

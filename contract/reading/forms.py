@@ -9,7 +9,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from contract.document import at
+from contract.errors import at
 from contract.problems import Problem, body_fault
 from contract.reading.parameters import pairs
 from contract.reading.scalars import Read, reader

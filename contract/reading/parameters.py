@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from marshmallow import ValidationError
 
-from contract.document import at
+from contract.errors import at
 from contract.problems import Fault, Problem, parameter_fault
 from contract.reading.scalars import reader
 from contract.representations import Representations

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contract.operations import DOCUMENT, OPERATIONS
+from tests.contract.operations import OPERATIONS
 from tests.contract_client import ContractClient
 
 
@@ -14,7 +14,7 @@ def client(server, published):
 
 @pytest.fixture(scope="session")
 def ask(client, tokens):
-    """Send the request of an operation, with an example as its body, about something unknown unless *path* says what."""
+    """Send the request of an operation, with its example as body; about something unknown unless *path* says what."""
 
     def ask(operation, role="admin", path=None, **options):
         headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}

@@ -9,7 +9,9 @@ from contract.problems import Problem
 from tests.contract.operations import GETS, OPERATIONS, each, example, follow
 
 STATUSES = sorted({status for operation in OPERATIONS for status in operation.spec["responses"] if status >= "4"})
-LISTS = [o for o in GETS if "items" in follow(next(iter(o.success["content"].values()))["schema"]).get("properties", {})]
+LISTS = [
+    o for o in GETS if "items" in follow(next(iter(o.success["content"].values()))["schema"]).get("properties", {})
+]
 LINKED = [
     pytest.param(operation, parameter, id=f"{operation.id}-{parameter and parameter['name']}")
     for operation in GETS

@@ -8,10 +8,7 @@ from jsonschema_specifications import REGISTRY
 from tests.contract.operations import OPERATIONS, PUBLISHED, follow
 
 KEYWORDS = {"example", "discriminator", "xml", "externalDocs"} | {
-    keyword
-    for url in REGISTRY
-    if "draft/2020-12/meta/" in url
-    for keyword in REGISTRY.contents(url)["properties"]
+    keyword for url in REGISTRY if "draft/2020-12/meta/" in url for keyword in REGISTRY.contents(url)["properties"]
 }
 LENGTH_IS_KNOWN = {"uuid", "date", "date-time"}
 FREE_OF_NUL = {"uuid", "date", "date-time", "email", "uri", "uri-reference"}

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from contract.document import ContractError
+from contract.errors import ContractError
 from contract.request import Limits
 from tests.engine.kit import PROBLEM, NotThere, asking, echo, query, start
 
