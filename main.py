@@ -189,7 +189,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     settings = configuration.load()
     host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
     _contract(settings, open_seam(settings.database_url))
-    _say_where(settings, host, port)
+    _say_where(host, port)
     uvicorn.run(
         "main:application",
         factory=True,
@@ -230,6 +230,8 @@ def seed() -> None:
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
     added = _in_database(settings, "write", lambda session: list(demo.fill(session, _passwords(settings))))
     click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
+    for username, password in demo.LOGINS.values():
+        click.echo(f"Demo log-in    {username} / {password}")
 
 
 @cli.command()
@@ -295,13 +297,10 @@ def _in_database(settings: Settings, mode: Mode, perform: Callable[[Any], T]) ->
     return asyncio.run(run())
 
 
-def _say_where(settings: Settings, host: str, port: int) -> None:
+def _say_where(host: str, port: int) -> None:
     base = f"http://{host}:{port}"
     click.echo(f"Documentation  {base}/docs\nContract       {base}{PUBLISHED}.json\nHealth         {base}/health/ready")
-    if settings.environment == "development":
-        for username, password in demo.LOGINS.values():
-            click.echo(f"Demo log-in    {username} / {password}")
-    click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'", nl=True)
+    click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'")
 
 
 def main() -> None:

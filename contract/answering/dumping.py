@@ -69,8 +69,8 @@ class Dumps:
         whole = self._body(shape, shape.always, by, namespace)
         if shape.fewest == shape.always:
             return whole
-        indented = whole.replace("\n  ", "\n   ")
-        return f"  try:\n {indented}  except (KeyError, AttributeError): pass\n{self._body(shape, shape.fewest, by, namespace)}"
+        indented, least = whole.replace("\n  ", "\n   "), self._body(shape, shape.fewest, by, namespace)
+        return f"  try:\n {indented}  except (KeyError, AttributeError): pass\n{least}"
 
     def _body(
         self, shape: type[Representation], required: frozenset[str], by: Callable[[str], str], namespace: dict[str, Any]

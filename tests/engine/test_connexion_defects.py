@@ -154,7 +154,7 @@ def test_undeclared_status_is_a_500(caplog):
 
     responses = {"200": _json({}), "400": PROBLEM, "5XX": PROBLEM}
     operation = {"operationId": "n", "security": [], "responses": responses}
-    engine = start({"openapi": "3.1.0", "paths": {"/n": {"get": operation}}}, {"n": fail}, completed=False)
+    engine = start({"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {"/n": {"get": operation}}}, {"n": fail}, completed=False)
     assert engine.get("/n").status == 500
     assert "n" in caplog.text
     assert "404" in caplog.text

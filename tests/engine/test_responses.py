@@ -146,7 +146,7 @@ def test_status_that_a_range_or_default_declares_is_that_status():
 
     for declared in ("404", "4XX", "default"):
         responses = {"200": {"description": "."}, "400": PROBLEM, "500": PROBLEM, "503": PROBLEM, declared: PROBLEM}
-        raw = {"openapi": "3.1.0", "paths": {"/t": {"get": {"operationId": "t", "security": [], "responses": responses}}}}
+        raw = {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {"/t": {"get": {"operationId": "t", "security": [], "responses": responses}}}}
         reply = start(raw, {"t": fail}, completed=False).get("/t")
         assert (reply.status, reply.json["detail"]) == (404, "Not here.")
 

@@ -85,7 +85,7 @@ BROKEN = {
     "reference to nothing": (PARAMETER % "$ref: '#/components/parameters/Q'", {}, f"{INDEX}:7: #/components/parameters/Q refers to nothing"),
     "reference into a list": (PARAMETER % "$ref: '#/tags/9'" + "tags: [{name: a}]", {}, "#/tags/9 refers to nothing"),
     "reference to another document": (PARAMETER % "$ref: 'https://x.example/y'", {}, f"{INDEX}:7: https://x.example/y refers to .* cannot be read"),
-    "reference that is no text": (PARAMETER % "$ref: 5", {}, f"{INDEX}:7: 5 is not a reference into this document"),
+    "reference that is no text": (PARAMETER % "$ref: 5", {}, f"{INDEX}:7: /paths/~1t/get/parameters/0/.ref is not OpenAPI 3.1"),
     "reference to itself": (PARAMETER % "$ref: '#/components/parameters/Q'" + "components: {parameters: {Q: {$ref: '#/components/parameters/Q'}}}", {}, "#/components/parameters/Q refers to itself"),
     "missing file": ("paths:\n  /t: {$ref: ../paths/t.yaml}", {}, f"{INDEX}:2: ../paths/t.yaml refers to openapi/paths/t.yaml, which cannot be read"),
     # checks.py
@@ -102,7 +102,7 @@ BROKEN = {
     "example with a member too many": (EXAMPLE % "{type: object, additionalProperties: false, properties: {}, example: {a: 1}}", {}, "does not fit its schema at /a"),
     "scheme that is not there": (SCHEME % ("[{other: [read]}]", BEARER), {"t": lambda: 1}, f"{INDEX}:2: t takes the security scheme other, which the contract does not have"),
     "scope nobody has": (SCHEME % ("[{s: [fly]}]", BEARER + ", x-roles: {all: [read]}"), {"t": lambda: 1}, f"{INDEX}:2: t takes the scope fly, which s grants to nobody"),
-    "scope of no flow": (SCHEME % ("[{s: [fly]}]", "type: oauth2, x-tokenInfoFunc: tests.engine.callers.by_token, flows: {password: {scopes: {read: R.}}}"), {"t": lambda: 1}, "t takes the scope fly"),
+    "scope of no flow": (SCHEME % ("[{s: [fly]}]", "type: oauth2, x-tokenInfoFunc: tests.engine.callers.by_token, flows: {password: {tokenUrl: /t, scopes: {read: R.}}}"), {"t": lambda: 1}, "t takes the scope fly"),
     "no scope": (SCHEME % ("[{s: []}]", BEARER), {"t": lambda: 1}, f"{INDEX}:2: t names no scope of s; name the scopes"),
     # schemas.py
     "no schema": (BODY % "application/json: {schema: {type: strange}}", {"t": lambda body=None: 1}, f"{INDEX}:8: not a schema: "),
@@ -122,7 +122,7 @@ BROKEN = {
     "no 2xx": ("\npaths: {/t: {get: {operationId: t, responses: {'200': {description: A.}, '201': {description: B.}}}}}", {"t": lambda: 1}, f"{INDEX}:2: t has 2 responses of 2xx"),
     "path parameter not declared": ("\npaths: {'/t/{id}': {get: {operationId: t}}}", {"t": lambda: 1}, rf"{INDEX}:2: t: the path is /t/\{{id\}}, but id is not in both"),
     "path parameter not in the path": ("\npaths: {/t: {get: {operationId: t, parameters: [{name: id, in: path, required: true, schema: {}}]}}}", named(1), f"{INDEX}:2: t: the path is /t, but id is not in both"),
-    "two parameters of one argument": ("\npaths: {/t: {get: {operationId: t, parameters: [{name: a-b, in: query}, {name: a_b, in: query}]}}}", {"t": lambda a_b=1: 1}, f"{INDEX}:2: t: two parameters are the argument a_b; rename one"),
+    "two parameters of one argument": ("\npaths: {/t: {get: {operationId: t, parameters: [{name: a-b, in: query, schema: {}}, {name: a_b, in: query, schema: {}}]}}}", {"t": lambda a_b=1: 1}, f"{INDEX}:2: t: two parameters are the argument a_b; rename one"),
     "function with a star": ("\npaths: {/t: {get: {operationId: t}}}", {"t": starred}, f"{INDEX}:2: .*starred must name its arguments, without"),
     "function that takes what is not there": ("\npaths: {/t: {get: {operationId: t}}}", {"t": lambda sise: 1}, f"{INDEX}:2: .* takes sise, which the contract of t does not have"),
     "function that takes a body where none is": ("\npaths: {/t: {post: {operationId: t}}}", {"t": lambda body: 1}, "takes body, which the contract of t does not have"),
@@ -133,7 +133,7 @@ BROKEN = {
     # reading
     "parameter in a cookie": (PARAMETER % "name: q, in: cookie, schema: {}", {"t": lambda q=1: 1}, f"{INDEX}:7: parameter q: a parameter in cookie cannot be read; use query or header"),
     "parameter of a strange style": (PARAMETER % "name: q, in: query, style: deepObject, schema: {type: object}", {"t": lambda q=1: 1}, f"{INDEX}:7: parameter q: style deepObject in query"),
-    "parameter of a wrong style": (PARAMETER % "name: q, in: header, style: form, schema: {}", {"t": lambda q=1: 1}, f"{INDEX}:7: parameter q: style form in header"),
+    "parameter of a wrong style": (PARAMETER % "name: q, in: header, style: form, schema: {}", {"t": lambda q=1: 1}, f"{INDEX}:7: .*/style is not OpenAPI 3.1"),
     "parameter with content": (PARAMETER % "name: q, in: query, content: {application/json: {}}", {"t": lambda q=1: 1}, f"{INDEX}:7: parameter q: .*`content` cannot be read"),
     "parameter that is an object": (PARAMETER % "name: q, in: query, schema: {type: object}", {"t": lambda q=1: 1}, f"{INDEX}:7: parameter q: a value of type 'object' cannot be read; scalars can"),
     "parameter that is a list of lists": (PARAMETER % "name: q, in: query, schema: {type: array, items: {type: array}}", {"t": lambda q=1: 1}, "a value of type 'array' cannot be read"),
@@ -145,12 +145,12 @@ BROKEN = {
     "link by operationRef": (LINK % "operationRef: '#/paths/~1t'", named(1), "link self of t leads to no operation: None"),
     "link with an unknown parameter": (LINK % "operationId: t, parameters: {id: $response.body#/id, size: '1'}", named(1), f"{INDEX}:12: link self of t: t has no parameter size"),
     "link without a parameter it needs": (LINK % "operationId: t", named(1), f"{INDEX}:12: link self of t does not say the parameter id of t"),
-    "link with a number": (LINK % "operationId: t, parameters: {id: 7}", named(1), f"{INDEX}:12: link self of t: 7 must be a string"),
+    "link with a number": (LINK % "operationId: t, parameters: {id: 7}", named(1), f"{INDEX}:12: .*/links/self/parameters/id is not OpenAPI 3.1: 7"),
     "link that speaks of the request": (LINK % "operationId: t, parameters: {id: $request.path.id}", named(1), r"link self of t: \$request.path.id cannot be told; speak of"),
     "link to no member": (LINK % "operationId: t, parameters: {id: $response.body#/name}", named(1), r"link self of t: \$response.body#/name is no member of the response"),
     # policies
     "If-None-Match without a tag": (PARAMETER % "name: If-None-Match, in: header, schema: {}", {"t": lambda: 1}, f"{INDEX}:5: t takes If-None-Match, but its response declares no ETag"),
-    "If-Match without a GET": ("\npaths: {/t: {put: {operationId: t, parameters: [{name: If-Match, in: header}]}}}", {"t": lambda: 1}, f"{INDEX}:2: t takes If-Match, but its path has no GET whose response declares an ETag"),
+    "If-Match without a GET": ("\npaths: {/t: {put: {operationId: t, parameters: [{name: If-Match, in: header, schema: {}}]}}}", {"t": lambda: 1}, f"{INDEX}:2: t takes If-Match, but its path has no GET whose response declares an ETag"),
     "Idempotency-Key without a store": (PARAMETER % "name: Idempotency-Key, in: header, schema: {}", {"t": lambda: 1}, f"{INDEX}:5: t takes Idempotency-Key; give Contract a store"),
     "deprecated without a date": (DEPRECATED % "deprecated: true", {"t": lambda: 1}, f"{INDEX}:2: t is deprecated; say the date in x-deprecated-since"),
     "date without deprecated": (DEPRECATED % "x-sunset: 2027-06-30", {"t": lambda: 1}, f"{INDEX}:2: t has a date of deprecation, but not `deprecated: true`"),
@@ -176,26 +176,26 @@ def test_broken_contract_is_refused_with_place_and_remedy(text, functions, words
 UNFINISHED = {
     "no version": ("paths: {}", "openapi must be 3.1.x"),
     "another version": ("openapi: 3.0.3\npaths: {}", f"{INDEX}:1: openapi must be 3.1.x"),
-    "nobody said who may": ("openapi: 3.1.0\npaths: {/t: {get: {operationId: t, responses: {'200': {description: .}}}}}",
-                            f"{INDEX}:2: t does not say who may call it; name scopes, or say `security: ..`"),
-    "no 400": ("openapi: 3.1.0\npaths: {/t: {get: {operationId: t, security: [], responses: {'200': {description: .}}}}}",
-               f"{INDEX}:2: t can answer 400, 500; declare what these answers are"),
+    "nobody said who may": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {/t: {get: {operationId: t, responses: {'200': {description: .}}}}}",
+                            f"{INDEX}:3: t does not say who may call it; name scopes, or say `security: ..`"),
+    "no 400": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {/t: {get: {operationId: t, security: [], responses: {'200': {description: .}}}}}",
+               f"{INDEX}:3: t can answer 400, 500; declare what these answers are"),
     "no errors of a body": (
-        "openapi: 3.1.0\npaths: {/t: {post: {operationId: t_body, security: [], requestBody: {content: {application/json: {}}},"
+        "openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {/t: {post: {operationId: t_body, security: [], requestBody: {content: {application/json: {}}},"
         " responses: {'200': {description: .}, '400': {description: .}, '5XX': {description: .}}}}}",
         "t_body can answer 408, 413, 415, 422; declare"),
     "no 401 and 403": (
-        f"openapi: 3.1.0\npaths: {{/t: {{get: {{operationId: t, security: [{{s: [read]}}], responses: {{'200': {{description: .}}, '400':"
+        f"openapi: 3.1.0\ninfo: {{title: T, version: '1'}}\npaths: {{/t: {{get: {{operationId: t, security: [{{s: [read]}}], responses: {{'200': {{description: .}}, '400':"
         f" {{description: .}}, '5XX': {{description: .}}}}}}}}}}\ncomponents: {{securitySchemes: {{s: {{{BEARER}}}}}}}",
         "t can answer 401, 403; declare"),
-    "no responses": ("openapi: 3.1.0\npaths: {/t: {get: {operationId: t, security: []}}}", f"{INDEX}:2: .*responses"),
-    "body without content": ("openapi: 3.1.0\npaths: {/t: {post: {operationId: t_body, security: [], requestBody: {description: It.}, responses: {'200': {description: .}}}}}", f"{INDEX}:2: .*content"),
-    "parameter without a name": ("openapi: 3.1.0\npaths: {/t: {get: {operationId: t, security: [], parameters: [{in: query}], responses: {'200': {description: .}}}}}", f"{INDEX}:2: .*name"),
-    "path without a slash": ("openapi: 3.1.0\npaths: {t: {get: {operationId: t, security: [], responses: {'200': {description: .}, 4XX: {description: .}, 5XX: {description: .}}}}}", "/"),
+    "no responses": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {/t: {get: {operationId: t, security: []}}}", f"{INDEX}:3: .*responses"),
+    "body without content": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {/t: {post: {operationId: t_body, security: [], requestBody: {description: It.}, responses: {'200': {description: .}}}}}", f"{INDEX}:3: .*content"),
+    "parameter without a name": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {/t: {get: {operationId: t, security: [], parameters: [{in: query}], responses: {'200': {description: .}}}}}", f"{INDEX}:3: .*name"),
+    "path without a slash": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {t: {get: {operationId: t, security: [], responses: {'200': {description: .}, 4XX: {description: .}, 5XX: {description: .}}}}}", "/"),
     "nothing": ("", INDEX),
     "a list": ("- openapi: 3.1.0", INDEX),
-    "a list of paths": ("openapi: 3.1.0\npaths: [/t]", "paths"),
-    "a text as an operation": ("openapi: 3.1.0\npaths: {/t: {get: soon}}", INDEX),
+    "a list of paths": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: [/t]", "paths"),
+    "a text as an operation": ("openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths: {/t: {get: soon}}", INDEX),
 }  # fmt: skip
 
 
