@@ -38,7 +38,8 @@ def form_faults(document: Document) -> Iterator[Exception]:
         for part in error.instance_path:
             node = node[part if isinstance(node, list) else str(part)]
             nearest = node if isinstance(node, Node) else nearest
-        yield at(nearest, f"{pointer(error.instance_path)} is not OpenAPI 3.1: {error.message[-300:]}.")
+        where = pointer(error.instance_path) or "the document"
+        yield at(nearest, f"{where} is not OpenAPI 3.1: {error.message[-300:]}.")
     for path, item in () if errors else document.raw.get("paths", {}).items():
         for method in METHODS:
             if method in document.follow(item) and "responses" not in document.follow(item)[method]:

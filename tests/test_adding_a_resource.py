@@ -36,7 +36,6 @@ LEFT_OUT = {
     "an operation for a handler": (HANDLERS, r"\Z", "\ndef praise_supplier():\n    pass\n"),
     "an argument of a handler": (HANDLERS, r"session, supplier_id, body", "session, supplier_id"),
     "a parameter in the contract": (HANDLERS, r"session, page, per_page", "session, page, per_page, sort"),
-    "the model in `db/models/__init__.py`": (MODELS, r".*supplier import Supplier\n", ""),
     "to migrate": None,
 }
 

@@ -1,6 +1,7 @@
 """What answers are: problems, entity tags, links and pages, of every operation that has them."""
 
 import json
+import re
 
 import httpx
 import pytest
@@ -58,6 +59,13 @@ def test_links_lead_somewhere(ask, client, known, operation, parameter):
     assert answer.status_code == 200
     for href in set(_links(answer.json())):
         assert client.get(href, headers={"Authorization": answer.request.headers["Authorization"]}).status_code == 200
+
+
+@each(o for o in GETS if "Link" in o.success.get("headers", {}))
+def test_link_header_says_what_links_say(ask, operation):
+    answer = ask(operation, path=operation.path, params={"per_page": 1})
+    said = {name: {"href": href} for href, name in re.findall(r'<([^>]*)>; rel="([^"]+)"', answer.headers["Link"])}
+    assert said == answer.json()["_links"]
 
 
 @each(LISTS)

@@ -2,7 +2,8 @@
 schemathesis against the running service: no request breaks the contract, whoever sends it.
 
 Plain pytest always sends the same, for about two minutes. With `FUZZ_MINUTES` it takes as long as that says, for all
-callers and databases together, and sends something else each time. A run that fails names its seed; `FUZZ_SEED` takes it.
+callers and databases together, and sends something else each time. A run that fails names its seed, which `FUZZ_SEED`
+takes.
 """
 
 import os

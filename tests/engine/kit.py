@@ -32,10 +32,12 @@ class Taken(Exception):
     """What a handler was asked to make is there already."""
 
 
-ERRORS = Errors({
-    NotThere: 404,
-    Taken: lambda error: Problem(409, str(error), headers={"Retry-After": "2"}),
-})  # fmt: skip
+ERRORS = Errors(
+    {
+        NotThere: 404,
+        Taken: lambda error: Problem(409, str(error), headers={"Retry-After": "2"}),
+    }
+)
 
 
 class Memory:
@@ -116,9 +118,15 @@ class Engine:
         """Send what a server would make of it; None if nothing is answered. After *messages* the client is gone."""
         path, _, query = (target.encode() if isinstance(target, str) else target).partition(b"?")
         scope = {
-            "type": "http", "method": method, "path": unquote(path.decode("latin-1")), "raw_path": path,
-            "query_string": query, "headers": headers, "http_version": "1.1", "scheme": "http",
-        }  # fmt: skip
+            "type": "http",
+            "method": method,
+            "path": unquote(path.decode("latin-1")),
+            "raw_path": path,
+            "query_string": query,
+            "headers": headers,
+            "http_version": "1.1",
+            "scheme": "http",
+        }
         waiting = iter(messages)
         sent: list[dict[str, Any]] = []
 

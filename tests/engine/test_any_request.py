@@ -26,7 +26,7 @@ paths:
         - {name: X-Depth, in: header, schema: {type: integer}}
         - {name: If-None-Match, in: header, schema: {type: string}}
       security: [{bearer: [read]}, {basic: [read]}, {key: [read]}, {}]
-      responses: {'200': {description: Things., headers: {ETag: {schema: {type: string}}}, content: {application/json: {schema: {}}}}}
+      responses: {'200': {$ref: '#/components/responses/Tagged'}}
     post:
       operationId: create_thing
       requestBody:
@@ -35,17 +35,23 @@ paths:
           application/json: {schema: {$ref: '#/components/schemas/Thing'}}
           application/x-www-form-urlencoded: {schema: {$ref: '#/components/schemas/Flat'}}
           multipart/form-data: {schema: {$ref: '#/components/schemas/Flat'}}
-      responses: {'201': {description: It., content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}}}}}
+      responses:
+        '201': {description: It., content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}}}}
   /things/{thing_id}:
     parameters: [{name: thing_id, in: path, required: true, schema: {type: integer}}]
     get:
       operationId: get_thing
-      responses: {'200': {description: It., headers: {ETag: {schema: {type: string}}}, content: {application/json: {schema: {}}}}}
+      responses: {'200': {$ref: '#/components/responses/Tagged'}}
     put:
       operationId: replace_thing
       parameters: [{name: If-Match, in: header, required: true, schema: {type: string}}]
       requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}}}}
 components:
+  responses:
+    Tagged:
+      description: It.
+      headers: {ETag: {schema: {type: string}}}
+      content: {application/json: {schema: {}}}
   schemas:
     Flat:
       type: object
@@ -95,49 +101,67 @@ def engine():
     return start(complete(read(CONTRACT)), functions, tools={"keys": {"k": "reader"}}, limits=Limits(body_size=2000))
 
 
-ODD = ["", "0", "-1", "1e3", "\xd9\xa3", "NaN", "null", "2026-02-30", "0000-01-01", "9999-12-31T23:59:60Z", "a,b", "%", "%00", "%ff", "*",
-       '"', 'W/"a', "Bearer", "Bearer reader", "Basic !", "Basic OjpB", "Basic cmVhZGVyOnJlYWRlcjpzZWNyZXQ=", "k"]  # fmt: skip
+ODD = ["", "0", "-1", "1e3", "\xd9\xa3", "NaN", "null", "2026-02-30", "0000-01-01", "9999-12-31T23:59:60Z",
+       "a,b", "%", "%00", "%ff", "*", '"', 'W/"a', "Bearer", "Bearer reader", "Basic !", "Basic OjpB",
+       "Basic cmVhZGVyOnJlYWRlcjpzZWNyZXQ=", "k"]  # fmt: skip
 VALUES = st.sampled_from(ODD) | st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=12)
 NAMES = ["page", "on", "at", "price", "rate", "id", "size", "x"]
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "get"])
-PATHS = st.sampled_from(["/things", "/things/1", "/things/01", "/things/%31", "//things", "/things/", "/openapi.json"]) | st.text(
-    st.sampled_from("/things1%2F0a.~;é\\ "), max_size=12
-)
+PATHS = st.sampled_from(
+    ["/things", "/things/1", "/things/01", "/things/%31", "//things", "/things/", "/openapi.json"]
+) | st.text(st.sampled_from("/things1%2F0a.~;é\\ "), max_size=12)
 QUERIES = st.lists(st.tuples(st.sampled_from(NAMES), VALUES).map("=".join), max_size=4).map("&".join) | st.text(
     st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=20
 )
 HEADERS = st.lists(
     st.tuples(
-        st.sampled_from([
-            "Authorization", "X-Key", "X-Depth", "If-None-Match", "If-Match", "X-Request-Id", "Content-Type", "Content-Length",
-            "Content-Encoding", "Transfer-Encoding", "Expect", "Idempotency-Key", "Accept",
-        ]),
-        VALUES | st.sampled_from(["application/json", "multipart/form-data; boundary=b", "chunked", "5", "99999", "identity"]),
+        st.sampled_from(
+            [
+                "Authorization",
+                "X-Key",
+                "X-Depth",
+                "If-None-Match",
+                "If-Match",
+                "X-Request-Id",
+                "Content-Type",
+                "Content-Length",
+                "Content-Encoding",
+                "Transfer-Encoding",
+                "Expect",
+                "Idempotency-Key",
+                "Accept",
+            ]
+        ),
+        VALUES
+        | st.sampled_from(["application/json", "multipart/form-data; boundary=b", "chunked", "5", "99999", "identity"]),
     ),
     max_size=4,
-)  # fmt: skip
-THINGS = st.deferred(
-    lambda: st.fixed_dictionaries({}, optional={
-        "name": VALUES | st.sampled_from(["\0", "x" * 30]),
-        "on": VALUES | st.none(),
-        "at": VALUES | st.datetimes().map(lambda moment: moment.isoformat() + "Z"),
-        "id": VALUES | st.uuids().map(str),
-        "price": VALUES | st.decimals(allow_nan=False, allow_infinity=False).map(str),
-        "rate": st.floats(allow_nan=False) | st.integers(),
-        "count": st.integers() | st.floats() | VALUES,
-        "amounts": st.lists(VALUES | st.none() | st.just("1.5"), max_size=2) | VALUES,
-        "parts": st.lists(THINGS, max_size=2),
-        "by": st.dictionaries(VALUES, THINGS, max_size=2),
-        "odd": st.none(),
-    })
-)  # fmt: skip
-TEXTS = THINGS.map(lambda thing: json.dumps(thing, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-FORMS = st.lists(st.tuples(st.sampled_from(["name", "on", "at", "amounts", "odd"]), VALUES).map("=".join), max_size=4).map(
-    lambda pieces: "&".join(pieces).encode("latin-1")
 )
+THINGS = st.deferred(
+    lambda: st.fixed_dictionaries(
+        {},
+        optional={
+            "name": VALUES | st.sampled_from(["\0", "x" * 30]),
+            "on": VALUES | st.none(),
+            "at": VALUES | st.datetimes().map(lambda moment: moment.isoformat() + "Z"),
+            "id": VALUES | st.uuids().map(str),
+            "price": VALUES | st.decimals(allow_nan=False, allow_infinity=False).map(str),
+            "rate": st.floats(allow_nan=False) | st.integers(),
+            "count": st.integers() | st.floats() | VALUES,
+            "amounts": st.lists(VALUES | st.none() | st.just("1.5"), max_size=2) | VALUES,
+            "parts": st.lists(THINGS, max_size=2),
+            "by": st.dictionaries(VALUES, THINGS, max_size=2),
+            "odd": st.none(),
+        },
+    )
+)
+TEXTS = THINGS.map(lambda thing: json.dumps(thing, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+FORMS = st.lists(
+    st.tuples(st.sampled_from(["name", "on", "at", "amounts", "odd"]), VALUES).map("=".join), max_size=4
+).map(lambda pieces: "&".join(pieces).encode("latin-1"))
 PARTS = st.lists(st.sampled_from([
-    b"--b\r\n", b"--b--", b'Content-Disposition: form-data; name="name"', b'; filename="x"', b"Content-Type: text/plain", b"\r\n\r\n",
-    b"\r\n", b"\0", b"\xff", b"2026-01-01", b'Content-Disposition: form-data; name="on"', b"\r\n--b",
+    b"--b\r\n", b"--b--", b'Content-Disposition: form-data; name="name"', b'; filename="x"', b"Content-Type: text/plain",
+    b"\r\n\r\n",    b"\r\n", b"\0", b"\xff", b"2026-01-01", b'Content-Disposition: form-data; name="on"', b"\r\n--b",
 ]), max_size=10).map(b"".join)  # fmt: skip
 
 
@@ -147,7 +171,9 @@ def broken(draw, texts):
     text = bytearray(draw(texts))
     for _ in range(draw(st.integers(0, 2))):
         position = draw(st.integers(0, len(text)))
-        text[position : position + draw(st.integers(0, 2))] = draw(st.binary(max_size=2) | st.sampled_from([b'"', b"\\u0000", b"[", b"1e999"]))
+        text[position : position + draw(st.integers(0, 2))] = draw(
+            st.binary(max_size=2) | st.sampled_from([b'"', b"\\u0000", b"[", b"1e999"])
+        )
     return bytes(text)
 
 

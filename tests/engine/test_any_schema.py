@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 from tests.engine.kit import echo, start
 
 settings.register_profile(
-    "engine", derandomize=True, deadline=None, database=None, print_blob=False,
+    "engine",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)  # fmt: skip
+)
 SETTINGS = settings(settings.get_profile("engine"), max_examples=250)
 
 NAMES = ["a", "b", "class", "from", "x-y", "items", "_links2", "$ref2", "é", "a b", "value", "made", "self", "get"]
@@ -22,7 +26,9 @@ FORMED = {
     "date": st.dates().map(str),
     "uuid": st.uuids().map(str),
     "ipv4": st.ip_addresses(v=4).map(str),
-    "decimal": st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**9), max_value=10**9).map(str),
+    "decimal": st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**9), max_value=10**9).map(
+        str
+    ),
 }
 ANY = st.recursive(
     st.none() | st.booleans() | WHOLE | st.floats(-1e9, 1e9) | TEXTS,
@@ -44,7 +50,10 @@ def typed(kind, words):
 
 SMALL = st.integers(0, 4)
 SCALARS = st.one_of(
-    typed("string", some(minLength=SMALL, maxLength=st.integers(3, 9), pattern=st.sampled_from(["^[a-z]", "[0-9]", "é|x"]))),
+    typed(
+        "string",
+        some(minLength=SMALL, maxLength=st.integers(3, 9), pattern=st.sampled_from(["^[a-z]", "[0-9]", "é|x"])),
+    ),
     typed("string", st.sampled_from(["date", "uuid", "ipv4"]).map(lambda form: {"format": form})),
     typed("integer", some(minimum=st.integers(-5, 5), maximum=st.integers(2, 99), multipleOf=st.integers(1, 3))),
     typed("number", some(minimum=st.integers(-5, 5), exclusiveMaximum=st.integers(2, 99))),
@@ -113,8 +122,14 @@ def _of_kind(kind, schema):
         case "object":
             members = {name: nearly(member) for name, member in schema.get("properties", {}).items()}
             others = nearly(schema.get("additionalProperties", {}))
-            extra = st.dictionaries(st.sampled_from(NAMES), others, max_size=2) if "additionalProperties" in schema else st.just({})
-            return st.tuples(extra, st.fixed_dictionaries({}, optional=members)).map(lambda pair: {**pair[0], **pair[1]})
+            extra = (
+                st.dictionaries(st.sampled_from(NAMES), others, max_size=2)
+                if "additionalProperties" in schema
+                else st.just({})
+            )
+            return st.tuples(extra, st.fixed_dictionaries({}, optional=members)).map(
+                lambda pair: {**pair[0], **pair[1]}
+            )
         case "boolean":
             return st.booleans()
         case "null":
@@ -167,8 +182,17 @@ def of(**members):
         ({**of(a={"type": "string"}), "additionalProperties": {"type": "integer"}}, {"a": "x", "b": 1}),
         ({**of(a={"type": "string"}), "additionalProperties": True}, {"b": {"c": [None]}}),
         ({**of(a={}), "patternProperties": {"^x-": {}}}, {"a": 1, "x-b": 2}),
-        ({"type": "object", "additionalProperties": False, "patternProperties": {"^x-": {"type": "integer"}}}, {"x-b": 2}),
-        ({"allOf": [{"type": "object", "properties": {"a": {}}}, {"properties": {"b": {}}}], "unevaluatedProperties": False}, {"a": 1, "b": 2}),
+        (
+            {"type": "object", "additionalProperties": False, "patternProperties": {"^x-": {"type": "integer"}}},
+            {"x-b": 2},
+        ),
+        (
+            {
+                "allOf": [{"type": "object", "properties": {"a": {}}}, {"properties": {"b": {}}}],
+                "unevaluatedProperties": False,
+            },
+            {"a": 1, "b": 2},
+        ),
         ({"allOf": [{"type": "object", "properties": {"a": {}}}], "additionalProperties": True}, {"a": 1, "b": 2}),
         ({"properties": {"a": {"type": "integer"}}}, 3),
         ({"properties": {"a": {"type": "integer"}}}, None),
@@ -205,22 +229,43 @@ def of(**members):
         ({"enum": ["a", 1, 1.5, None, [1], {"a": 1}]}, {"a": 1}),
         ({"const": [1, {"a": None}]}, [1, {"a": None}]),
         ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}, [1, "a"]),
-        ({"type": "array", "prefixItems": [{"type": "integer"}], "items": {"type": "string", "format": "date"}}, [1, "2026-01-01"]),
+        (
+            {"type": "array", "prefixItems": [{"type": "integer"}], "items": {"type": "string", "format": "date"}},
+            [1, "2026-01-01"],
+        ),
         ({"type": "array", "contains": {"const": 3}}, [1, 3]),
         ({"type": "object", "propertyNames": {"maxLength": 3}}, {"abc": 1}),
         ({"if": {"type": "string"}, "then": {"maxLength": 3}, "else": {"type": "integer"}}, "abc"),
         ({"type": ["object", "array", "string"], "properties": {"a": {"type": "integer"}}}, [1]),
         ({"type": ["object", "null"], "properties": {"a": {"type": "integer"}}, "required": ["a"]}, None),
-        (of(**{"made": {"type": "integer"}, "value": {"type": "integer"}, "item": {"type": "integer"}}), {"made": 1, "value": 2, "item": 3}),
-        (of(**{"fields": {"type": "integer"}, "dump": {"type": "integer"}, "load": {"type": "integer"}}), {"fields": 1, "dump": 2, "load": 3}),
-        (of(**{"context": {}, "Meta": {}, "opts": {}, "__class__": {}, "__dict__": {}}), {"Meta": 1, "opts": 2, "__class__": 3, "__dict__": 4}),
-        (of(**{"component": {}, "always": {}, "fewest": {}, "keeps_others": {}, "has_links": {}}), {"always": 1, "has_links": True}),
-        (of(**{"a'b": {"type": "integer"}, 'a"b': {}, "a\\b": {}, "a\nb": {}, "{a}": {}, "": {}}), {"a'b": 1, 'a"b': 2, "a\\b": 3, "a\nb": 4, "{a}": 5, "": 6}),
+        (
+            of(made={"type": "integer"}, value={"type": "integer"}, item={"type": "integer"}),
+            {"made": 1, "value": 2, "item": 3},
+        ),
+        (
+            of(fields={"type": "integer"}, dump={"type": "integer"}, load={"type": "integer"}),
+            {"fields": 1, "dump": 2, "load": 3},
+        ),
+        (
+            of(context={}, Meta={}, opts={}, __class__={}, __dict__={}),
+            {"Meta": 1, "opts": 2, "__class__": 3, "__dict__": 4},
+        ),
+        (
+            of(component={}, always={}, fewest={}, keeps_others={}, has_links={}),
+            {"always": 1, "has_links": True},
+        ),
+        (
+            of(**{"a'b": {"type": "integer"}, 'a"b': {}, "a\\b": {}, "a\nb": {}, "{a}": {}, "": {}}),
+            {"a'b": 1, 'a"b': 2, "a\\b": 3, "a\nb": 4, "{a}": 5, "": 6},
+        ),
         (of(**{"a.b": {"type": "integer"}, "a": {}}), {"a.b": 1, "a": {"b": 2}}),
-        (of(**{"class": {"type": "integer"}, "None": {"type": "integer"}, "é": {"type": "integer"}}), {"class": 1, "None": 2, "é": 3}),
+        (
+            of(**{"class": {"type": "integer"}, "None": {"type": "integer"}, "é": {"type": "integer"}}),
+            {"class": 1, "None": 2, "é": 3},
+        ),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_odd_schema_shows_what_it_took(schema, value):
     reply = echo(schema).post("/echo", value)
     assert reply.status == 200, reply
@@ -228,9 +273,15 @@ def test_odd_schema_shows_what_it_took(schema, value):
 
 
 @pytest.mark.parametrize("word", ["required", "optional"])
-@pytest.mark.parametrize("name", ["class", "x-y", "é", "a b", "made", "value", "__class__", "fields", "get", "items", "_links2", "1"])
+@pytest.mark.parametrize(
+    "name", ["class", "x-y", "é", "a b", "made", "value", "__class__", "fields", "get", "items", "_links2", "1"]
+)
 def test_member_of_any_name_is_shown_of_mappings_and_of_objects(name, word):
-    schema = {"type": "object", "properties": {name: {"type": "integer"}}, "required": [name] if word == "required" else []}
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "integer"}},
+        "required": [name] if word == "required" else [],
+    }
     raw = {"paths": {"/t": {"get": {"operationId": "t", "responses": {"200": {
         "description": "T.", "content": {"application/json": {"schema": schema}}}}}}}}  # fmt: skip
 

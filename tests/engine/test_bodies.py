@@ -31,9 +31,17 @@ def taken(schema, body, **options):
         ({"type": "number", "format": "decimal"}, 0.1, Decimal("0.1")),
         ({"type": "number", "format": "decimal"}, 3, Decimal(3)),
         ({"type": "string", "format": "date"}, "2026-02-28", date(2026, 2, 28)),
-        ({"type": "string", "format": "date-time"}, "2026-02-28T10:00:00.5Z", datetime(2026, 2, 28, 10, 0, 0, 500000, UTC)),
+        (
+            {"type": "string", "format": "date-time"},
+            "2026-02-28T10:00:00.5Z",
+            datetime(2026, 2, 28, 10, 0, 0, 500000, UTC),
+        ),
         ({"type": "string", "format": "date-time"}, "2026-02-28t10:00:00z", datetime(2026, 2, 28, 10, tzinfo=UTC)),
-        ({"type": "string", "format": "date-time"}, "2026-02-28T10:00:00.123456789Z", datetime(2026, 2, 28, 10, 0, 0, 123456, UTC)),
+        (
+            {"type": "string", "format": "date-time"},
+            "2026-02-28T10:00:00.123456789Z",
+            datetime(2026, 2, 28, 10, 0, 0, 123456, UTC),
+        ),
         ({"type": "string", "format": "date-time"}, "2026-02-28T10:00:00-08:00", datetime(2026, 2, 28, 18, tzinfo=UTC)),
         ({"type": "integer"}, 2.0, 2),
         ({"type": "integer"}, 10**15, 10**15),
@@ -49,13 +57,17 @@ def taken(schema, body, **options):
         ({"type": "array", "items": {"type": "string", "format": "uuid"}}, [ID], [UUID(ID)]),
         ({"type": "array", "items": {"type": ["integer", "null"]}}, [2.0, None], [2, None]),
         ({"type": "array"}, [1, "a", None], [1, "a", None]),
-        ({"type": "object", "additionalProperties": {"type": "string", "format": "date"}}, {"a": "2026-01-01"}, {"a": date(2026, 1, 1)}),
+        (
+            {"type": "object", "additionalProperties": {"type": "string", "format": "date"}},
+            {"a": "2026-01-01"},
+            {"a": date(2026, 1, 1)},
+        ),
         ({"type": "object", "additionalProperties": {"type": "integer"}}, {"a": 2.0}, {"a": 2}),
         ({"type": "object"}, {"a": [1]}, {"a": [1]}),
         ({}, {"any": ["thing"]}, {"any": ["thing"]}),
         (True, 1, 1),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("depth", ["alone", "in an object", "in an object in a list"])
 def test_value_arrives_as_the_python_value_of_its_schema(schema, sent, value, depth):
     match depth:
@@ -98,15 +110,23 @@ def test_all_that_is_wrong_is_told_at_once_each_with_a_pointer():
         "properties": {
             "name": {"type": "string", "minLength": 2, "pattern": "^[A-Z]"},
             "price": {"type": "integer"},
-            "lines": {"type": "array", "items": {"type": "object", "required": ["sku"], "properties": {"sku": {"type": "string"}}}},
+            "lines": {
+                "type": "array",
+                "items": {"type": "object", "required": ["sku"], "properties": {"sku": {"type": "string"}}},
+            },
         },
-    }  # fmt: skip
+    }
     refused = taken(schema, {"name": "x", "colour": 1, "size/~": 2, "lines": [{"sku": "A"}, {}, {"sku": 1}]})
     assert refused.status == 422
     assert refused.faults == {
-        ("/name", "minLength"), ("/name", "pattern"), ("/price", "required"), ("/colour", "additionalProperties"),
-        ("/size~1~0", "additionalProperties"), ("/lines/1/sku", "required"), ("/lines/2/sku", "type"),
-    }  # fmt: skip
+        ("/name", "minLength"),
+        ("/name", "pattern"),
+        ("/price", "required"),
+        ("/colour", "additionalProperties"),
+        ("/size~1~0", "additionalProperties"),
+        ("/lines/1/sku", "required"),
+        ("/lines/2/sku", "type"),
+    }
 
 
 def test_faults_are_bounded_in_number():
@@ -269,7 +289,20 @@ def test_body_may_be_a_reference():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b" ", b"{", b'{"a":1}x', b"{'a':1}", b'{"a":1,}', b"nul", b"\xef\xbb\xbf{}", b"// x\n{}", b"01", b'"\x01"', b"+1"],
+    [
+        b"",
+        b" ",
+        b"{",
+        b'{"a":1}x',
+        b"{'a':1}",
+        b'{"a":1,}',
+        b"nul",
+        b"\xef\xbb\xbf{}",
+        b"// x\n{}",
+        b"01",
+        b'"\x01"',
+        b"+1",
+    ],
 )
 def test_body_that_is_not_json_is_a_400(body):
     assert echo({}).send("POST", "/echo", body).status == 400
@@ -317,7 +350,9 @@ def test_body_at_the_limit_is_taken():
 @pytest.mark.parametrize("length", [b"-1", b"1e9", b"", b"99999999999999999999999", "٣".encode()])
 def test_content_length_that_lies_does_not_matter_to_the_answer(length):
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    reply = echo({}, limits=Limits(body_size=10)).raw("POST", "/echo", headers, [{"type": "http.request", "body": b"1"}])
+    reply = echo({}, limits=Limits(body_size=10)).raw(
+        "POST", "/echo", headers, [{"type": "http.request", "body": b"1"}]
+    )
     assert reply.status in (200, 413)
 
 

@@ -22,7 +22,9 @@ def anything():
     return echo({})
 
 
-@pytest.mark.parametrize("body", [b"\xff", b'{"a": "\xff"}', b'"\xc0\xaf"', b'"\xf4\x90\x80\x80"', '{"a": 1}'.encode("utf-16")])
+@pytest.mark.parametrize(
+    "body", [b"\xff", b'{"a": "\xff"}', b'"\xc0\xaf"', b'"\xf4\x90\x80\x80"', '{"a": 1}'.encode("utf-16")]
+)
 def test_body_that_is_not_utf8_is_a_400(anything, body):
     assert anything.send("POST", "/echo", body).status == 400
 
@@ -46,7 +48,9 @@ def test_deep_nesting_is_no_500(schema, opening, closing, depth):
     assert reply.status in (200, 400, 422)
 
 
-@pytest.mark.parametrize("schema", [{"type": "integer"}, {"type": "integer", "maximum": 100}, {"type": ["integer", "null"]}])
+@pytest.mark.parametrize(
+    "schema", [{"type": "integer"}, {"type": "integer", "maximum": 100}, {"type": ["integer", "null"]}]
+)
 @pytest.mark.parametrize("digits", [19, 20, 25, 400, 5_000])
 def test_integer_of_many_digits_is_refused_or_kept_whole(schema, digits):
     text = b"9" * digits
@@ -121,7 +125,11 @@ def test_read_only_members_are_not_demanded():
 
 def test_all_errors_come_at_once_without_the_schema():
     refused = echo(NOTE).post("/echo", {"text": "much too long", "colour": "red", "id": 7})
-    assert refused.faults == {("/text", "maxLength"), ("/colour", "additionalProperties"), ("/id", "additionalProperties")}
+    assert refused.faults == {
+        ("/text", "maxLength"),
+        ("/colour", "additionalProperties"),
+        ("/id", "additionalProperties"),
+    }
     assert b"properties" not in refused.body.replace(b"additionalProperties", b"")
 
 
@@ -154,7 +162,11 @@ def test_undeclared_status_is_a_500(caplog):
 
     responses = {"200": _json({}), "400": PROBLEM, "5XX": PROBLEM}
     operation = {"operationId": "n", "security": [], "responses": responses}
-    engine = start({"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {"/n": {"get": operation}}}, {"n": fail}, completed=False)
+    engine = start(
+        {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {"/n": {"get": operation}}},
+        {"n": fail},
+        completed=False,
+    )
     assert engine.get("/n").status == 500
     assert "n" in caplog.text
     assert "404" in caplog.text
@@ -173,4 +185,3 @@ def test_body_over_the_limit_is_a_413():
 
 def _json(schema):
     return {"description": "A note.", "content": {"application/json": {"schema": schema}}}
-

@@ -139,7 +139,10 @@ def test_multipart_form_that_is_wrong_is_refused(parts, status, faults):
         (TITLE + FILE, "multipart/form-data; boundary=frontière"),
         (TITLE + FILE, "multipart/form-data; boundary=another"),
         (b"nonsense", "multipart/form-data; boundary=frontier"),
-        (b"--frontier\r\nContent-Disposition: form-data\r\n\r\nx\r\n--frontier--", "multipart/form-data; boundary=frontier"),
+        (
+            b"--frontier\r\nContent-Disposition: form-data\r\n\r\nx\r\n--frontier--",
+            "multipart/form-data; boundary=frontier",
+        ),
         (b"--frontier\r\n\xff\xfe: \x00\r\n\r\nx\r\n--frontier--", "multipart/form-data; boundary=frontier"),
         (part("title", b"\xff"), "multipart/form-data; boundary=frontier"),
         (TITLE, "multipart/form-data; boundary=frontier; charset=klingon"),

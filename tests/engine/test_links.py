@@ -26,8 +26,8 @@ paths:
           content: {application/json: {schema: {$ref: '#/components/schemas/Page'}}}
           links:
             self: {operationId: list_things, parameters: &all {
-              page: $response.body#/page, q: $response.body#/q, query.tag: $response.body#/tag, sort: $response.body#/sort,
-              in_stock: $response.body#/in_stock, since: $response.body#/since}}
+              page: $response.body#/page, q: $response.body#/q, query.tag: $response.body#/tag,
+              sort: $response.body#/sort, in_stock: $response.body#/in_stock, since: $response.body#/since}}
             first: {operationId: list_things, parameters: {page: '1', q: a b&c}}
             next: {operationId: list_things, parameters: {page: $response.body#/next_page}}
             all: {operationId: list_things}
@@ -125,7 +125,9 @@ def test_link_whose_member_is_null_or_absent_is_left_out():
 
 
 def test_location_of_what_was_created_is_its_self_link():
-    assert shown({**THING, "id": "é/?#"}).post("/api/things", {}).header("location") == "/api/things/%C3%A9%2F%3F%23/of/k"
+    assert (
+        shown({**THING, "id": "é/?#"}).post("/api/things", {}).header("location") == "/api/things/%C3%A9%2F%3F%23/of/k"
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,12 +147,17 @@ def test_slash_in_a_link_is_encoded():
 
 def test_page_echoes_its_query_in_its_links():
     page = PAGE | {
-        "q": "é &x", "tag": ["a,b", "c"], "sort": ["x", "-y"], "in_stock": True, "since": datetime(2026, 1, 1, tzinfo=UTC),
-    }  # fmt: skip
+        "q": "é &x",
+        "tag": ["a,b", "c"],
+        "sort": ["x", "-y"],
+        "in_stock": True,
+        "since": datetime(2026, 1, 1, tzinfo=UTC),
+    }
     engine = shown(page=page)
     reply = engine.get("/api/things")
     assert links(reply) == {
-        "self": "/api/things?page=2&q=%C3%A9%20%26x&tag=a%2Cb&tag=c&sort=x,-y&in_stock=true&since=2026-01-01T00%3A00%3A00Z",
+        "self": "/api/things?page=2&q=%C3%A9%20%26x&tag=a%2Cb&tag=c&sort=x,-y&in_stock=true"
+        "&since=2026-01-01T00%3A00%3A00Z",
         "first": "/api/things?page=1&q=a%20b%26c",
         "next": "/api/things?page=3",
         "all": "/api/things",

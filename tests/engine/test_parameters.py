@@ -31,7 +31,8 @@ LIST = {"type": "array", "items": {"type": "integer"}}
         ({"type": "string", "format": "date"}, "2026-02-28", date(2026, 2, 28)),
         ({"type": "string", "format": "decimal"}, "12.50", Decimal("12.50")),
         (
-            {"type": "string", "format": "date-time"}, "2026-02-28T10:00:00%2B05:30",
+            {"type": "string", "format": "date-time"},
+            "2026-02-28T10:00:00%2B05:30",
             datetime(2026, 2, 28, 4, 30, tzinfo=UTC),
         ),
         ({"type": ["integer", "null"]}, "", None),
@@ -47,7 +48,7 @@ LIST = {"type": "array", "items": {"type": "integer"}}
         ({"enum": ["a", 1, None]}, "a", "a"),
         ({"const": True}, "true", True),
     ],
-)  # fmt: skip
+)
 def test_text_becomes_a_value_of_its_schema(schema, text, value):
     got = asking([query("q", schema)])(f"/ask?q={text}")["q"]
     assert got == value
@@ -58,7 +59,22 @@ def test_text_becomes_a_value_of_its_schema(schema, text, value):
     ("schema", "text"),
     [
         ({"type": "integer"}, text)
-        for text in ("", "+5", "01", "-01", "1e3", "1.0", " 1", "1%20", "1_0", "0x1", "%D9%A3", "%EF%BC%91", "9" * 19, "9" * 5000)
+        for text in (
+            "",
+            "+5",
+            "01",
+            "-01",
+            "1e3",
+            "1.0",
+            " 1",
+            "1%20",
+            "1_0",
+            "0x1",
+            "%D9%A3",
+            "%EF%BC%91",
+            "9" * 19,
+            "9" * 5000,
+        )
     ]
     + [({"type": "number"}, text) for text in ("NaN", "Infinity", "-inf", "1e999", ".5", "5.", "+1", "1,5", "%D9%A3.0")]
     + [
@@ -159,7 +175,10 @@ def test_required_parameters_that_are_missing_are_all_named():
         ({"type": "string", "format": "date", "default": "2026-01-31"}, date(2026, 1, 31)),
         ({"type": "string", "format": "uuid", "default": ID}, UUID(ID)),
         ({"type": "string", "format": "decimal", "default": "0.10"}, Decimal("0.10")),
-        ({"type": "string", "format": "date-time", "default": "2026-01-31T00:00:00Z"}, datetime(2026, 1, 31, tzinfo=UTC)),
+        (
+            {"type": "string", "format": "date-time", "default": "2026-01-31T00:00:00Z"},
+            datetime(2026, 1, 31, tzinfo=UTC),
+        ),
         ({"type": ["integer", "null"], "default": None}, None),
         ({**LIST, "default": [1, 2]}, [1, 2]),
         ({"type": "string", "default": ""}, ""),
@@ -213,7 +232,9 @@ def test_repeated_scalar_header_is_refused_by_its_schema():
 
 
 def test_all_wrong_parameters_are_told_at_once():
-    asked = asking([query("a", {"type": "integer"}), query("b", {"type": "string", "minLength": 2, "pattern": "^[0-9]*$"})])
+    asked = asking(
+        [query("a", {"type": "integer"}), query("b", {"type": "string", "minLength": 2, "pattern": "^[0-9]*$"})]
+    )
     assert asked("/ask?a=x&b=y&c=z").faults == {("a", "type"), ("b", "minLength"), ("b", "pattern"), ("c", "unknown")}
 
 

@@ -231,7 +231,13 @@ def test_engine_without_a_store_refuses_to_start_with_a_key_in_the_contract():
 
 @pytest.mark.parametrize(
     ("fields", "members"),
-    [("text", {"id", "text"}), ("id", {"id"}), ("size,text", {"id", "text", "size"}), ("_links", None), ("other", None)],
+    [
+        ("text", {"id", "text"}),
+        ("id", {"id"}),
+        ("size,text", {"id", "text", "size"}),
+        ("_links", None),
+        ("other", None),
+    ],
 )
 def test_fields_choose_the_members_and_what_is_required_stays(engine, fields, members):
     one, all_ = engine.get(f"/notes/1?fields={fields}"), engine.get(f"/notes?fields={fields}")

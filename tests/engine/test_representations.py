@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 HOUSE = Document.read(ROOT / "openapi/v1/openapi.yaml")
 SHAPES = Representations(Schemas(HOUSE))
 COMPONENTS = [
-    name for name in HOUSE.raw["components"]["schemas"] if SHAPES.of({"$ref": f"#/components/schemas/{name}"}) is not None
+    name
+    for name in HOUSE.raw["components"]["schemas"]
+    if SHAPES.of({"$ref": f"#/components/schemas/{name}"}) is not None
 ]
 PYTHON = {
     "date": st.dates(),
@@ -126,7 +128,11 @@ def test_compiled_load_of_every_component_equals_that_of_marshmallow(name):
     @settings(SETTINGS, max_examples=8)
     @given(values(schema, SHAPES.schemas))
     def check(value):
-        body = {key: inner for key, inner in plain(value).items() if key not in shape.dump_fields.keys() - shape.load_fields.keys()}
+        body = {
+            key: inner
+            for key, inner in plain(value).items()
+            if key not in shape.dump_fields.keys() - shape.load_fields.keys()
+        }
         try:
             expected = shape.load(body)
         except ValidationError:  # An optional object in it lacks what a checked body would have.
@@ -192,9 +198,11 @@ def tree():
 def test_tree_is_loaded_and_dumped_at_every_depth(tree):
     load, dump = tree
     body = {
-        "name": "a", "children": [{"name": "b", "children": [], "on": "2026-01-31", "parent": None}],
-        "by": {"x": {"name": "c", "children": [], "on": None}}, "parent": {"name": "d", "children": []},
-    }  # fmt: skip
+        "name": "a",
+        "children": [{"name": "b", "children": [], "on": "2026-01-31", "parent": None}],
+        "by": {"x": {"name": "c", "children": [], "on": None}},
+        "parent": {"name": "d", "children": []},
+    }
     value = load(body)
     assert value["children"][0]["on"] == date(2026, 1, 31)
     assert value["by"]["x"]["on"] is None
@@ -214,11 +222,18 @@ def test_entity_is_dumped_by_its_attributes_also_those_it_computes(tree):
 
     leaf = {"name": "leaf", "children": [], "id": str(UUID(int=1))}
     assert plain(tree[1](Node("a"))) == {**leaf, "name": "a", "children": [leaf]}
-    assert plain(tree[1](as_objects({"name": "x", "children": [{"name": "leaf", "children": []}]})))["children"][0]["name"] == "leaf"
+    assert (
+        plain(tree[1](as_objects({"name": "x", "children": [{"name": "leaf", "children": []}]})))["children"][0]["name"]
+        == "leaf"
+    )
 
 
 def test_entity_with_all_at_hand_is_dumped_from_its_dict():
-    schema = {"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
+    schema = {
+        "type": "object",
+        "required": ["a", "b"],
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+    }
     dump = Dumps(Representations(Schemas(Document({}))), {}, {}).of(schema)
 
     class Row:

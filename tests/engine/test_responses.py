@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.engine.kit import PROBLEM, start
+from tests.engine.kit import PROBLEM, NotThere, start
 
 THING = {
     "type": "object",
@@ -34,7 +34,9 @@ def answering(returned, schema=THING, status="200", media_type="application/json
         session["changed"] = True
         return returned
 
-    return start({"paths": {"/t": {"put": {"operationId": "put_t", "responses": {status: response}}}}}, {"put_t": put_t})
+    return start(
+        {"paths": {"/t": {"put": {"operationId": "put_t", "responses": {status: response}}}}}, {"put_t": put_t}
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,10 @@ def test_broken_promise_says_nothing_of_itself_to_the_caller():
         ({"name": "x"}, {"name": "x"}),
         ({"name": "x", "not_shown": 1}, {"name": "x"}),
         ({"name": "x", "at": datetime(2026, 1, 1, tzinfo=UTC)}, {"name": "x", "at": "2026-01-01T00:00:00Z"}),
-        ({"name": "x", "at": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=5)))}, {"name": "x", "at": "2026-01-01T00:00:00+05:00"}),
+        (
+            {"name": "x", "at": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=5)))},
+            {"name": "x", "at": "2026-01-01T00:00:00+05:00"},
+        ),
         ({"name": "x", "at": None}, {"name": "x", "at": None}),
         ({"name": "x", "price": Decimal("1.50")}, {"name": "x", "price": "1.50"}),
         ({"name": "x", "price": Decimal("1E+2")}, {"name": "x", "price": "100"}),
@@ -105,7 +110,7 @@ def test_broken_promise_says_nothing_of_itself_to_the_caller():
         ({"name": "x", "tags": (tag for tag in "ab")}, {"name": "x", "tags": ["a", "b"]}),
         ({"name": "x", "inner": {"a": 1, "b": 2}}, {"name": "x", "inner": {"a": 1}}),
     ],
-)  # fmt: skip
+)
 def test_what_a_handler_returns_is_shown_as_its_schema(returned, shown):
     engine = answering(returned)
     if isinstance(returned.get("tags"), type(_ for _ in ())):
@@ -139,19 +144,23 @@ def test_what_is_no_json_is_sent_as_it_is(returned, body):
 
 
 def test_status_that_a_range_or_default_declares_is_that_status():
-    from tests.engine.kit import NotThere
-
     def fail():
         raise NotThere("Not here.")
 
     for declared in ("404", "4XX", "default"):
         responses = {"200": {"description": "."}, "400": PROBLEM, "500": PROBLEM, "503": PROBLEM, declared: PROBLEM}
-        raw = {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {"/t": {"get": {"operationId": "t", "security": [], "responses": responses}}}}
+        raw = {
+            "openapi": "3.1.0",
+            "info": {"title": "T", "version": "1"},
+            "paths": {"/t": {"get": {"operationId": "t", "security": [], "responses": responses}}},
+        }
         reply = start(raw, {"t": fail}, completed=False).get("/t")
         assert (reply.status, reply.json["detail"]) == (404, "Not here.")
 
 
-@pytest.mark.parametrize("error", [RuntimeError("secret words"), KeyError("secret words"), SystemError(), RecursionError()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("secret words"), KeyError("secret words"), SystemError(), RecursionError()]
+)
 def test_error_nobody_expected_is_a_500_without_its_words(caplog, error):
     def fail(session):
         session["changed"] = True

@@ -1,8 +1,10 @@
 """Requests find their operation, or are told what there is."""
 
+import asyncio
+
 import pytest
 
-from tests.engine.kit import PROBLEM, start
+from tests.engine.kit import PROBLEM, NotThere, Taken, start
 
 CONTRACT = """
 servers: [{url: 'https://shop.example/api/v1/'}]
@@ -72,12 +74,33 @@ def test_path_finds_its_operation_literal_segments_first(engine, path, made):
 @pytest.mark.parametrize(
     "target",
     [
-        "/", "//", "/api/v1", "/api/v1/", "/things", "/api/v1/things/", "/api/v1//things", "//api/v1/things", "/api/v1/things//",
-        "/api/v1/things/a/", "/api/v1/things//parts/b", "/api/v1/things/a/parts/", "/api/v1/THINGS", "/api/v1/things/a%2Fb",
-        "/api/v1/things%2Fa", "/api/v1/things/%00", "/api/v1/things/a%00b", "/api/v1/things/%ff", "/api/v1/things/%ed%a0%80",
-        "/api/v1/things/a/b", "*", "", "/api/v1/./things", "/api/v1/x/../things", "/openapi",
+        "/",
+        "//",
+        "/api/v1",
+        "/api/v1/",
+        "/things",
+        "/api/v1/things/",
+        "/api/v1//things",
+        "//api/v1/things",
+        "/api/v1/things//",
+        "/api/v1/things/a/",
+        "/api/v1/things//parts/b",
+        "/api/v1/things/a/parts/",
+        "/api/v1/THINGS",
+        "/api/v1/things/a%2Fb",
+        "/api/v1/things%2Fa",
+        "/api/v1/things/%00",
+        "/api/v1/things/a%00b",
+        "/api/v1/things/%ff",
+        "/api/v1/things/%ed%a0%80",
+        "/api/v1/things/a/b",
+        "*",
+        "",
+        "/api/v1/./things",
+        "/api/v1/x/../things",
+        "/openapi",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "BREW"])
 def test_any_other_path_is_not_found(engine, method, target):
     reply = engine.send(method, target)
@@ -124,8 +147,6 @@ def test_204_has_neither_body_nor_length(engine):
 
 
 def test_path_without_raw_path_is_found(engine):
-    import asyncio
-
     sent = []
 
     async def send(message):
@@ -182,7 +203,7 @@ def test_contract_is_published_with_a_tag(engine, suffix):
     assert engine.send("POST", f"/openapi.{suffix}").status == 405
 
 
-@pytest.mark.parametrize("tags", ['W/{}', '"a", {}', "*"])
+@pytest.mark.parametrize("tags", ["W/{}", '"a", {}', "*"])
 def test_tag_of_the_published_contract_is_compared_as_any_tag(engine, tags):
     tag = engine.get("/openapi.json").header("etag")
     assert engine.get("/openapi.json", {"If-None-Match": tags.format(tag)}).status == 304
@@ -201,8 +222,6 @@ def test_what_is_in_no_contract_goes_on_to_the_next_app(engine):
 
 
 def test_what_is_not_http_goes_on_to_the_next_app_if_there_is_one():
-    import asyncio
-
     seen = []
 
     async def lifespan(scope, receive, send):
@@ -237,8 +256,6 @@ def test_two_contracts_are_served_side_by_side():
 
 
 def test_errors_of_the_program_are_the_problems_of_the_one_table():
-    from tests.engine.kit import NotThere, Taken
-
     class Missing(NotThere):
         pass
 

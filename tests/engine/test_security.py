@@ -50,7 +50,8 @@ def test_password_says_who_calls():
 
 
 @pytest.mark.parametrize(
-    "credentials", ["Basic !!", "Basic ", "Basic /////w==", "Basic cmVhZGVy", "basic cmVhZGVyOndyb25n", "Basic cmVhZGVyOg=="]
+    "credentials",
+    ["Basic !!", "Basic ", "Basic /////w==", "Basic cmVhZGVy", "basic cmVhZGVyOndyb25n", "Basic cmVhZGVyOg=="],
 )
 def test_wrong_or_garbled_password_is_a_401(credentials):
     refused = asking_as("[{basic: [read]}]").get("/t", {"Authorization": credentials})
@@ -76,7 +77,10 @@ def test_wrong_key_is_a_401():
         ({"Authorization": "Bearer"}, 'Bearer realm="api"'),
         (bearer("stranger"), 'Bearer realm="api", error="invalid_token"'),
         (bearer("réader"), 'Bearer realm="api", error="invalid_token"'),
-        ([("Authorization", "Bearer reader"), ("Authorization", "Bearer reader")], 'Bearer realm="api", error="invalid_token"'),
+        (
+            [("Authorization", "Bearer reader"), ("Authorization", "Bearer reader")],
+            'Bearer realm="api", error="invalid_token"',
+        ),
     ],
 )
 def test_without_valid_credentials_the_answer_is_a_401_with_a_challenge(headers, challenge):

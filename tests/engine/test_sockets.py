@@ -96,7 +96,9 @@ def test_announced_body_over_the_limit_is_a_413_without_reading_it(talk, expect)
 
 def test_body_that_grows_over_the_limit_is_a_413(talk):
     head = f"POST /notes HTTP/1.1\r\nHost: x\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n"
-    assert talk(head + "1f4\r\n" + "x" * 500 + "\r\n" + "1f4\r\n" + "x" * 500 + "\r\n" + "1\r\nx\r\n").startswith(b"HTTP/1.1 413")
+    assert talk(head + "1f4\r\n" + "x" * 500 + "\r\n" + "1f4\r\n" + "x" * 500 + "\r\n" + "1\r\nx\r\n").startswith(
+        b"HTTP/1.1 413"
+    )
 
 
 def test_connection_is_closed_where_the_rest_of_a_body_is_not_wanted(talk):
@@ -126,7 +128,9 @@ def test_pipelined_requests_are_answered_in_their_order(talk):
     first, second = post('{"text": "a"}'), post('{"text": "b"}')
     third = "GET /notes HTTP/1.1\r\nHost: x\r\n\r\n"
     got = talk(first + second + third, b'["one"]')
-    assert [got.index(piece) for piece in (b'"a"', b'"b"', b'["one"]')] == sorted(got.index(piece) for piece in (b'"a"', b'"b"', b'["one"]'))
+    assert [got.index(piece) for piece in (b'"a"', b'"b"', b'["one"]')] == sorted(
+        got.index(piece) for piece in (b'"a"', b'"b"', b'["one"]')
+    )
     assert DONE == ["a", "b"]
 
 
