@@ -9,7 +9,7 @@ from typing import Any
 from contract.answering.dumping import Dumps
 from contract.answering.response import Answer, Response
 from contract.errors import at
-from contract.policies import Perform, Policy
+from contract.policies import Perform
 from contract.policies.deprecation import deprecation
 from contract.problems import Fault, Problem
 from contract.reading.bodies import Body
@@ -18,6 +18,8 @@ from contract.representations import Representations
 from contract.request import Limits, Request
 from contract.routing import Path
 from contract.security import Scheme, Security
+
+Policy = Callable[["Operation", Perform], Perform | None]
 
 _POLICY_HEADERS = frozenset({"if-match"})
 
@@ -52,7 +54,8 @@ class Operation:
         every = [Parameter(parameter, shared.representations) for parameter in spec["parameters"]]
         self._check_path_parameters(every)
         self.parameters = Parameters(every, path.names, _POLICY_HEADERS)
-        self.is_guarded = self.has_header("if-match")
+        guards = [parameter for parameter in every if parameter.is_header("if-match")]
+        self.is_guarded, self.must_match = bool(guards), any(guard.required for guard in guards)
         requirements = spec.get("security", document.raw.get("security", []))
         self.security = Security(requirements, shared.schemes) if requirements else None
         body = document.follow(spec["requestBody"]) if "requestBody" in spec else None
@@ -120,7 +123,7 @@ class Operation:
             yield name, self.document.follow(link)
 
     def has_header(self, name: str) -> bool:
-        return any(p.place == "header" and p.name.lower() == name for p in self.parameters.every)
+        return any(parameter.is_header(name) for parameter in self.parameters.every)
 
     def _handle(self, request: Request, session: Any) -> Answer:
         """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
@@ -177,10 +180,7 @@ class Operation:
         needed = {400: True, 500: True}
         needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
-        needed |= {412: self.is_guarded, 428: self.is_guarded and any(p.required for p in self._policy_parameters())}
+        needed |= {412: self.is_guarded, 428: self.must_match}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
             raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")
-
-    def _policy_parameters(self) -> list[Parameter]:
-        return [p for p in self.parameters.every if p.place == "header" and p.name.lower() in _POLICY_HEADERS]

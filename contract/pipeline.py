@@ -19,8 +19,8 @@ from contract.answering.dumping import Dumps
 from contract.answering.response import Answer
 from contract.document import Document
 from contract.errors import ContractError, at
-from contract.operation import Operation, Shared
-from contract.policies import Perform, Policy
+from contract.operation import Operation, Policy, Shared
+from contract.policies import Perform
 from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
 from contract.policies.sparse_fields import sparse_fields

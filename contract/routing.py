@@ -2,13 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from contract.errors import ContractError
-
-if TYPE_CHECKING:
-    from contract.operation import Operation
 
 _VARIABLE = re.compile(r"{([^{}]+)}")
 
@@ -19,10 +16,10 @@ class Path:
     def __init__(self, template: str) -> None:
         self.template = template
         self.names = _VARIABLE.findall(template)
-        self.operations: dict[str, Operation] = {}
+        self.operations: dict[str, Any] = {}
         self.allow = ""
 
-    def add(self, method: str, operation: "Operation") -> None:
+    def add(self, method: str, operation: Any) -> None:
         """Add an operation; `HEAD` follows from `GET` unless the contract has one of its own."""
         self.operations[method.upper()] = operation
         if method == "get":

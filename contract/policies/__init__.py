@@ -7,15 +7,10 @@ does not ask for the policy: an operation pays only for what it declares.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contract.answering.response import Answer
 from contract.request import Request
 
-if TYPE_CHECKING:
-    from contract.operation import Operation
-
 Perform = Callable[[Request, Any], Answer]
 """What an operation does with a request and the session of its unit of work."""
-
-Policy = Callable[["Operation", Perform], Perform | None]

@@ -25,18 +25,17 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
     """
     tagged = "etag" in operation.success.headers
     revalidates = operation.has_header("if-none-match")
-    current = _current(operation) if operation.has_header("if-match") else None
+    current = _current(operation) if operation.is_guarded else None
     if not (tagged or current):
         if revalidates:
             raise at(operation.spec, f"{operation.id} takes If-None-Match, but its response declares no ETag.")
         return None
-    must_match = any(p.name.lower() == "if-match" and p.required for p in operation.parameters.every)
 
     def perform_conditionally(request: Request, session: Any) -> Answer:
         seen = None
         if current:
             wanted = request.headers.get(b"if-match")
-            if wanted is None and must_match:
+            if wanted is None and operation.must_match:
                 raise Problem(428, "Say in If-Match which version you change: the ETag that you read.")
             if wanted is not None:
                 # What was read is held until the handler is done: a session forgets what nobody holds.
@@ -66,7 +65,7 @@ def names_tag(header: bytes, tag: bytes, weak: bool) -> bool:
 
 
 def _current(operation: "Operation") -> Perform:
-    get = operation.path.operations.get("GET")
+    get: Operation | None = operation.path.operations.get("GET")
     if get is None or "etag" not in get.success.headers:
         raise at(
             operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."

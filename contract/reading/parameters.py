@@ -3,7 +3,7 @@
 import keyword
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote_plus
 
 from marshmallow import ValidationError
@@ -12,9 +12,7 @@ from contract.errors import at
 from contract.problems import Fault, Problem, parameter_fault
 from contract.reading.scalars import reader
 from contract.representations import Representations
-
-if TYPE_CHECKING:
-    from contract.request import Request
+from contract.request import Request
 
 _SEPARATORS = {"form": ",", "simple": ",", "spaceDelimited": " ", "pipeDelimited": "|"}
 _STYLES = {"path": ("simple",), "header": ("simple",), "query": ("form", "spaceDelimited", "pipeDelimited")}
@@ -49,6 +47,10 @@ class Parameter:
         self.load = representations.loader(schema)
         self.has_default = "default" in flat
         self.default = self.load(flat["default"]) if self.has_default and self.load else flat.get("default")
+
+    def is_header(self, name: str) -> bool:
+        """Return whether this is the header with this name, in lower case."""
+        return self.place == "header" and self.name.lower() == name
 
     def read(self, texts: list[str], faults: list[Fault]) -> Any:
         """Return the value that *texts* stand for, or add to *faults* what is wrong with it."""
@@ -94,7 +96,7 @@ class Parameters:
         }
         self._lists = [argument for argument, default in self._defaults.items() if isinstance(default, list)]
 
-    def read(self, request: "Request", faults: list[Fault]) -> dict[str, Any]:
+    def read(self, request: Request, faults: list[Fault]) -> dict[str, Any]:
         """Return the arguments that the request's parameters are; add to *faults* all that is wrong with them."""
         values = dict(self._defaults)
         for name in self._lists:

@@ -160,8 +160,8 @@ FORMS = st.lists(
     st.tuples(st.sampled_from(["name", "on", "at", "amounts", "odd"]), VALUES).map("=".join), max_size=4
 ).map(lambda pieces: "&".join(pieces).encode("latin-1"))
 PARTS = st.lists(st.sampled_from([
-    b"--b\r\n", b"--b--", b'Content-Disposition: form-data; name="name"', b'; filename="x"', b"Content-Type: text/plain",
-    b"\r\n\r\n",    b"\r\n", b"\0", b"\xff", b"2026-01-01", b'Content-Disposition: form-data; name="on"', b"\r\n--b",
+    b"--b\r\n", b"--b--", b'Content-Disposition: form-data; name="name"', b'; filename="x"', b"\r\n\r\n",
+    b"Content-Type: text/plain", b"\r\n", b"\0", b"\xff", b"2026-01-01", b'Content-Disposition: form-data; name="on"', b"\r\n--b",
 ]), max_size=10).map(b"".join)  # fmt: skip
 
 

@@ -96,22 +96,17 @@ def test_files_become_components_under_their_names():
         "paths: {/t: {$ref: ../paths/t.yaml}}",
         **{
             "paths/t__yaml": "get: {responses: {'200': {$ref: ../components/responses.yaml#/Thing}}}",
-            "components/responses__yaml": "Thing: {content: {text/json: {schema: {$ref: schemas/Thing.yaml}}}}\nOther: {}",
-            "components/schemas/Thing__yaml": "properties: {id: {$ref: Id.yaml}, of: {$ref: 'Thing.yaml#/properties/id'}}",
+            "components/responses__yaml": "Thing: {schema: {$ref: schemas/Thing.yaml}}\nOther: {}",
+            "components/schemas/Thing__yaml": "{a: {$ref: Id.yaml}, b: {$ref: 'Thing.yaml#/a'}}",
             "components/schemas/Id__yaml": "type: string",
         },
     )
     assert document.raw == {
         "paths": {"/t": {"get": {"responses": {"200": {"$ref": "#/components/responses/Thing"}}}}},
         "components": {
-            "responses": {"Thing": {"content": {"text/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}}},
+            "responses": {"Thing": {"schema": {"$ref": "#/components/schemas/Thing"}}},
             "schemas": {
-                "Thing": {
-                    "properties": {
-                        "id": {"$ref": "#/components/schemas/Id"},
-                        "of": {"$ref": "#/components/schemas/Thing/properties/id"},
-                    }
-                },
+                "Thing": {"a": {"$ref": "#/components/schemas/Id"}, "b": {"$ref": "#/components/schemas/Thing/a"}},
                 "Id": {"type": "string"},
             },
         },

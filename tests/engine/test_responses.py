@@ -107,14 +107,12 @@ def test_broken_promise_says_nothing_of_itself_to_the_caller():
         ({"name": "x", "id": UUID(int=7)}, {"name": "x", "id": "00000000-0000-0000-0000-000000000007"}),
         ({"name": "x", "on": date(2026, 1, 31)}, {"name": "x", "on": "2026-01-31"}),
         ({"name": "x", "tags": ("a", "b")}, {"name": "x", "tags": ["a", "b"]}),
-        ({"name": "x", "tags": (tag for tag in "ab")}, {"name": "x", "tags": ["a", "b"]}),
+        ({"name": "x", "tags": dict.fromkeys("ab").keys()}, {"name": "x", "tags": ["a", "b"]}),
         ({"name": "x", "inner": {"a": 1, "b": 2}}, {"name": "x", "inner": {"a": 1}}),
     ],
 )
 def test_what_a_handler_returns_is_shown_as_its_schema(returned, shown):
     engine = answering(returned)
-    if isinstance(returned.get("tags"), type(_ for _ in ())):
-        returned["tags"] = (tag for tag in "ab")
     assert engine.send("PUT", "/t").json == shown
     assert engine.seam.kept == {"changed": True}
 

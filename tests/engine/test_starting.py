@@ -69,6 +69,15 @@ components:
 DEPRECATED = "\npaths: {/t: {get: {operationId: t, %s}}}"
 
 
+TWINS = """
+paths:
+  /a/{x}: {get: {operationId: t, parameters: [{name: x, in: path, required: true, schema: {}}]}}
+  /a/{y}: {get: {operationId: u, parameters: [{name: y, in: path, required: true, schema: {}}]}}
+"""
+OAUTH2 = (
+    "type: oauth2, x-tokenInfoFunc: tests.engine.callers.by_token, "
+    "flows: {password: {tokenUrl: /t, scopes: {read: R.}}}"
+)
 BY_ID = {"t": lambda id: id}  # noqa: A006
 BY_Q = {"t": lambda q=1: q}
 
@@ -175,8 +184,7 @@ BROKEN = {
         SCHEME
         % (
             "[{s: [fly]}]",
-            "type: oauth2, x-tokenInfoFunc: tests.engine.callers.by_token, "
-            "flows: {password: {tokenUrl: /t, scopes: {read: R.}}}",
+            OAUTH2,
         ),
         {"t": lambda: 1},
         "t takes the scope fly",
@@ -204,9 +212,9 @@ BROKEN = {
     ),
     # routing.py
     "two paths that are the same": (
-        "\npaths:\n  /a/{x}: {}\n  /a/{y}: {get: {operationId: t, parameters: [{name: y, in: path, required: true}]}}",
-        {"t": lambda y: 1},
-        None,
+        TWINS,
+        {"t": lambda x: 1, "u": lambda y: 1},
+        r"/a/\{y\} and /a/\{x\} are the same path; keep one",
     ),
     # security.py
     "scheme of another type": (
@@ -419,13 +427,6 @@ BROKEN = {
         "x-deprecated-since must be a date, .*, not 2027",
     ),
 }
-BROKEN["two paths that are the same"] = (
-    "\npaths:\n"
-    "  /a/{x}: {get: {operationId: t, parameters: [{name: x, in: path, required: true, schema: {}}]}}\n"
-    "  /a/{y}: {get: {operationId: u, parameters: [{name: y, in: path, required: true, schema: {}}]}}",
-    {"t": lambda x: 1, "u": lambda y: 1},
-    r"/a/\{y\} and /a/\{x\} are the same path; keep one",
-)
 
 
 @pytest.mark.parametrize(("text", "functions", "words"), BROKEN.values(), ids=BROKEN)
@@ -438,7 +439,7 @@ def test_broken_contract_is_refused_with_place_and_remedy(text, functions, words
 HEAD = "openapi: 3.1.0\ninfo: {title: T, version: '1'}\n"
 GET = HEAD + "paths: {/t: {get: {operationId: t, %s}}}\n"
 POST = HEAD + "paths: {/t: {post: {operationId: t_body, security: [], %s}}}\n"
-SECURED = "components: {securitySchemes: {s: {%s}}}" % BEARER
+SECURED = f"components: {{securitySchemes: {{s: {{{BEARER}}}}}}}"
 FINE = "responses: {'200': {description: .}}"
 NOT_ALL = "responses: {'200': {description: .}, '400': {description: .}, '5XX': {description: .}}"
 

@@ -122,14 +122,14 @@ class TestTime:
     """A service whose operator gives a body one second."""
 
     @pytest.fixture(scope="class")
-    def shop(self, start):
+    def impatient(self, start):
         return start("sqlite", ACCORD_BODY_TIMEOUT="1")
 
     @pytest.mark.parametrize("line", ["Content-Length: 100", CHUNKED])
-    def test_body_that_does_not_come_in_time_is_a_408_and_the_connection_closed(self, shop, line):
+    def test_body_that_does_not_come_in_time_is_a_408_and_the_connection_closed(self, impatient, line):
         started = time.monotonic()
-        with shop.wire() as wire:
-            wire.send(shop.create(line))
+        with impatient.wire() as wire:
+            wire.send(impatient.create(line))
             while wire.is_silent(0.1):
                 wire.tell(b" " if line != CHUNKED else b"1\r\n \r\n")
                 assert time.monotonic() - started < 5
@@ -137,10 +137,10 @@ class TestTime:
             assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
         assert 0.9 < time.monotonic() - started < 5
 
-    def test_body_that_comes_slowly_but_in_time_is_taken(self, shop):
-        body = shop.product()
-        with shop.wire() as wire:
-            wire.send(shop.create(f"Content-Length: {len(body)}"))
+    def test_body_that_comes_slowly_but_in_time_is_taken(self, impatient):
+        body = impatient.product()
+        with impatient.wire() as wire:
+            wire.send(impatient.create(f"Content-Length: {len(body)}"))
             for start in range(0, len(body), 40):
                 assert wire.is_silent(0.05)
                 wire.send(body[start : start + 40])
