@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import click
 import uvicorn
@@ -23,6 +22,7 @@ from connexion.resolver import Resolver
 from connexion.spec import OpenAPISpecification
 from flask import request
 from sqlalchemy.exc import DBAPIError
+from werkzeug.exceptions import HTTPException
 
 import pages
 import settings as configuration
@@ -30,7 +30,7 @@ from contract.document import Document
 from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
-from contract.problems import Errors, Problem, body_fault, parameter_fault
+from contract.problems import MEDIA_TYPE, Errors, Problem, body_fault, parameter_fault, request_id
 from contract.request import Limits
 from db import migrations
 from db.errors import InFlight, Unavailable
@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> FlaskApp:
     )
     app.add_api(contract.documents[0].raw, resolver=Resolver(_nowhere), resolver_error=404)
     pages.register(app.app, api=f"{PUBLISHED}.json", problems=ROOT / "openapi" / "problems.md")
-    app.app.register_error_handler(404, _no_page)
+    app.app.register_error_handler(HTTPException, _page_problem)
     app.contract = contract
     return app
 
@@ -169,9 +169,13 @@ def _nowhere(name: str) -> Any:
     raise ResolverError(name)
 
 
-def _no_page(_: Exception) -> tuple[bytes, int, dict[str, str]]:
-    problem = Problem(404, "There is nothing at this path.")
-    return problem.body(request.path, str(uuid4())), 404, {"Content-Type": "application/problem+json"}
+def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
+    """Answer for pages as the contract's operations do."""
+    detail = "There is nothing at this path." if error.code == 404 else error.description or ""
+    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    identity = request_id(request.headers.get("X-Request-Id"))
+    body = Problem(error.code or 500, detail).body(request.path, identity)
+    return body, error.code or 500, headers | {"Content-Type": MEDIA_TYPE.decode(), "X-Request-Id": identity}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -203,6 +207,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=10,
+        http="edge.http:Protocol",
+        ws="none",
         app_dir=str(ROOT),
     )
 

@@ -21,6 +21,7 @@ from contract.security import Scheme, Security
 
 Policy = Callable[["Operation", Perform], Perform | None]
 
+_MOST_FAULTS = 100
 _POLICY_HEADERS = frozenset({"if-match"})
 
 
@@ -95,7 +96,8 @@ class Operation:
         if self.body:
             request.body = await self.body.read(request, faults)
         if faults:
-            raise Problem(400 if malformed else 422, "The request is not as the contract says; see errors.", faults)
+            status = 400 if malformed else 422
+            raise Problem(status, "The request is not as the contract says; see errors.", faults[:_MOST_FAULTS])
 
     def call(self, request: Request, session: Any) -> Any:
         """Give the function what it names, and return what it returns."""

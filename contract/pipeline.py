@@ -4,8 +4,6 @@ import importlib
 import inspect
 import logging
 import pkgutil
-import re
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -24,15 +22,13 @@ from contract.policies import Perform
 from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
 from contract.policies.sparse_fields import sparse_fields
-from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem
+from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem, request_id
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Receive, Request, Scope, Send
 from contract.routing import Path, Router
 from contract.schemas import Schemas
 
 log = logging.getLogger(__name__)
-
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 class Seam(Protocol):
@@ -181,20 +177,21 @@ class Contract(SpecMiddleware):
 
     def _answer_to(self, error: Exception, operation: Operation | None, scope: Scope) -> Answer:
         name = operation.id if operation else scope["path"]
-        request_id = _request_id(scope)
+        identity = request_id(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
         problem = self.errors.problem(error)
         if problem is None:
             said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
-            log.error("%s failed (%s): %s", name, request_id, said, exc_info=error)
+            log.error("%s failed (%s): %s", name, identity, said, exc_info=error)
         elif operation and not operation.declares(problem.status):
-            log.error("%s failed (%s): %s is not declared, but there is %r.", name, request_id, problem.status, error)
+            log.error("%s failed (%s): %s is not declared, but there is %r.", name, identity, problem.status, error)
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
-        body = problem.body(scope["path"], request_id)
+        body = problem.body(scope["path"], identity)
         headers = [(key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()]
-        identity = (b"x-request-id", request_id.encode())
-        return Answer(problem.status, body, [(b"content-type", MEDIA_TYPE), identity, *headers])
+        return Answer(
+            problem.status, body, [(b"content-type", MEDIA_TYPE), (b"x-request-id", identity.encode()), *headers]
+        )
 
 
 class _Named:
@@ -209,12 +206,6 @@ def _mode(operation: Operation, request: Request) -> str:
     if operation.is_safe:
         return "read"
     return "guarded" if operation.is_guarded and b"if-match" in request.headers else "write"
-
-
-def _request_id(scope: Scope) -> str:
-    """Return the caller's own X-Request-Id where it is one, otherwise a new one."""
-    given = dict(scope["headers"]).get(b"x-request-id", b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
 
 
 def _public_functions(modules: set[str]) -> set[tuple[str, str]]:

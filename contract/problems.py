@@ -1,8 +1,10 @@
 """Problem details (RFC 9457): the one form of every error."""
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import orjson
 
@@ -10,6 +12,8 @@ MEDIA_TYPE = b"application/problem+json"
 
 # RFC 9110 has these names; Python has them from 3.13 on.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 Fault = dict[str, str]
 """One thing wrong with a request: `pointer` (RFC 6901) or `parameter` and `in`, `detail`, `code`."""
@@ -65,6 +69,11 @@ class Errors:
             if entry is not None:
                 return Problem(entry, str(error)) if isinstance(entry, int) else entry(error)
         return None
+
+
+def request_id(given: str | None) -> str:
+    """Return the caller's own X-Request-Id where it is one, otherwise a new one."""
+    return given if given and _REQUEST_ID.fullmatch(given) else str(uuid4())
 
 
 def parameter_fault(place: str, name: str, detail: str, code: str) -> Fault:

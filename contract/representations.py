@@ -38,16 +38,6 @@ class Exact(fields.Decimal):
         return None if value is None else decimal_text(value)
 
 
-class Number(fields.Decimal):
-    """An exact number in Python, a plain number in JSON: `type: number, format: decimal`."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return None if value is None else float(value)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
-        return Decimal(str(value))
-
-
 class Moment(fields.AwareDateTime):
     """A moment in time, in UTC: `type: string, format: date-time`, written with `Z` (RFC 3339)."""
 
@@ -175,8 +165,6 @@ class Representations:
             return fields.List(self.field(inner.get("items", True), required=True), **options)
         if known == ["string"] and form in _STRINGS:
             return _STRINGS[form](**options)
-        if known == ["number"] and form == "decimal":
-            return Number(**options)
         if known == ["object"] and isinstance(inner.get("additionalProperties"), dict):
             return fields.Dict(values=self.field(inner["additionalProperties"], required=True), **options)
         return _OTHERS.get(known[0], fields.Raw)(**options)

@@ -73,14 +73,15 @@ class Schemas:
         return Validator(made)
 
     def flat(self, schema: Any) -> dict[str, Any]:
-        """Return *schema* with its reference followed and its `allOf` merged into it."""
-        schema = self.document.follow(schema)
+        """Return *schema* with what it refers to, and its `allOf`, merged into it."""
         if not isinstance(schema, dict):
             return {}
-        if "allOf" not in schema:
+        parts = [{"$ref": schema["$ref"]}] if "$ref" in schema else []
+        parts = [self.document.follow(part) for part in [*parts, *schema.get("allOf", ())]]
+        if not parts:
             return schema
         merged: dict[str, Any] = {}
-        for part in [*schema["allOf"], {key: value for key, value in schema.items() if key != "allOf"}]:
+        for part in [*parts, {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}]:
             for key, value in self.flat(part).items():
                 if key == "properties":
                     merged[key] = {**merged.get(key, {}), **value}

@@ -23,10 +23,8 @@ def files(room):
 
 
 def imported(node):
-    """The modules that are imported when the program runs, and what is taken from them."""
+    """The modules that are imported, also if only for their types, and what is taken from them."""
     match node:
-        case ast.If(test=ast.Name("TYPE_CHECKING")):
-            return
         case ast.Import(names):
             yield from (name.name for name in names)
         case ast.ImportFrom(module, names, 0):

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from contract.representations import Exact, Number, Representation, Representations, decimal_text
+from contract.representations import Exact, Representation, Representations, decimal_text
 
 Dump = Callable[[Any], Any]
 
@@ -108,8 +108,6 @@ class Dumps:
             case fields.Dict() if field.value_field:
                 item = self._expression(field.value_field, "item", namespace)
                 text = f"{{key: {item} for key, item in {got}.items()}}"
-            case Number():
-                text = f"float({got})"
             case Exact():
                 namespace["decimal_text"] = decimal_text
                 text = f"decimal_text({got})"

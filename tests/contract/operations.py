@@ -43,9 +43,9 @@ class Operation:
 
     @cached_property
     def body(self):
-        """A body as the contract has it; None if there is none."""
-        content = follow(self.spec.get("requestBody", {})).get("content", {})
-        return example(content["application/json"]["schema"]) if content else None
+        """A body as the contract has it; None if there is none that is JSON."""
+        content = follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json")
+        return example(content["schema"]) if content else None
 
     @property
     def success(self):

@@ -28,8 +28,6 @@ def taken(schema, body, **options):
     [
         ({"type": "string", "format": "uuid"}, ID.upper(), UUID(ID)),
         ({"type": "string", "format": "decimal"}, "12.50", Decimal("12.50")),
-        ({"type": "number", "format": "decimal"}, 0.1, Decimal("0.1")),
-        ({"type": "number", "format": "decimal"}, 3, Decimal(3)),
         ({"type": "string", "format": "date"}, "2026-02-28", date(2026, 2, 28)),
         (
             {"type": "string", "format": "date-time"},

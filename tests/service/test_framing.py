@@ -118,12 +118,13 @@ def test_body_of_doubtful_length_is_refused_and_the_connection_closed(shop, wire
     assert (answer.status, answer.closes, wire.rest()) == (400, True, b"")
 
 
+@pytest.fixture(scope="module")
+def impatient(start):
+    return start("sqlite", ACCORD_BODY_TIMEOUT="1")
+
+
 class TestTime:
     """A service whose operator gives a body one second."""
-
-    @pytest.fixture(scope="class")
-    def impatient(self, start):
-        return start("sqlite", ACCORD_BODY_TIMEOUT="1")
 
     @pytest.mark.parametrize("line", ["Content-Length: 100", CHUNKED])
     def test_body_that_does_not_come_in_time_is_a_408_and_the_connection_closed(self, impatient, line):

@@ -1,0 +1,1 @@
+"""What stands around the application: how bytes become requests."""

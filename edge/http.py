@@ -1,0 +1,43 @@
+"""HTTP/1.1 as uvicorn reads it, with what it lets pass and RFC 9112 does not."""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LONGEST_HEAD = 64 * 1024
+"""Bytes that the request line and the header section may have together."""
+
+
+class Protocol(HttpToolsProtocol):
+    """
+    A connection to a client.
+
+    A request without exactly one Host (RFC 9112, section 3.2) or with too long a head is
+    malformed. Fields of a trailer section are dropped: merged into the header fields, they could
+    log somebody in (RFC 9110, section 6.5.1).
+    """
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            raise ValueError("A request has one Host.")
+        super().on_headers_complete()
+        self.headers = []
+        if self.expect_100_continue:
+            # Whether the body follows when it was not asked for, nobody can tell: the connection ends with the answer.
+            self.cycle.keep_alive = False
+
+    def _count(self, size: int) -> None:
+        self.head_size += size
+        if self.head_size > LONGEST_HEAD:
+            raise ValueError("The head of the request is too long.")

@@ -1,0 +1,205 @@
+"""The database is away, locked, slow or busy: callers are told so soon, and only as long as it is so."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import Counter
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.databases import KINDS, PostgresServer
+from tests.service.wire import exchange, request
+
+IMPATIENT = {
+    "ACCORD_DATABASE_POOL_SIZE": "2",
+    "ACCORD_DATABASE_POOL_TIMEOUT": "0.5",
+    "ACCORD_DATABASE_STATEMENT_TIMEOUT": "1",
+}
+LONGEST = 0.5 + 1 + 2
+"""Seconds for a connection, for a statement, and for a busy machine."""
+
+SLOW = {
+    "sqlite": """
+        create view endless as with recursive n(i) as (select 1 union all select i + 1 from n) select i from n;
+        create trigger slow before insert on products begin select count(*) from endless; end;
+    """,
+    "postgresql": """
+        create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(60); return new; end';
+        create trigger slow before insert on products for each row execute function slow();
+    """,
+}
+QUICK = {"sqlite": "drop trigger slow; drop view endless", "postgresql": "drop function slow cascade"}
+LOCK = {"sqlite": "begin immediate", "postgresql": "begin; lock table products in access exclusive mode"}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def impatient(request, start):
+    shop = start(request.param, **IMPATIENT)
+    shop.kind, shop.url = request.param, shop.server.environment["ACCORD_DATABASE_URL"]
+    return shop
+
+
+@contextlib.contextmanager
+def neighbour(shop):
+    """Another process at the same database: what gives it statements to do."""
+    if shop.kind == "sqlite":
+        connection = sqlite3.connect(shop.url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+        with contextlib.closing(connection):
+            yield connection.executescript
+        return
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(shop.url))
+        try:
+            yield lambda script: runner.run(connection.execute(script))
+        finally:
+            runner.run(connection.close())
+
+
+def at_once(count, ask):
+    """What `ask` returned in as many threads."""
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(ask())) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == count
+    return answers
+
+
+def timed(shop, data):
+    started = time.monotonic()
+    answer = exchange(shop.port, data)
+    return answer, time.monotonic() - started
+
+
+def assert_unavailable(answer):
+    assert answer.status == 503, answer
+    assert answer.header("content-type") == "application/problem+json"
+    assert int(answer.header("retry-after")) > 0
+    assert answer.json["status"] == 503
+
+
+def test_lock_that_is_not_released_is_a_503_and_later_forgotten(impatient):
+    with neighbour(impatient) as tell:
+        tell(LOCK[impatient.kind])
+        for answer, seconds in at_once(12, lambda: timed(impatient, impatient.create(body=impatient.product()))):
+            assert_unavailable(answer)
+            assert seconds < LONGEST
+        assert impatient.is_alive()
+    assert impatient.exchange("GET", "/health/ready").status == 200
+    assert exchange(impatient.port, impatient.create(body=impatient.product())).status == 201
+
+
+def test_reads_do_not_wait_for_writers_that_wait(impatient):
+    with neighbour(impatient) as tell:
+        tell("begin immediate" if impatient.kind == "sqlite" else "begin; lock table products in exclusive mode")
+        waiting = threading.Thread(target=lambda: at_once(8, lambda: timed(impatient, impatient.create(body=impatient.product()))))
+        waiting.start()
+        time.sleep(0.1)
+        answer, seconds = timed(impatient, request("GET", "/api/v1/products"))
+        waiting.join()
+    assert answer.status == 200
+    assert seconds < 0.5
+
+
+def test_statement_that_takes_too_long_is_cancelled_and_a_503(impatient):
+    with neighbour(impatient) as tell:
+        tell(SLOW[impatient.kind])
+        try:
+            answer, seconds = timed(impatient, impatient.create(body=impatient.product(sku="TOO-SLOW")))
+        finally:
+            tell(QUICK[impatient.kind])
+    assert_unavailable(answer)
+    assert 0.5 < seconds < LONGEST
+    assert not impatient.has("TOO-SLOW")
+
+
+def test_key_of_a_request_that_was_unavailable_is_good_for_the_next_try(impatient):
+    data = impatient.create("Idempotency-Key: once-it-is-back", body=impatient.product())
+    with neighbour(impatient) as tell:
+        tell(LOCK[impatient.kind])
+        assert_unavailable(exchange(impatient.port, data))
+    made = exchange(impatient.port, data)
+    assert (made.status, made.header("idempotency-replayed")) == (201, None)
+
+
+def test_no_connection_in_time_is_a_503(impatient):
+    """Two connections, both held by statements that wait for longer than others wait for a connection."""
+    with neighbour(impatient) as tell:
+        tell(SLOW[impatient.kind])
+        try:
+            answers = at_once(6, lambda: timed(impatient, impatient.create(body=impatient.product())))
+        finally:
+            tell(QUICK[impatient.kind])
+    for answer, seconds in answers:
+        assert_unavailable(answer)
+        assert seconds < LONGEST
+    said = Counter(answer.json["detail"] for answer, _ in answers)
+    assert said["All connections to the database are in use."] >= 2, said
+    assert exchange(impatient.port, impatient.create(body=impatient.product())).status == 201
+
+
+class TestPostgresAway:
+    """PostgreSQL stops while it is being asked, and starts again."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def postgres(cls):
+        postgres = PostgresServer()
+        yield postgres
+        postgres.stop()
+
+    def test_service_tells_so_and_recovers_by_itself(self, postgres, start):
+        shop = start("postgresql", postgres.url(), **IMPATIENT)
+        product = httpx.get(f"{shop.base}/api/v1/products?per_page=1").json()["items"][0]["id"]
+        asked = [
+            lambda: request("GET", f"/api/v1/products/{product}"),
+            lambda: request("GET", "/api/v1/products?q=tea"),
+            lambda: request("GET", "/api/v1/auth/me", shop.authorization),
+            lambda: shop.create(body=shop.product()),
+        ]
+        answers, over = [], threading.Event()
+
+        def load(made):
+            while not over.is_set():
+                answers.append(timed(shop, made()))
+
+        threads = [threading.Thread(target=load, args=[made]) for made in asked * 2]
+        for thread in threads:
+            thread.start()
+        try:
+            time.sleep(0.5)
+            assert {answer.status for answer, _ in answers} == {200, 201}
+            postgres.stop()
+            stopped = len(answers)
+            time.sleep(0.5)
+            assert shop.is_alive()
+            assert_unavailable(shop.exchange("GET", "/health/ready"))
+            time.sleep(0.5)
+            while_away = answers[stopped + len(threads) :]
+            assert {answer.status for answer, _ in while_away} == {503}
+            postgres.start()
+            _until_all_is_well(shop, asked)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        assert {answer.status for answer, _ in answers} == {200, 201, 503}
+        assert max(seconds for _, seconds in answers) < LONGEST
+        for answer, _ in answers:
+            if answer.status == 503:
+                assert_unavailable(answer)
+        assert "Traceback" not in shop.server.log.read_text()
+
+
+def _until_all_is_well(shop, asked):
+    before = time.monotonic()
+    while {exchange(shop.port, made()).status for made in asked} - {200, 201}:
+        assert time.monotonic() - before < 10
+        time.sleep(0.1)
+    assert shop.exchange("GET", "/health/ready").status == 200
