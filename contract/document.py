@@ -39,7 +39,7 @@ class Document:
             if node["$ref"] in seen:
                 raise at(node, f"{node['$ref']} refers to itself.")
             seen.append(node["$ref"])
-            target = self._target(node)
+            target = self.target(node)
             siblings = {key: value for key, value in node.items() if key != "$ref"}
             if siblings:
                 place = getattr(node, "place", Node.place)
@@ -47,6 +47,22 @@ class Document:
                 target.place = place
             node = target
         return node
+
+    def target(self, node: dict[str, Any]) -> Any:
+        """Return what the reference *node* names, without its siblings; raises ContractError if there is nothing."""
+        reference = node["$ref"]
+        target: Any = self.raw
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            raise at(node, f"{reference!r} is not a reference into this document.")
+        for part in reference[2:].split("/"):
+            part = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(target, list) and part.isdecimal() and int(part) < len(target):
+                target = target[int(part)]
+            elif isinstance(target, dict) and part in target:
+                target = target[part]
+            else:
+                raise at(node, f"{reference} refers to nothing.")
+        return target
 
     def operations(self) -> Iterator[tuple[str, str, Node]]:
         """Yield path template, method and operation, each with its full path and the parameters of its path item."""
@@ -88,21 +104,6 @@ class Document:
     def _parameters(self, node: dict[str, Any]) -> dict[tuple[str, str], Any]:
         followed = [self.follow(parameter) for parameter in node.get("parameters", ())]
         return {(parameter["in"], parameter["name"]): parameter for parameter in followed}
-
-    def _target(self, node: dict[str, Any]) -> Any:
-        reference = node["$ref"]
-        target: Any = self.raw
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            raise at(node, f"{reference!r} is not a reference into this document.")
-        for part in reference[2:].split("/"):
-            part = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(target, list) and part.isdecimal() and int(part) < len(target):
-                target = target[int(part)]
-            elif isinstance(target, dict) and part in target:
-                target = target[part]
-            else:
-                raise at(node, f"{reference} refers to nothing.")
-        return target
 
 
 def component(schema: Any) -> str | None:

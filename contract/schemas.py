@@ -76,8 +76,7 @@ class Schemas:
         """Return *schema* with what it refers to, and its `allOf`, merged into it."""
         if not isinstance(schema, dict):
             return {}
-        parts = [{"$ref": schema["$ref"]}] if "$ref" in schema else []
-        parts = [self.document.follow(part) for part in [*parts, *schema.get("allOf", ())]]
+        parts = [*([self.document.target(schema)] if "$ref" in schema else ()), *schema.get("allOf", ())]
         if not parts:
             return schema
         merged: dict[str, Any] = {}
