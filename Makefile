@@ -3,6 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 ARGS   ?=
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -42,8 +43,8 @@ coverage: $(VENV)/.dev ## All tests, and which branches they leave out
 browser: $(VENV)/.dev ## The pages in Chromium
 	$(PYTHON) -m pytest -m browser $(ARGS)
 
-fuzz: $(VENV)/.dev ## The running service against whatever its contract allows, and forbids
-	$(PYTHON) -m pytest -m fuzz $(ARGS)
+fuzz: $(VENV)/.dev ## The running service against whatever its contract allows, and forbids; MINUTES=60 SEED=7
+	FUZZ_MINUTES=$(MINUTES) $(if $(SEED),FUZZ_SEED=$(SEED)) $(PYTHON) -m pytest -m fuzz $(ARGS)
 
 bench: $(VENV)/.dev ## Measure Accord beside its peers
 	$(PYTHON) -m bench $(ARGS)

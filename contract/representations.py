@@ -118,7 +118,7 @@ class Representations:
             self.field(schema).deserialize(body)
         except ValidationError as error:
             return list(walk(error.messages, ""))
-        return []
+        return [("", "The value is not one that can be kept.")]
 
     def _choices(self, schema: Any) -> list[Any]:
         flat = self.schemas.document.follow(schema)

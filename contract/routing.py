@@ -42,6 +42,8 @@ class Router:
 
     def add(self, template: str) -> Path:
         """Return the path of *template*; raises ContractError if another matches the very same requests."""
+        if "%" in template:
+            raise ContractError(f"{template} is percent-encoded; write the path as it reads.")
         if template not in self.paths:
             path = self.paths[template] = Path(template)
             if path.names:

@@ -30,21 +30,15 @@ class Validator:
         self._validator = validator
 
     def is_valid(self, value: Any) -> bool:
-        try:
-            return self._validator.is_valid(value)
-        except ValueError:  # It is nested too deep for the validator.
-            return False
+        return self._validator.is_valid(value)
 
     def faults(self, value: Any, most: int = 50) -> list[tuple[str, str, str]]:
         """Return pointer, detail and code (the keyword that says so) of at most *most* faults; no value is quoted."""
         found: list[tuple[str, str, str]] = []
-        try:
-            for error in self._validator.iter_errors(value):
-                found += _told(error)
-                if len(found) >= most:
-                    break
-        except ValueError:
-            found.append(("", "The value is nested too deep.", "depth"))
+        for error in self._validator.iter_errors(value):
+            found += _told(error)
+            if len(found) >= most:
+                break
         return found[:most]
 
 

@@ -22,7 +22,7 @@ class Texts(TypeDecorator[list[str]]):
         return dialect.type_descriptor(_JsonTexts() if dialect.name == "sqlite" else ARRAY(Text()))
 
 
-class gathered(FunctionElement[list[str]]):
+class gathered(FunctionElement[list[str]]):  # noqa: N801  # It is used as a function, as `func.count` is.
     """The texts that a correlated `select(column)` gives, in its order, as one list: a page needs no second query."""
 
     type = Texts()
@@ -41,7 +41,8 @@ def _array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(gathered, "sqlite")
 def _json_array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
     column = element.clauses.clauses[0].element.exported_columns[0].name
-    return f"(SELECT json_group_array({column}) FROM {compiler.process(element.clauses, **options)})"
+    texts = compiler.process(element.clauses, **options)
+    return f"(SELECT json_group_array({column}) FROM {texts})"  # noqa: S608  # Both come from SQLAlchemy.
 
 
 class _JsonTexts(String):

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 
-from asyncpg import InterfaceError, InvalidCachedStatementError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, InvalidCachedStatementError, PostgresError
 from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
@@ -53,8 +53,10 @@ def unavailable(error: Exception) -> Unavailable | None:
         return Unavailable("Others are changing the same data; try again.")
     if _state(cause) in _TOO_SLOW or isinstance(cause, TimeoutError) or _code(cause) == sqlite3.SQLITE_INTERRUPT:
         return Unavailable("The database took too long to answer.")
+    # A connection that was told of its end, and does not have it yet, refuses whatever is asked of it.
+    is_ending = isinstance(cause, InternalClientError)
     is_closed = isinstance(cause, InterfaceError) and "closed" in str(cause)
-    if is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
+    if is_ending or is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
         return Unavailable("The database is not available.")
     return None
 

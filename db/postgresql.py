@@ -84,8 +84,8 @@ class PostgresConnection:
     def _wait(self, awaitable: Awaitable[T]) -> T:
         try:
             return await_only(awaitable)
-        except (asyncio.CancelledError, TimeoutError):
-            # What it was doing may still be under way, so nobody else can have it.
+        except (asyncio.CancelledError, TimeoutError, asyncpg.InternalClientError):
+            # What it was doing may still be under way, or it is about to end, so nobody else can have it.
             self._driver.terminate()
             raise
 

@@ -69,7 +69,7 @@ def after_commit(session: Session, function: Callable[..., object], *arguments: 
 
 
 def after_rollback(session: Session, perform: Callable[..., object], *arguments: Any) -> None:
-    """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is repeated."""
+    """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is redone."""
     if not isinstance(session, UnitSession):
         raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
     session.failed.append(partial(perform, *arguments))

@@ -27,6 +27,10 @@ class Amount(TypeDecorator[Decimal]):
     impl = Numeric(12, 2)
     cache_ok = True
 
+    @property
+    def python_type(self) -> type[Decimal]:
+        return Decimal
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(_Cents() if dialect.name == "sqlite" else Numeric(12, 2))
 
@@ -44,6 +48,10 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        return datetime
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(_IsoText() if dialect.name == "sqlite" else DateTime(timezone=True))  # type: ignore[no-untyped-call]
