@@ -165,7 +165,7 @@ class KeyFile(Keys):
                     _write(self._file, KeySet({(key := SigningKey.make()).id: key}))
             self._seen = self._mark()
             super().__init__(KeySet.read(self._file.read_text("utf-8")))
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, KeysError) as error:
             raise KeysError(f"The signing keys in {self._file} cannot be used: {error}") from error
         self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
 

@@ -1,13 +1,17 @@
 """Running services, as an operator may set them, and callers who write their own bytes."""
 
+import asyncio
+import contextlib
 import itertools
 import json
+import sqlite3
 
+import asyncpg
 import httpx
 import pytest
 
 from services.demo import LOGINS
-from tests.databases import fresh_database
+from tests.databases import KINDS, fresh_database
 from tests.server import Server
 from tests.service.wire import Wire, exchange, request
 
@@ -20,6 +24,8 @@ class Shop:
 
     def __init__(self, server: Server) -> None:
         self.server, self.port, self.base = server, server.port, server.base
+        self.database_url = server.environment["ACCORD_DATABASE_URL"]
+        self.kind = self.database_url.partition(":")[0]
         self.token = self.log_in("admin")["access_token"]
         self.authorization = f"Authorization: Bearer {self.token}"
         self.category = httpx.get(f"{self.base}/api/v1/categories").json()["items"][0]["id"]
@@ -61,6 +67,36 @@ class Shop:
         assert made.status_code in {201, 409}, made.text
         return made.status_code == 409
 
+    @contextlib.contextmanager
+    def neighbour(self):
+        """Another process at the same database: what gives it statements to do."""
+        if self.kind == "sqlite":
+            file = self.database_url.removeprefix("sqlite:///")
+            with contextlib.closing(sqlite3.connect(file, timeout=10, isolation_level=None)) as connection:
+                yield lambda script: connection.executescript(script) and None
+            return
+        with asyncio.Runner() as runner:
+            connection = runner.run(asyncpg.connect(self.database_url))
+            try:
+                yield lambda script: runner.run(connection.execute(script))
+            finally:
+                runner.run(connection.close())
+
+    def select(self, statement):
+        """The rows that are in the database."""
+        if self.kind == "sqlite":
+            with contextlib.closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as connection:
+                return [tuple(row) for row in connection.execute(statement)]
+
+        async def select():
+            connection = await asyncpg.connect(self.database_url)
+            try:
+                return [tuple(row) for row in await connection.fetch(statement)]
+            finally:
+                await connection.close()
+
+        return asyncio.run(select())
+
     def is_alive(self):
         return self.exchange("GET", "/health/live").status == 200
 
@@ -76,9 +112,9 @@ def wire(shop):
         yield wire
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def start(tmp_path_factory):
-    """Start a service on a new database of a kind, with some settings; it ends with the tests of the module."""
+    """Start a service on a new database of a kind, with some settings; it ends with the tests."""
     running = []
 
     def start(kind, database_url=None, **settings):
@@ -91,3 +127,19 @@ def start(tmp_path_factory):
     for server in running:
         if server.process.poll() is None:
             server.stop()
+
+
+IMPATIENT = {
+    "ACCORD_BODY_TIMEOUT": "1",
+    "ACCORD_DATABASE_POOL_SIZE": "2",
+    "ACCORD_DATABASE_POOL_TIMEOUT": "0.5",
+    "ACCORD_DATABASE_STATEMENT_TIMEOUT": "1",
+    "ACCORD_PASSWORD_MEMORY_KIB": "32768",
+    "ACCORD_PASSWORD_TIME_COST": "4",
+}
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def impatient(request, start):
+    """A service that waits for nothing long, but hashes passwords slowly; tests may stop it, and do to its database what they like."""
+    return start(request.param, **IMPATIENT)

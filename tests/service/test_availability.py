@@ -1,24 +1,16 @@
 """The database is away, locked, slow or busy: callers are told so soon, and only as long as it is so."""
 
-import asyncio
-import contextlib
-import sqlite3
 import threading
 import time
 from collections import Counter
 
-import asyncpg
 import httpx
 import pytest
 
-from tests.databases import KINDS, PostgresServer
+from tests.databases import PostgresServer
+from tests.service.conftest import IMPATIENT
 from tests.service.wire import exchange, request
 
-IMPATIENT = {
-    "ACCORD_DATABASE_POOL_SIZE": "2",
-    "ACCORD_DATABASE_POOL_TIMEOUT": "0.5",
-    "ACCORD_DATABASE_STATEMENT_TIMEOUT": "1",
-}
 LONGEST = 0.5 + 1 + 2
 """Seconds for a connection, for a statement, and for a busy machine."""
 
@@ -34,29 +26,6 @@ SLOW = {
 }
 QUICK = {"sqlite": "drop trigger slow; drop view endless", "postgresql": "drop function slow cascade"}
 LOCK = {"sqlite": "begin immediate", "postgresql": "begin; lock table products in access exclusive mode"}
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def impatient(request, start):
-    shop = start(request.param, **IMPATIENT)
-    shop.kind, shop.url = request.param, shop.server.environment["ACCORD_DATABASE_URL"]
-    return shop
-
-
-@contextlib.contextmanager
-def neighbour(shop):
-    """Another process at the same database: what gives it statements to do."""
-    if shop.kind == "sqlite":
-        connection = sqlite3.connect(shop.url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
-        with contextlib.closing(connection):
-            yield connection.executescript
-        return
-    with asyncio.Runner() as runner:
-        connection = runner.run(asyncpg.connect(shop.url))
-        try:
-            yield lambda script: runner.run(connection.execute(script))
-        finally:
-            runner.run(connection.close())
 
 
 def at_once(count, ask):
@@ -85,7 +54,7 @@ def assert_unavailable(answer):
 
 
 def test_lock_that_is_not_released_is_a_503_and_later_forgotten(impatient):
-    with neighbour(impatient) as tell:
+    with impatient.neighbour() as tell:
         tell(LOCK[impatient.kind])
         for answer, seconds in at_once(12, lambda: timed(impatient, impatient.create(body=impatient.product()))):
             assert_unavailable(answer)
@@ -96,9 +65,11 @@ def test_lock_that_is_not_released_is_a_503_and_later_forgotten(impatient):
 
 
 def test_reads_do_not_wait_for_writers_that_wait(impatient):
-    with neighbour(impatient) as tell:
+    with impatient.neighbour() as tell:
         tell("begin immediate" if impatient.kind == "sqlite" else "begin; lock table products in exclusive mode")
-        waiting = threading.Thread(target=lambda: at_once(8, lambda: timed(impatient, impatient.create(body=impatient.product()))))
+        waiting = threading.Thread(
+            target=lambda: at_once(8, lambda: timed(impatient, impatient.create(body=impatient.product())))
+        )
         waiting.start()
         time.sleep(0.1)
         answer, seconds = timed(impatient, request("GET", "/api/v1/products"))
@@ -108,7 +79,7 @@ def test_reads_do_not_wait_for_writers_that_wait(impatient):
 
 
 def test_statement_that_takes_too_long_is_cancelled_and_a_503(impatient):
-    with neighbour(impatient) as tell:
+    with impatient.neighbour() as tell:
         tell(SLOW[impatient.kind])
         try:
             answer, seconds = timed(impatient, impatient.create(body=impatient.product(sku="TOO-SLOW")))
@@ -121,7 +92,7 @@ def test_statement_that_takes_too_long_is_cancelled_and_a_503(impatient):
 
 def test_key_of_a_request_that_was_unavailable_is_good_for_the_next_try(impatient):
     data = impatient.create("Idempotency-Key: once-it-is-back", body=impatient.product())
-    with neighbour(impatient) as tell:
+    with impatient.neighbour() as tell:
         tell(LOCK[impatient.kind])
         assert_unavailable(exchange(impatient.port, data))
     made = exchange(impatient.port, data)
@@ -130,7 +101,7 @@ def test_key_of_a_request_that_was_unavailable_is_good_for_the_next_try(impatien
 
 def test_no_connection_in_time_is_a_503(impatient):
     """Two connections, both held by statements that wait for longer than others wait for a connection."""
-    with neighbour(impatient) as tell:
+    with impatient.neighbour() as tell:
         tell(SLOW[impatient.kind])
         try:
             answers = at_once(6, lambda: timed(impatient, impatient.create(body=impatient.product())))
@@ -189,7 +160,8 @@ class TestPostgresAway:
             over.set()
             for thread in threads:
                 thread.join()
-        assert {answer.status for answer, _ in answers} == {200, 201, 503}
+        said = shop.server.log.read_text()
+        assert {answer.status for answer, _ in answers} == {200, 201, 503}, said
         assert max(seconds for _, seconds in answers) < LONGEST
         for answer, _ in answers:
             if answer.status == 503:

@@ -118,11 +118,6 @@ def test_body_of_doubtful_length_is_refused_and_the_connection_closed(shop, wire
     assert (answer.status, answer.closes, wire.rest()) == (400, True, b"")
 
 
-@pytest.fixture(scope="module")
-def impatient(start):
-    return start("sqlite", ACCORD_BODY_TIMEOUT="1")
-
-
 class TestTime:
     """A service whose operator gives a body one second."""
 

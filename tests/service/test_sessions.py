@@ -82,7 +82,9 @@ def test_session_that_ended_is_refused_at_once_and_cannot_be_refreshed(alice):
 
 def test_new_password_ends_the_sessions_of_whoever_knew_the_old_one(alice):
     thief = alice.log_in()
-    wrong = alice.ask("PUT", "/password", thief, json={"current_password": "guess 1234", "new_password": "mine, all mine"})
+    wrong = alice.ask(
+        "PUT", "/password", thief, json={"current_password": "guess 1234", "new_password": "mine, all mine"}
+    )
     assert wrong.status_code == 422
     right = {"current_password": alice.password, "new_password": "another horse battery"}
     assert alice.ask("PUT", "/password", json=right).status_code == 204
@@ -92,7 +94,12 @@ def test_new_password_ends_the_sessions_of_whoever_knew_the_old_one(alice):
 
 
 def test_nobody_becomes_more_than_a_customer(alice):
-    for changes in ({"role": "admin"}, {"is_active": True}, {"id": "01890a5d-ac96-774b-bcce-b302099a8057"}, {"password_hash": "x"}):
+    for changes in (
+        {"role": "admin"},
+        {"is_active": True},
+        {"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
+        {"password_hash": "x"},
+    ):
         assert alice.ask("PATCH", "/me", json=changes).status_code == 422
     assert alice.ask("GET", "/me").json()["role"] == "customer"
 

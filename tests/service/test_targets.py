@@ -66,7 +66,9 @@ class TestTargets:
         assert shop.exchange("GET", f"{host}/api/v1/products?per_page=1").json["per_page"] == 1
         assert shop.exchange("GET", f"{host}/nowhere").status == 404
 
-    @pytest.mark.parametrize("target", ["elsewhere.example:443", "health/live", "", "/health/live\x7f", b"/health/\xc3"])
+    @pytest.mark.parametrize(
+        "target", ["elsewhere.example:443", "health/live", "", "/health/live\x7f", b"/health/\xc3"]
+    )
     def test_target_that_is_none_is_refused(self, shop, target):
         assert shop.exchange("GET", target).status == 400
 
@@ -146,9 +148,14 @@ class TestHeaders:
         answer = wire.answer()
         assert (answer.status, answer.closes, wire.rest()) == (400, True, b"")
 
-    @pytest.mark.parametrize("lines", [["X: " + "x" * 100_000], ["X: 1"] * 5_000], ids=["long", "many"])
-    def test_huge_headers_are_taken_or_refused(self, shop, lines):
-        assert shop.exchange("GET", "/health/live", *lines).status in {200, 400, 431}
+    @pytest.mark.parametrize("lines", [["X: " + "x" * 50_000], ["X: 1"] * 5_000], ids=["long", "many"])
+    def test_many_and_long_headers_are_taken(self, shop, lines):
+        assert shop.exchange("GET", "/health/live", *lines).status == 200
+
+    @pytest.mark.parametrize("lines", [["X: " + "x" * 100_000], ["X: 1"] * 50_000], ids=["long", "many"])
+    def test_endless_headers_are_refused(self, shop, lines):
+        answer = shop.exchange("GET", "/health/live", *lines)
+        assert (answer.status, answer.closes) == (400, True)
         assert shop.is_alive()
 
     @pytest.mark.parametrize("sent", ["a%0d%0aInjected: 1", "\xe9" * 9, "<script>", "x" * 65, ""])
@@ -205,7 +212,7 @@ class TestHeaders:
         "credentials",
         ["", "Bearer", "Bearer ", "Bearer x", "Bearer\t{token}", "Bearer {token}x", "Bearer {token}=", "Bearer {token} x",
          "Bearer {token}, x", 'Bearer "{token}"', "Bearer  x{token}", "Basic YTpi", "Token {token}", "{token}", "Bearer \xe9",
-         "Bearer " + "a." * 50_000, "Bearer ..", "Bearer {head}..{signature}", "Bearer {head}.{payload}."],
+         "Bearer " + "a." * 20_000, "Bearer ..", "Bearer {head}..{signature}", "Bearer {head}.{payload}."],
         ids=lambda credentials: credentials[:30],
     )  # fmt: skip
     def test_odd_credentials_let_nobody_in(self, shop, credentials):

@@ -1,5 +1,6 @@
 """Several server processes are one service."""
 
+import contextlib
 import threading
 import time
 
@@ -18,8 +19,8 @@ SOON = 1.0
 class Worker:
     """One process of the service: a connection stays with the process that took it."""
 
-    def __init__(self, shop):
-        self._wire = shop.wire()
+    def __init__(self, wire):
+        self._wire = wire
 
     def ask(self, method, target, *lines, body=None):
         self._wire.send(request(method, target, *lines, body=body))
@@ -35,7 +36,8 @@ def busy(request, start):
 @pytest.fixture
 def connections(busy):
     """So many connections that each process has some."""
-    return [Worker(busy) for _ in range(12)]
+    with contextlib.ExitStack() as open_ones:
+        yield [Worker(open_ones.enter_context(busy.wire())) for _ in range(12)]
 
 
 def bearer(pair):
@@ -75,7 +77,13 @@ def test_twins_in_different_processes_have_one_effect(busy, connections):
         body, key = busy.product(), f"Idempotency-Key: twins-{number:04}"
         answers = []
         twins = [
-            threading.Thread(target=lambda w=worker: answers.append(w.ask("POST", "/api/v1/products", busy.authorization, "Content-Type: application/json", key, body=body)))
+            threading.Thread(
+                target=lambda w=worker: answers.append(
+                    w.ask(
+                        "POST", "/api/v1/products", busy.authorization, "Content-Type: application/json", key, body=body
+                    )
+                )
+            )
             for worker in connections
         ]
         for twin in twins:
@@ -121,7 +129,11 @@ def test_refresh_token_used_twice_at_once_ends_the_session(busy, connections):
     body = f'{{"refresh_token":"{pair["refresh_token"]}"}}'.encode()
     answers = []
     racers = [
-        threading.Thread(target=lambda w=worker: answers.append(w.ask("POST", "/api/v1/auth/refresh", "Content-Type: application/json", body=body)))
+        threading.Thread(
+            target=lambda w=worker: answers.append(
+                w.ask("POST", "/api/v1/auth/refresh", "Content-Type: application/json", body=body)
+            )
+        )
         for worker in connections
     ]
     for racer in racers:

@@ -122,7 +122,9 @@ class Wire:
         self._seen += more
 
 
-def request(method: str, target: str | bytes, *lines: str | bytes, body: bytes | None = None, host: bool = True) -> bytes:
+def request(
+    method: str, target: str | bytes, *lines: str | bytes, body: bytes | None = None, host: bool = True
+) -> bytes:
     """The bytes of a request; *lines* are header lines, and a body brings its Content-Length."""
     made = [method.encode("latin-1") + b" " + _bytes(target) + b" HTTP/1.1"]
     made += [b"Host: 127.0.0.1"] if host else []

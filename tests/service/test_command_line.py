@@ -1,0 +1,180 @@
+"""The command line as an operator meets it: what is wrong is said in a line, without a traceback."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.databases import fresh_database
+from tests.server import ROOT
+
+COMMANDS = ("serve", "migrate", "seed", "check", "openapi", "operations", "keys rotate")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a command with these settings and no others."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")}
+    ours = {"ACCORD_DATABASE_URL": f"sqlite:///{tmp_path}/shop.db", "ACCORD_DATA_DIR": str(tmp_path / "data")}
+
+    def run(command, tree=ROOT, **settings):
+        return subprocess.run(
+            [sys.executable, "main.py", *command.split()],
+            cwd=tree, env=plain | ours | settings, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def assert_refused(done, *words, lines=1):
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) <= lines, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+class TestSettings:
+    @pytest.mark.parametrize("command", ["serve", "migrate", "check"])
+    def test_database_of_another_kind_is_refused_by_its_variable(self, run, command):
+        assert_refused(run(command, ACCORD_DATABASE_URL="mysql://shop"), "ACCORD_DATABASE_URL")
+
+    @pytest.mark.parametrize("command", ["serve", "migrate", "seed"])
+    def test_url_that_cannot_be_read_is_refused_by_its_variable(self, run, command):
+        done = run(command, ACCORD_DATABASE_URL="postgresql://shop:hush@127.0.0.1:port/shop")
+        assert_refused(done, "ACCORD_DATABASE_URL")
+        assert "hush" not in done.stderr
+
+    def test_each_wrong_setting_has_its_line(self, run):
+        done = run("check", ACCORD_PORT="99999", ACCORD_WORKERS="many", ACCORD_BODY_LIMIT="-1")
+        assert_refused(done, "ACCORD_PORT", "ACCORD_WORKERS", "ACCORD_BODY_LIMIT", lines=3)
+
+    @pytest.mark.parametrize("command", ["serve", "seed"])
+    def test_production_takes_no_defaults_of_development(self, run, command):
+        done = run(command, ACCORD_ENVIRONMENT="production")
+        assert_refused(done, "ACCORD_SIGNING_KEYS", "ACCORD_ISSUER", lines=2)
+
+    def test_production_takes_no_demo_data(self, run, tmp_path):
+        run("check")
+        keys = (tmp_path / "data" / "signing_keys.json").read_text()
+        settings = {"ACCORD_ISSUER": "https://shop.example", "ACCORD_SIGNING_KEYS": keys}
+        assert_refused(run("seed", ACCORD_ENVIRONMENT="production", **settings), "production")
+
+
+class TestKeys:
+    def test_keys_are_for_their_owner_only(self, run, tmp_path):
+        run("check")
+        assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "data" / "signing_keys.json").stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("command", ["serve", "keys rotate"])
+    def test_folder_that_cannot_be_used_is_named(self, run, command):
+        assert_refused(run(command, ACCORD_DATA_DIR="/dev/null/data"), "/dev/null/data")
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+    def test_folder_without_permission_is_named(self, run, tmp_path):
+        (tmp_path / "locked").mkdir(mode=0)
+        assert_refused(run("serve", ACCORD_DATA_DIR=str(tmp_path / "locked")), "locked")
+
+    def test_file_that_holds_no_keys_is_named(self, run, tmp_path):
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "signing_keys.json").write_text("{}")
+        assert_refused(run("serve"), "signing_keys.json", "JSON Web Key Set")
+
+    def test_keys_of_the_settings_are_not_rotated_here_nor_shown(self, run, tmp_path):
+        run("check")
+        keys = (tmp_path / "data" / "signing_keys.json").read_text()
+        done = run("keys rotate", ACCORD_SIGNING_KEYS=keys)
+        assert_refused(done, "settings")
+        assert json.loads(keys)["keys"][0]["d"] not in done.stderr
+
+
+class TestDatabase:
+    @pytest.mark.parametrize("command", ["migrate", "seed", "check"])
+    @pytest.mark.parametrize(
+        "url",
+        ["postgresql://shop@127.0.0.1:1/shop", "postgresql://shop@nowhere.invalid/shop", "sqlite:////nowhere/shop.db"],
+    )
+    def test_database_that_cannot_be_reached_is_said_to_be_away(self, run, command, url):
+        assert_refused(run(command, ACCORD_DATABASE_URL=url), "database")
+
+    def test_database_that_is_not_migrated_is_said_to_be_so(self, run):
+        for command in ("seed", "check"):
+            assert_refused(run(command), "migrate")
+
+    @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+    def test_migrations_go_up_and_down(self, run, kind, tmp_path):
+        url = fresh_database(kind, tmp_path)
+        for command, status in (
+            ("migrate", 0), ("check", 0), ("migrate", 0), ("migrate --to base", 0), ("check", 1), ("migrate", 0), ("seed", 0),
+            ("seed", 0),
+        ):  # fmt: skip
+            done = run(command, ACCORD_DATABASE_URL=url)
+            assert done.returncode == status, (command, done.stderr)
+            assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("revision", ["nonsense", "-1"])
+    def test_revision_that_there_is_not_is_refused(self, run, revision):
+        assert_refused(run(f"migrate --to {revision}"), revision)
+
+
+class TestContract:
+    def test_contract_is_written_to_a_file_and_to_the_output_alike(self, run, tmp_path):
+        assert run(f"openapi {tmp_path / 'made.json'}").returncode == 0
+        made = json.loads((tmp_path / "made.json").read_text())
+        assert json.loads(run("openapi").stdout) == made
+        assert yaml.safe_load(run("openapi --yaml").stdout)["paths"].keys() == made["paths"].keys()
+
+    def test_file_that_cannot_be_written_is_refused(self, run):
+        assert_refused(run("openapi /nowhere/made.json"), "/nowhere/made.json")
+
+    def test_operations_are_listed_each_in_its_line(self, run):
+        listed = run("operations").stdout.splitlines()
+        committed = (ROOT / "tests" / "contract" / "operations.txt").read_text().splitlines()
+        assert [line.split() for line in listed] == [line.split() for line in committed]
+
+    @pytest.mark.parametrize(
+        ("file", "before", "after", "words"),
+        [
+            ("openapi/paths/tags.yaml", "operationId: list_tags", "operationId: list_tgas",
+             ["openapi/paths/tags.yaml:", "list_tgas", "handlers.tags", "Write it, or drop the operation"]),
+            ("openapi/paths/tags.yaml", "summary:", "summary: [", ["openapi/paths/tags.yaml", "YAML"]),
+            ("openapi/paths/tags.yaml", "schemas/TagPage.yaml", "schemas/TagPgae.yaml",
+             ["openapi/paths/tags.yaml:", "TagPgae.yaml"]),
+            ("openapi/paths/health_live.yaml", "security: []", "x-secrity: []",
+             ["openapi/paths/health_live.yaml:", "x-secrity", "slip"]),
+        ],
+        ids=["handler", "syntax", "reference", "word"],
+    )  # fmt: skip
+    def test_broken_contract_is_refused_with_file_line_and_remedy(self, run, tmp_path, file, before, after, words):
+        tree = tmp_path / "tree"
+        left_out = shutil.ignore_patterns(".*", "tests", "bench", "docs", "data", "*.db*", "__pycache__")
+        shutil.copytree(ROOT, tree, ignore=left_out)
+        text = (tree / file).read_text()
+        assert before in text
+        (tree / file).write_text(text.replace(before, after, 1))
+        assert_refused(run("serve", tree), *words, lines=4)
+
+
+class TestServe:
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_port_that_is_taken_is_said_to_be_so(self, run, workers):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            done = run(f"serve --port {taken.getsockname()[1]} --workers {workers}")
+        assert_refused(done, "in use")
+
+
+def test_each_command_says_what_it_does(run):
+    for command in ("", *COMMANDS):
+        done = run(f"{command} --help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"Usage: main.py {command}".strip() in done.stdout
+
+
+def test_command_that_there_is_not_is_refused(run):
+    assert_refused(run("serv"), "serv", lines=4)

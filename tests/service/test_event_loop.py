@@ -1,0 +1,36 @@
+"""Whatever some callers have the service do, the others are served meanwhile."""
+
+import threading
+import time
+from statistics import median
+
+import pytest
+
+from tests.service.conftest import JSON
+from tests.service.wire import exchange, request
+
+LOGIN = request("POST", "/api/v1/auth/login", JSON, body=b'{"username":"customer","password":"customer-demo-password"}')
+
+
+def timed(shop, data):
+    started = time.monotonic()
+    answer = exchange(shop.port, data)
+    assert answer.status < 300, answer
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/api/v1/products?per_page=5"])
+def test_others_are_served_while_passwords_are_hashed_and_a_writer_is_busy(impatient, path):
+    logins, writes, others = [], [], []
+    work = [threading.Thread(target=lambda: logins.append(timed(impatient, LOGIN))) for _ in range(8)]
+    busy = impatient.create(body=impatient.product(tags=[f"Tag {number}" for number in range(20)]))
+    work.append(threading.Thread(target=lambda: writes.append(timed(impatient, busy))))
+    for thread in work:
+        thread.start()
+    while any(thread.is_alive() for thread in work):
+        others.append(timed(impatient, request("GET", path)))
+        time.sleep(0.01)
+    assert (len(logins), len(writes)) == (8, 1)
+    assert len(others) > 3, "The log-ins were too quick to tell."
+    assert median(others) < median(logins) / 4
+    assert max(others) < 1
