@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 import uvicorn
+from alembic.util import CommandError
 from connexion import FlaskApp
 from connexion.exceptions import ResolverError
 from connexion.middleware.exceptions import ExceptionMiddleware
@@ -234,6 +235,7 @@ def seed() -> None:
     settings = configuration.load()
     if settings.environment == "production":
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
+    _require_migrations(settings)
     added = _in_database(settings, "write", lambda session: list(demo.fill(session, _passwords(settings))))
     click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
     for username, password in demo.LOGINS.values():
@@ -246,10 +248,8 @@ def check() -> None:
     settings = configuration.load()
     contract = _contract(settings, open_seam(settings.database_url))
     click.echo(f"The contract keeps together: {len(contract.operations)} operations, each with its handler.")
-    applied, head = migrations.current(settings.database_url), migrations.head()
-    if applied != head:
-        raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
-    click.echo(f"The database has migration {head}.")
+    _require_migrations(settings)
+    click.echo(f"The database has migration {migrations.head()}.")
 
 
 @cli.command()
@@ -281,6 +281,12 @@ def rotate() -> None:
     settings = configuration.load()
     held = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
     click.echo(f"Access tokens are signed with key {held.rotate(settings.access_token_lifetime).newest.id} now.")
+
+
+def _require_migrations(settings: Settings) -> None:
+    applied, head = migrations.current(settings.database_url), migrations.head()
+    if applied != head:
+        raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
 
 
 def _row(operation: Operation) -> list[str]:
@@ -315,7 +321,7 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         cli(standalone_mode=True)
-    except (SettingsError, ContractError, KeysError, Unavailable, DBAPIError, OSError) as error:
+    except (SettingsError, ContractError, KeysError, Unavailable, CommandError, DBAPIError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _names_a_database(cls, url: str) -> str:
-        if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///":
+        if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///" or not _has_port_that_reads(url):
             raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
         return url
 
@@ -107,6 +108,13 @@ class Settings(BaseSettings):
         if field.data.get("environment") == "production" and not is_safe(value):
             raise ValueError(f"in production it should be {demand}")
         return value
+
+
+def _has_port_that_reads(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def load() -> Settings:

@@ -11,9 +11,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, NullPool, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
+from db.errors import Unavailable, unavailable
 from db.postgresql import asyncpg_url
 from db.sqlite import sqlite_engine
 
@@ -56,12 +58,20 @@ def connected(url: str, perform: Callable[[Connection], T], *, alone: bool = Fal
     """
     What `perform` returns for a connection in a transaction; raising rolls back.
 
-    Alone it waits until no other server is in here for the same database.
+    Alone it waits until no other server is in here for the same database. Raises Unavailable.
     """
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return _on_sqlite(parsed, perform, alone)
-    return asyncio.run(_on_postgresql(parsed, perform, alone))
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            return _on_sqlite(parsed, perform, alone)
+        return asyncio.run(_on_postgresql(parsed, perform, alone))
+    except OSError as error:
+        raise Unavailable("The database is not available.") from error
+    except DBAPIError as error:
+        reason = unavailable(error)
+        if reason is None:
+            raise
+        raise reason from error
 
 
 def _on_sqlite(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:

@@ -134,12 +134,10 @@ IMPATIENT = {
     "ACCORD_DATABASE_POOL_SIZE": "2",
     "ACCORD_DATABASE_POOL_TIMEOUT": "0.5",
     "ACCORD_DATABASE_STATEMENT_TIMEOUT": "1",
-    "ACCORD_PASSWORD_MEMORY_KIB": "32768",
-    "ACCORD_PASSWORD_TIME_COST": "4",
 }
 
 
 @pytest.fixture(scope="session", params=KINDS)
 def impatient(request, start):
-    """A service that waits for nothing long, but hashes passwords slowly; tests may stop it, and do to its database what they like."""
+    """A service that waits for nothing long; tests may stop it, and do to its database what they like."""
     return start(request.param, **IMPATIENT)

@@ -10,6 +10,7 @@ import sys
 import pytest
 import yaml
 
+import main
 from tests.databases import fresh_database
 from tests.server import ROOT
 
@@ -17,18 +18,38 @@ COMMANDS = ("serve", "migrate", "seed", "check", "openapi", "operations", "keys 
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run a command with these settings and no others."""
+def settings(tmp_path):
+    """What the environment says of the service, and nothing else."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")}
-    ours = {"ACCORD_DATABASE_URL": f"sqlite:///{tmp_path}/shop.db", "ACCORD_DATA_DIR": str(tmp_path / "data")}
+    return plain | {"ACCORD_DATABASE_URL": f"sqlite:///{tmp_path}/shop.db", "ACCORD_DATA_DIR": str(tmp_path / "data")}
 
-    def run(command, tree=ROOT, **settings):
-        return subprocess.run(
-            [sys.executable, "main.py", *command.split()],
-            cwd=tree, env=plain | ours | settings, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+
+@pytest.fixture
+def run(settings, monkeypatch, capfd):
+    """Run a command to its end, in this process: starting one takes longer than most commands."""
+
+    def run(command, **changes):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "environ", settings | changes)
+            patch.setattr(sys, "argv", ["main.py", *command.split()])
+            with pytest.raises(SystemExit) as ended:
+                main.main()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def start(settings):
+    """Start the program in a process of its own, from a tree of files, and wait for its end."""
+
+    def start(command, tree=ROOT):
+        return subprocess.run(
+            [sys.executable, "main.py", *command.split()],
+            cwd=tree, env=settings, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return start
 
 
 def assert_refused(done, *words, lines=1):
@@ -111,7 +132,8 @@ class TestDatabase:
     def test_migrations_go_up_and_down(self, run, kind, tmp_path):
         url = fresh_database(kind, tmp_path)
         for command, status in (
-            ("migrate", 0), ("check", 0), ("migrate", 0), ("migrate --to base", 0), ("check", 1), ("migrate", 0), ("seed", 0),
+            ("migrate", 0), ("check", 0), ("migrate", 0), ("migrate --to base", 0), ("check", 1), ("migrate", 0),
+            ("seed", 0),
             ("seed", 0),
         ):  # fmt: skip
             done = run(command, ACCORD_DATABASE_URL=url)
@@ -151,21 +173,21 @@ class TestContract:
         ],
         ids=["handler", "syntax", "reference", "word"],
     )  # fmt: skip
-    def test_broken_contract_is_refused_with_file_line_and_remedy(self, run, tmp_path, file, before, after, words):
+    def test_broken_contract_is_refused_with_file_line_and_remedy(self, start, tmp_path, file, before, after, words):
         tree = tmp_path / "tree"
         left_out = shutil.ignore_patterns(".*", "tests", "bench", "docs", "data", "*.db*", "__pycache__")
         shutil.copytree(ROOT, tree, ignore=left_out)
         text = (tree / file).read_text()
         assert before in text
         (tree / file).write_text(text.replace(before, after, 1))
-        assert_refused(run("serve", tree), *words, lines=4)
+        assert_refused(start("serve", tree), *words, lines=4)
 
 
 class TestServe:
     @pytest.mark.parametrize("workers", ["1", "2"])
-    def test_port_that_is_taken_is_said_to_be_so(self, run, workers):
+    def test_port_that_is_taken_is_said_to_be_so(self, start, workers):
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            done = run(f"serve --port {taken.getsockname()[1]} --workers {workers}")
+            done = start(f"serve --port {taken.getsockname()[1]} --workers {workers}")
         assert_refused(done, "in use")
 
 
@@ -173,7 +195,7 @@ def test_each_command_says_what_it_does(run):
     for command in ("", *COMMANDS):
         done = run(f"{command} --help")
         assert (done.returncode, done.stderr) == (0, "")
-        assert f"Usage: main.py {command}".strip() in done.stdout
+        assert f"{command} [OPTIONS]".strip() in done.stdout
 
 
 def test_command_that_there_is_not_is_refused(run):

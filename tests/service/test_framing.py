@@ -1,5 +1,9 @@
-"""Where a request ends: bodies in chunks, bodies too large or too slow, and requests that two servers would cut apart
-differently (RFC 9112, section 11.2)."""
+"""
+Where a request ends.
+
+Bodies in chunks, bodies too large or too slow, and requests that two servers would cut apart differently (RFC 9112,
+section 11.2).
+"""
 
 import time
 

@@ -75,11 +75,14 @@ class TestTargets:
     @pytest.mark.parametrize(
         "query",
         [
-            "%", "%zz", "%ff", "page=%00", "page=+1", "page=%20", "page=%EF%BC%91", "page=1&page=1", "page=", "page", "=1",
+            "%", "%zz", "%ff", "page=%00", "page=+1", "page=%20", "page=%EF%BC%91", "page=1&page=1", "page=", "page",
+            "=1",
             "page=1;per_page=2", "page=1%26per_page=2", "page[]=1", "page=0x1", "page=1e1", "page=1_0", "page=-1",
             "page=1.0", "page=99999999999999999999", "page=" + "9" * 5_000, "q=%00", "q=%ED%A0%80", "q=" + "x" * 65_000,
-            "tag=", "tag=" + "&tag=".join("abcdefghijk"), "sort=-price,name", "sort=;drop%20table", "sort=-", "min_price=NaN",
-            "min_price=1e5", "min_price=-1", "min_price=0.001", "min_price=2&max_price=1", "in_stock=TRUE", "in_stock=1",
+            "tag=", "tag=" + "&tag=".join("abcdefghijk"), "sort=-price,name", "sort=;drop%20table", "sort=-",
+            "min_price=NaN",
+            "min_price=1e5", "min_price=-1", "min_price=0.001", "min_price=2&max_price=1", "in_stock=TRUE",
+            "in_stock=1",
             "cursor=x", "cursor=" + "A" * 5_000, "cursor=%00", "cursor=**", "fields=", "fields=id,", "fields=id,id",
             "PAGE=1", "page%3D1", "+page=1", "&".join(["a=1"] * 15_000), "category=" + ID.replace("-", ""),
         ],
@@ -122,7 +125,8 @@ class TestMethods:
 
     @pytest.mark.parametrize(
         "path",
-        ["/", "/health/live", "/api/v1/products?per_page=2", "/api/v1/products/x", "/api/v1/auth/me", "/nowhere", "/docs",
+        ["/", "/health/live", "/api/v1/products?per_page=2", "/api/v1/products/x", "/api/v1/auth/me", "/nowhere",
+        "/docs",
          "/api/v1/openapi.json", "/api/v1/openapi.yaml", "/problems"],
     )  # fmt: skip
     def test_head_says_what_get_says_without_the_body(self, shop, wire, path):
@@ -210,8 +214,10 @@ class TestHeaders:
 
     @pytest.mark.parametrize(
         "credentials",
-        ["", "Bearer", "Bearer ", "Bearer x", "Bearer\t{token}", "Bearer {token}x", "Bearer {token}=", "Bearer {token} x",
-         "Bearer {token}, x", 'Bearer "{token}"', "Bearer  x{token}", "Basic YTpi", "Token {token}", "{token}", "Bearer \xe9",
+        ["", "Bearer", "Bearer ", "Bearer x", "Bearer\t{token}", "Bearer {token}x", "Bearer {token}=",
+        "Bearer {token} x",
+         "Bearer {token}, x", 'Bearer "{token}"', "Bearer  x{token}", "Basic YTpi", "Token {token}", "{token}",
+         "Bearer \xe9",
          "Bearer " + "a." * 20_000, "Bearer ..", "Bearer {head}..{signature}", "Bearer {head}.{payload}."],
         ids=lambda credentials: credentials[:30],
     )  # fmt: skip

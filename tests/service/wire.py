@@ -1,9 +1,10 @@
 """HTTP as bytes on a socket: what is sent is what the test wrote, and nothing is mended on the way."""
 
+import contextlib
 import json
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 HOST = b"Host: 127.0.0.1\r\n"
 
@@ -35,7 +36,7 @@ class Wire:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._seen = b""
 
-    def __enter__(self) -> "Wire":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -46,10 +47,8 @@ class Wire:
 
     def tell(self, data: bytes) -> None:
         """Send as much as the server takes; it may have answered, and hung up, in the middle."""
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def hang_up(self) -> None:
         """Go away without a word, as a process that is killed does."""
@@ -87,11 +86,9 @@ class Wire:
 
     def rest(self) -> bytes:
         """All that comes until the server closes the connection; TimeoutError if it does not."""
-        try:
+        with contextlib.suppress(ConnectionResetError):
             while more := self._socket.recv(65_536):
                 self._seen += more
-        except ConnectionResetError:
-            pass
         rest, self._seen = self._seen, b""
         return rest
 
