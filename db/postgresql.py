@@ -1,6 +1,7 @@
 """PostgreSQL: asyncpg connections, used from greenlets on the event loop."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -16,7 +17,8 @@ from db.sessions import Mode
 
 T = TypeVar("T")
 
-_AWAY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError)
+log = logging.getLogger(__name__)
+
 _GRACE = 2.0
 _BEGIN = {"write": "BEGIN", "guarded": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 
@@ -188,7 +190,8 @@ def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) 
                 command_timeout=statement_timeout + _GRACE,
                 server_settings=settings,
             )
-        except (OSError, *_AWAY) as error:
+        except (OSError, asyncpg.PostgresError) as error:
+            log.warning("PostgreSQL takes no connection: %s", error)
             raise Unavailable("The database is not available.") from error
 
     return connect

@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from tests.databases import PostgresServer
+from tests.databases import PostgresServer, postgresql_server
 from tests.service.conftest import IMPATIENT
 from tests.service.wire import exchange, request
 
@@ -112,6 +112,23 @@ def test_no_connection_in_time_is_a_503(impatient):
         assert seconds < LONGEST
     said = Counter(answer.json["detail"] for answer, _ in answers)
     assert said["All connections to the database are in use."] >= 2, said
+    assert exchange(impatient.port, impatient.create(body=impatient.product())).status == 201
+
+
+def test_database_that_its_administrator_closes_is_a_503_until_it_is_opened(impatient):
+    if impatient.kind == "sqlite":
+        pytest.skip("A file has no administrator.")
+    name = impatient.database_url.partition("?")[0].rpartition("/")[2]
+    tell = postgresql_server().execute
+    tell(f"alter database {name} allow_connections false")
+    try:
+        tell(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        for path in ("/health/ready", "/api/v1/products", "/api/v1/products?q=tea"):
+            assert_unavailable(impatient.exchange("GET", path))
+        assert_unavailable(exchange(impatient.port, impatient.create(body=impatient.product())))
+    finally:
+        tell(f"alter database {name} allow_connections true")
+    assert impatient.exchange("GET", "/health/ready").status == 200
     assert exchange(impatient.port, impatient.create(body=impatient.product())).status == 201
 
 
