@@ -39,7 +39,12 @@ class Settings(BaseSettings):
         repr=False,
         description="Where the data lives: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
     )
-    database_pool_size: int = Field(default=10, ge=1, le=1_000, description="Connections each server process may hold.")
+    database_pool_size: int = Field(
+        default=10,
+        ge=1,
+        le=1_000,
+        description="Connections a server process may hold to read, and as many again to write.",
+    )
     database_pool_timeout: float = Field(
         default=5.0, gt=0, le=60, description="Seconds a request waits for a connection before it is answered 503."
     )
