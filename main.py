@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,7 +31,7 @@ from contract.document import Document
 from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
-from contract.problems import MEDIA_TYPE, Errors, Problem, body_fault, parameter_fault, request_id
+from contract.problems import MEDIA_TYPE, Errors, Fault, Problem, body_fault, parameter_fault, request_id
 from contract.request import Limits
 from db import migrations
 from db.errors import InFlight, Unavailable
@@ -61,7 +61,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
 ERRORS = Errors({
     business.Malformed: lambda error: _told(400, error),
     business.Unauthenticated: lambda error: Problem(401, str(error), headers=CHALLENGE),
-    business.NotFound: 404,
+    business.NotFound: lambda error: _told(404, error),
     business.Conflict: lambda error: _told(409, error),
     business.Invalid: lambda error: _told(422, error),
     InFlight: 409,
@@ -157,12 +157,15 @@ def _passwords(settings: Settings) -> Passwords:
 
 
 def _told(status: int, error: business.ServiceError) -> Problem:
-    fault = None
+    return Problem(status, str(error), [fault for each in error.each or [error] for fault in _fault(each)])
+
+
+def _fault(error: business.ServiceError) -> Iterator[Fault]:
+    code = type(error).__name__.lower()
     if error.pointer is not None:
-        fault = body_fault(error.pointer, str(error), type(error).__name__.lower())
+        yield body_fault(error.pointer, str(error), code)
     elif error.parameter is not None:
-        fault = parameter_fault("query", error.parameter, str(error), type(error).__name__.lower())
-    return Problem(status, str(error), [fault] if fault else None)
+        yield parameter_fault("query", error.parameter, str(error), code)
 
 
 def _nowhere(name: str) -> Any:

@@ -18,6 +18,8 @@ class Path:
         self.names = _VARIABLE.findall(template)
         self.operations: dict[str, Any] = {}
         self.allow = ""
+        self.parent: Path | None = None
+        """The path that this one hangs on, where the contract has it: `/tasks/{task_id}` of `/tasks/{task_id}/status`."""
 
     def add(self, method: str, operation: Any) -> None:
         """Add an operation; `HEAD` follows from `GET` unless the contract has one of its own."""
@@ -46,6 +48,11 @@ class Router:
             raise ContractError(f"{template} is percent-encoded; write the path as it reads.")
         if template not in self.paths:
             path = self.paths[template] = Path(template)
+            for other in self.paths.values():
+                if template.rpartition("/")[0] == other.template:
+                    path.parent = other
+                elif other.template.rpartition("/")[0] == template:
+                    other.parent = path
             if path.names:
                 self._tree.add(template.split("/")[1:], path)
             else:

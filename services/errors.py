@@ -1,5 +1,7 @@
 """What can go wrong in the business, said without HTTP."""
 
+from collections.abc import Sequence
+
 
 class ServiceError(Exception):
     """
@@ -7,13 +9,21 @@ class ServiceError(Exception):
 
     The message is written for the caller of the API. `pointer` names the member of the
     body that is at fault, as a JSON pointer (RFC 6901), and `parameter` the parameter,
-    where there is one to name.
+    where there is one to name. `each` has the faults, where there are several.
     """
 
-    def __init__(self, message: str, *, pointer: str | None = None, parameter: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        pointer: str | None = None,
+        parameter: str | None = None,
+        each: Sequence["ServiceError"] = (),
+    ) -> None:
         super().__init__(message)
         self.pointer = pointer
         self.parameter = parameter
+        self.each = each
 
 
 class Malformed(ServiceError):

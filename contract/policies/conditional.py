@@ -22,6 +22,7 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
 
     A tag is of the bytes of the representation. `If-Match` compares with what GET on the
     same path answers in the same unit of work, which is why that runs guarded: see `Seam`.
+    A path without a GET, such as `/tasks/{task_id}/status`, is a part of the one it hangs on.
     """
     tagged = "etag" in operation.success.headers
     revalidates = operation.has_header("if-none-match")
@@ -66,6 +67,8 @@ def names_tag(header: bytes, tag: bytes, weak: bool) -> bool:
 
 def _current(operation: "Operation") -> Perform:
     get: Operation | None = operation.path.operations.get("GET")
+    if get is None and operation.path.parent:
+        get = operation.path.parent.operations.get("GET")
     if get is None or "etag" not in get.success.headers:
         raise at(
             operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."

@@ -49,6 +49,13 @@ paths:
       operationId: delete_note
       parameters: [{name: If-Match, in: header, schema: {type: string}}]
       responses: {'204': {description: Gone.}}
+  /notes/{note_id}/text:
+    parameters: [{name: note_id, in: path, required: true, schema: {type: integer}}]
+    put:
+      operationId: set_text
+      parameters: [{name: If-Match, in: header, required: true, schema: {type: string}}]
+      requestBody: {required: true, content: {application/json: {schema: {type: string}}}}
+      responses: {'200': *note}
 components:
   schemas:
     NoteFields:
@@ -115,13 +122,17 @@ def replace_note(session, note_id, body):
     return get_note(session, note_id)
 
 
+def set_text(session, note_id, body):
+    return replace_note(session, note_id, {"text": body})
+
+
 def delete_note(session, note_id):
     del session["notes"][note_id]
 
 
 @pytest.fixture
 def engine():
-    functions = [create_note, list_notes, get_note, replace_note, delete_note]
+    functions = [create_note, list_notes, get_note, replace_note, set_text, delete_note]
     engine = start(NOTES, {function.__name__: function for function in functions}, store=Keys())
     engine.seam.kept["notes"] = {1: "one", 2: "two"}
     return engine
@@ -137,6 +148,14 @@ def test_get_has_a_tag_that_changes_with_the_thing(engine):
     assert first != other
     put(engine, first)
     assert engine.get("/notes/1").header("etag") != first
+
+
+def test_part_of_a_thing_is_changed_by_the_tag_of_the_whole(engine):
+    tag = engine.get("/notes/1").header("etag")
+    changed = engine.send("PUT", "/notes/1/text", b'"new"', {"If-Match": tag})
+    assert (changed.status, changed.header("etag")) == (200, engine.get("/notes/1").header("etag"))
+    assert engine.send("PUT", "/notes/1/text", b'"newer"', {"If-Match": tag}).status == 412
+    assert engine.send("PUT", "/notes/1/text", b'"newer"').status == 428
 
 
 @pytest.mark.parametrize("header", ["{}", "W/{}", '"other", {}', '{}, "other"', '"a,b",W/{}', "*", " * "])
@@ -224,7 +243,7 @@ def test_failure_keeps_no_key(engine):
 
 
 def test_engine_without_a_store_refuses_to_start_with_a_key_in_the_contract():
-    functions = [create_note, list_notes, get_note, replace_note, delete_note]
+    functions = [create_note, list_notes, get_note, replace_note, set_text, delete_note]
     with pytest.raises(Exception, match="Idempotency-Key"):
         start(NOTES, {function.__name__: function for function in functions})
 
