@@ -9,11 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
-from bench.databases import Database, Postgres, postgres, sqlite
+from bench.databases import Database, Postgres, SQLite, postgres, sqlite
 from bench.servers import PEERS, Server, serving
 
 ROWS = 1_000_000
@@ -81,8 +80,8 @@ def _fill(database: Database) -> None:
     if isinstance(database, Postgres):
         asyncio.run(_run(database.url, _FILL["postgresql"], "vacuum analyze"))
         return
-    file: Any = getattr(database, "file")
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+    assert isinstance(database, SQLite)
+    with closing(sqlite3.connect(database.file, isolation_level=None)) as connection:
         for statement in (_FILL["sqlite"], "analyze", "pragma wal_checkpoint(truncate)"):
             connection.execute(statement)
 
