@@ -61,7 +61,7 @@ def _told(pair: Pair) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     match value:
-        case None | bool() | int() | float() | UUID() | date():
+        case None | bool() | int() | float() | date():
             return value
         case Decimal():
             return format(value, "f")
