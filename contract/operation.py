@@ -22,6 +22,7 @@ from contract.security import Scheme, Security
 Policy = Callable[["Operation", Perform], Perform | None]
 
 _MOST_FAULTS = 100
+_PARTIAL = 206
 _POLICY_HEADERS = frozenset({"if-match"})
 
 
@@ -72,7 +73,7 @@ class Operation:
         self._wanted = frozenset(wanted)
         tools = (self._wanted & shared.tools.keys()) - self._declared_arguments()
         self._given = {name: shared.tools[name] for name in tools}
-        self.perform: Perform = self._handle
+        self.perform: Perform = self.answer
 
     def compile(self, dumps: Dumps, policies: Iterable[Policy]) -> None:
         for response in self.responses.values():
@@ -113,6 +114,11 @@ class Operation:
             arguments["caller"] = request.caller
         return self.function(**arguments)
 
+    def answer(self, request: Request, session: Any) -> Answer:
+        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
+        caller = request.caller
+        return self.success.answer(self.call(request, session), caller.scopes if caller else None)
+
     def declares(self, status: int) -> bool:
         """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""
         named = status in self.responses or f"{status // 100}XX" in self._ranges
@@ -127,9 +133,9 @@ class Operation:
     def has_header(self, name: str) -> bool:
         return any(parameter.is_header(name) for parameter in self.parameters.every)
 
-    def _handle(self, request: Request, session: Any) -> Answer:
-        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
-        return self.success.answer(self.call(request, session))
+    def reached_by(self, scopes: frozenset[str] | None) -> bool:
+        """Return whether a caller with these scopes, or nobody, may call it."""
+        return self.security is None or self.security.reached_by(scopes)
 
     def _keeping_promises(self, perform: Perform) -> Perform:
         def perform_and_check(request: Request, session: Any) -> Answer:
@@ -141,7 +147,7 @@ class Operation:
         return perform_and_check
 
     def _success(self) -> Response:
-        successes = [response for status, response in self.responses.items() if 200 <= status < 300]
+        successes = [r for status, r in self.responses.items() if 200 <= status < 300 and status != _PARTIAL]
         if len(successes) != 1:
             raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
         return successes[0]
@@ -182,6 +188,7 @@ class Operation:
         needed = {400: True, 500: True}
         needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
+        needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
         needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:

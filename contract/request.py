@@ -49,7 +49,7 @@ class Request:
         self.body: Any = None
         self.files: Sequence[IO[bytes]] = ()
         self.raw = b""
-        """The body as it came; of a multipart body, which is not kept in memory, its digest."""
+        """The body as it came; of a multipart body, which is not kept in memory, a digest of what it says."""
         self._identity: str | None = None
 
     @property
