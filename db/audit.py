@@ -50,17 +50,21 @@ def _merged(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any]]:
         for name, (old, new) in change.members.items():
             members[name] = members.get(name, (old, new))[0], new
     return {
-        whose: {name: _told(pair) for name, pair in members.items() if pair[0] is UNKNOWN or pair[0] != pair[1]}
+        whose: {name: _told(old, new) for name, (old, new) in members.items() if old is UNKNOWN or old != new}
         for whose, members in merged.items()
     }
 
 
-def _told(pair: Pair) -> dict[str, Any]:
-    return {word: _shown(value) for word, value in zip(("from", "to"), pair, strict=True) if value is not UNKNOWN}
+def _told(old: Any, new: Any) -> dict[str, Any]:
+    if new is UNKNOWN:
+        return {}
+    return {"to": _shown(new)} if old is UNKNOWN else {"from": _shown(old), "to": _shown(new)}
 
 
 def _shown(value: Any) -> Any:
     match value:
+        case str():
+            return _cut(value)
         case None | bool() | int() | float() | date():
             return value
         case Decimal():
