@@ -21,10 +21,11 @@ from contract.operation import Operation, Policy, Shared
 from contract.policies import Perform
 from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
+from contract.policies.negotiated import negotiated
 from contract.policies.sparse_fields import sparse_fields
-from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem, request_id
+from contract.problems import BrokenPromise, Errors, Problem, media_type, request_id
 from contract.representations import Representations
-from contract.request import ClientGone, Limits, Receive, Request, Scope, Send
+from contract.request import ClientGone, Limits, Receive, Request, Scope, Send, header_fields
 from contract.routing import Path, Router
 from contract.schemas import Schemas
 
@@ -59,7 +60,7 @@ class Contract(SpecMiddleware):
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
-        self.policies: list[Policy] = [conditional, sparse_fields, Idempotent(store)]
+        self.policies: list[Policy] = [conditional, sparse_fields, negotiated, Idempotent(store)]
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
@@ -189,7 +190,8 @@ class Contract(SpecMiddleware):
 
     def _answer_to(self, error: Exception, operation: Operation | None, scope: Scope) -> Answer:
         name = operation.id if operation else scope["path"]
-        identity = request_id(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+        received = header_fields(scope["headers"])
+        identity = request_id(received.get(b"x-request-id", b"").decode("latin-1"))
         problem = self.errors.problem(error)
         if problem is None:
             said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
@@ -199,11 +201,12 @@ class Contract(SpecMiddleware):
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
-        body = problem.body(scope["path"], identity)
-        headers = [(key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()]
-        return Answer(
-            problem.status, body, [(b"content-type", MEDIA_TYPE), (b"x-request-id", identity.encode()), *headers]
-        )
+        kind = media_type(received.get(b"accept"))
+        headers = [(b"content-type", kind), (b"vary", b"Accept"), (b"x-request-id", identity.encode())]
+        headers += [
+            (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
+        ]
+        return Answer(problem.status, problem.body(scope["path"], identity, kind), headers)
 
 
 class _Named:

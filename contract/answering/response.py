@@ -5,7 +5,6 @@ from typing import Any
 import orjson
 
 from contract.answering.dumping import Dumps
-from contract.errors import at
 from contract.problems import BrokenPromise
 from contract.schemas import Schemas
 
@@ -30,9 +29,7 @@ class Response:
     def __init__(self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas) -> None:
         self.label = f"{operation} {status}"
         self.status = status
-        content = spec.get("content", {})
-        if len(content) > 1:
-            raise at(spec, f"{self.label}: of several media types none can be chosen; declare one.")
+        self.content = content = spec.get("content", {})
         self.media_type: str | None = next(iter(content), None)
         self.schema: Any = content[self.media_type].get("schema", True) if self.media_type else True
         self.headers = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from marshmallow import ValidationError
+from werkzeug.http import parse_options_header
 
 from contract.errors import at
 from contract.problems import Fault, Problem, body_fault
@@ -13,6 +14,7 @@ from contract.reading.forms import Form, without_files
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Request
 from contract.schemas import pointer
+from contract.tables import Table
 
 _DEEPEST = 100
 
@@ -89,8 +91,11 @@ class _Kind:
             form = Form(self.schema, content.get("encoding", {}), schemas)
             self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
             schema, self.is_form = form.schema, True
+        elif name == "text/csv":
+            self.table = Table(self.schema, schemas)
+            self.parse, schema, self.is_form = self._csv, self.schema, False
         else:
-            raise at(content, f"a body of {name} cannot be read; JSON and forms can.")
+            raise at(content, f"a body of {name} cannot be read; JSON, forms and CSV can.")
         self.validator = schemas.validator(schema, "request")
 
     def checked(self, value: Any, faults: list[Fault]) -> Any:
@@ -106,6 +111,13 @@ class _Kind:
             found = self.representations.misfits(self.schema, value)
             faults += [body_fault(where, detail, "range") for where, detail in found]
             return None
+
+    async def _csv(self, request: Request, chunks: AsyncIterator[bytes]) -> Any:
+        raw = request.raw = b"".join([chunk async for chunk in chunks])
+        options = parse_options_header(request.headers[b"content-type"].decode("latin-1"))[1]
+        if options.get("charset", "utf-8").lower() != "utf-8" or options.get("header", "present") != "present":
+            raise Problem(415, "CSV must be in UTF-8 and have a header row.")
+        return self.table.read(raw)
 
 
 async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
