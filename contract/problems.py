@@ -17,7 +17,7 @@ from contract.schemas import Schemas
 JSON, XML = b"application/problem+json", b"application/problem+xml"
 
 # RFC 9110 has these names; Python has them from 3.13 on.
-_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+_TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 _MEDIA_TYPES = {
     "application/problem+json": JSON, "application/json": JSON,

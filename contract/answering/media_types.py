@@ -20,9 +20,11 @@ class MediaTypes:
 
     def __init__(self, response: Response, representations: Representations) -> None:
         """Raise ContractError if a media type cannot be written."""
-        content = response.content
-        json, *others = content
-        self._by_name = {json: MediaType(json.encode())}
+        content = response.contents
+        first, *others = content
+        self._by_name = {first: MediaType(first.encode())}
+        if others and not response.is_json:
+            raise at(content[first], f"{response.label}: JSON comes first, of which {first} is made.")
         for name in others:
             if name not in _WRITERS:
                 known = ", ".join(_WRITERS)
@@ -32,8 +34,9 @@ class MediaTypes:
             self._by_name[name] = MediaType(full.encode(), suffix.encode(), written.write)
         self.every = list(self._by_name.values())
         self._names = ", ".join(content)
-        # Who takes any JSON takes this, too.
-        self._by_name.setdefault("application/json", self.every[0])
+        if response.is_json:
+            # Who takes JSON takes what is a kind of it.
+            self._by_name.setdefault("application/json", self.every[0])
         self._offered = tuple(self._by_name)
         self._at_once = {None: self.every[0], b"*/*": self.every[0]}
 

@@ -47,7 +47,7 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
                     raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
         answer = perform(request, session)
         if tagged:
-            tag = etag(answer.body, request.media_type.tag_suffix if request.media_type else b"")
+            tag = f'"{answer.tag}"'.encode() if answer.tag is not None else etag(answer.body, _suffix(request))
             answer.headers.append((b"etag", tag))
             if revalidates and (known := request.headers.get(b"if-none-match")) and names_tag(known, tag, weak=True):
                 return Answer(304, b"", [header for header in answer.headers if header[0] != b"content-type"])
@@ -76,3 +76,7 @@ def _get(operation: "Operation") -> "Operation":
             operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."
         )
     return get
+
+
+def _suffix(request: Request) -> bytes:
+    return request.media_type.tag_suffix if request.media_type else b""

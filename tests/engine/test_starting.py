@@ -366,15 +366,13 @@ BROKEN = {
         f"{INDEX}:7: the XML of this schema has no name; say `xml: {{name: …}}`",
     ),
     "XML as an attribute": (
-        RESPONSE
-        % "description: It., content: {application/json: {}, application/xml: "
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: "
         "{schema: {xml: {name: t}, properties: {a: {type: string, xml: {attribute: true}}}}}}",
         {"t": lambda: 1},
         f"{INDEX}:7: XML with attribute is not written; name, namespace and wrapped are",
     ),
     "member that is no name in XML": (
-        RESPONSE
-        % "description: It., content: {application/json: {}, application/xml: "
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: "
         "{schema: {xml: {name: t}, properties: {a b: {type: string}}}}}",
         {"t": lambda: 1},
         f"{INDEX}:7: 'a b' is no name of an XML element; say `xml: {{name: …}}`",
@@ -385,8 +383,7 @@ BROKEN = {
         f"{INDEX}:7: text/csv has the schema of its rows, an array of objects",
     ),
     "CSV with objects in lists": (
-        RESPONSE
-        % "description: It., content: {application/json: {}, text/csv: "
+        RESPONSE % "description: It., content: {application/json: {}, text/csv: "
         "{schema: {items: {type: object, properties: {a: {type: array, items: {type: object}}}}}}}",
         {"t": lambda: 1},
         f"{INDEX}:7: a: a value of type 'object' fits in no cell of text/csv",
