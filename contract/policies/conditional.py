@@ -42,12 +42,12 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
                 raise Problem(428, "Say in If-Match which version you change: the ETag that you read.")
             if wanted is not None:
                 # What was read is held until the handler is done: a session forgets what nobody holds.
-                seen = get.success.answer(get.call(request, session))
-                if not names_tag(wanted, *(etag(seen.body, suffix) for suffix in suffixes)):
+                seen = get.answer(request, session)
+                if not names_tag(wanted, *(_tag(seen, suffix) for suffix in suffixes)):
                     raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
         answer = perform(request, session)
         if tagged:
-            tag = f'"{answer.tag}"'.encode() if answer.tag is not None else etag(answer.body, _suffix(request))
+            tag = _tag(answer, request.media_type.tag_suffix if request.media_type else b"")
             answer.headers.append((b"etag", tag))
             if revalidates and (known := request.headers.get(b"if-none-match")) and names_tag(known, tag, weak=True):
                 return Answer(304, b"", [header for header in answer.headers if header[0] != b"content-type"])
@@ -67,6 +67,10 @@ def names_tag(header: bytes, *tags: bytes, weak: bool = False) -> bool:
     return any((found.removeprefix(b"W/") if weak else found) in tags for found in _TAG.findall(header))
 
 
+def _tag(answer: Answer, suffix: bytes) -> bytes:
+    return etag(answer.body, suffix) if answer.tag is None else f'"{answer.tag}"'.encode()
+
+
 def _get(operation: "Operation") -> "Operation":
     get: Operation | None = operation.path.operations.get("GET")
     if get is None and operation.path.parent:
@@ -76,7 +80,3 @@ def _get(operation: "Operation") -> "Operation":
             operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."
         )
     return get
-
-
-def _suffix(request: Request) -> bytes:
-    return request.media_type.tag_suffix if request.media_type else b""
