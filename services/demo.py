@@ -6,9 +6,9 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Category, Product, User
+from db.models import Category, Customer, Product, User
 from db.text import fold
-from services import categories, products
+from services import categories, customers, products
 from services.passwords import Passwords
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
@@ -22,6 +22,10 @@ _PRODUCTS = [
     ("MI-TV-43", "Mi LED TV", "A 43 inch television.", "32999.00", 25, "Electronics", ["TV", "Smart"]),
     ("GALAXY-S23", "Samsung Galaxy S23", "A telephone, 128 GB.", "64999.00", 12, "Electronics", ["Phone", "Smart"]),
     ("TATA-SALT-1000", "Tata Salt", "Iodised salt, 1 kg.", "28.00", 0, "Groceries", []),
+]
+_CUSTOMERS = [
+    ("Vinod", "Bangalore", "vinod@vinod.co", "+919731424784"),
+    ("John", "Delhi", "john@example.com", None),
 ]
 
 
@@ -46,4 +50,8 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
         if session.scalar(select(Product.id).where(Product.sku == sku)) is None:
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
             products.create(session, **members, category_id=ids[category], tags=tags)
+            yield name
+    for name, location, email, phone in _CUSTOMERS:
+        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
+            customers.create(session, name=name, location=location, email=email, phone=phone)
             yield name
