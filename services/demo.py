@@ -29,6 +29,13 @@ _CUSTOMERS = [
 ]
 
 
+def _customers(session: Session) -> Iterator[str]:
+    for name, location, email, phone in _CUSTOMERS:
+        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
+            customers.create(session, name=name, location=location, email=email, phone=phone)
+            yield name
+
+
 def fill(session: Session, passwords: Passwords) -> Iterator[str]:
     """Add what is missing of the demo data, and yield the name of each thing that is added."""
     for role, (username, password) in LOGINS.items():
@@ -51,7 +58,4 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
             products.create(session, **members, category_id=ids[category], tags=tags)
             yield name
-    for name, location, email, phone in _CUSTOMERS:
-        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
-            customers.create(session, name=name, location=location, email=email, phone=phone)
-            yield name
+    yield from _customers(session)
