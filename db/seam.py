@@ -66,16 +66,17 @@ def beforehand(session: Session, function: Callable[..., T], *arguments: Any) ->
     Return what a slow function that needs no session returns; it is called while this unit of work holds nothing.
 
     A unit that holds something, because it has claimed a key or compared a tag, is rolled back, and done again from its
-    beginning when the function has returned.
+    beginning when the function has returned. It must ask for the same calls then.
     """
     if not isinstance(session, UnitSession):
         return function(*arguments)
     call, returned = (function, arguments), session.returned
-    if session.prepared == len(returned) or returned[session.prepared][0] != call:
-        del returned[session.prepared :]
+    if session.prepared == len(returned):
         if session.is_holding:
             raise _Beforehand(call, returned)
         returned.append((call, function(*arguments)))
+    elif returned[session.prepared][0] != call:
+        raise RuntimeError("Done again, this unit of work asks for another call than before.")
     session.prepared += 1
     return returned[session.prepared - 1][1]  # type: ignore[no-any-return]
 
