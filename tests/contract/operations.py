@@ -48,6 +48,12 @@ class Operation:
         return example(content["schema"]) if content else None
 
     @property
+    def required_query(self):
+        """The query parameters that it cannot do without, as the contract has them."""
+        needed = [p for p in self.parameters if p["in"] == "query" and p.get("required")]
+        return {parameter["name"]: example(parameter["schema"]) for parameter in needed}
+
+    @property
     def success(self):
         return next(follow(answer) for status, answer in self.spec["responses"].items() if status.startswith("2"))
 
