@@ -7,10 +7,11 @@ from inspect import signature
 from typing import Any
 
 from contract.answering.dumping import Dumps
+from contract.answering.media_types import MediaTypes
 from contract.answering.response import Answer, Response
 from contract.errors import at
 from contract.policies import Perform
-from contract.policies.deprecation import deprecation
+from contract.policies.deprecation import Deprecation
 from contract.problems import Fault, Problem
 from contract.reading.bodies import Body
 from contract.reading.parameters import Parameter, Parameters
@@ -22,6 +23,7 @@ from contract.security import Scheme, Security
 Policy = Callable[["Operation", Perform], Perform | None]
 
 _MOST_FAULTS = 100
+_PARTIAL = 206
 _POLICY_HEADERS = frozenset({"if-match"})
 
 
@@ -65,14 +67,16 @@ class Operation:
         self.responses = {int(s): Response(self.id, int(s), r, schemas) for s, r in declared.items() if s.isdigit()}
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = self._success()
-        self.always_headers = deprecation(spec)
+        is_chosen = self.success.contents and not self.success.is_content
+        self.media_types = MediaTypes(self.success, shared.representations) if is_chosen else None
+        self.deprecation, self.is_deprecated = Deprecation(spec, path.names), spec.get("deprecated", False)
         self._check_arguments(shared.tools)
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
         self._wanted = frozenset(wanted)
         tools = (self._wanted & shared.tools.keys()) - self._declared_arguments()
         self._given = {name: shared.tools[name] for name in tools}
-        self.perform: Perform = self._handle
+        self.perform: Perform = self.answer
 
     def compile(self, dumps: Dumps, policies: Iterable[Policy]) -> None:
         for response in self.responses.values():
@@ -90,6 +94,8 @@ class Operation:
         """Take in the request; raises a Problem that says all that is wrong with it."""
         if self.security:
             request.caller = await self.security.caller(request)
+        if self.media_types:
+            request.media_type = self.media_types.chosen(request.headers.get(b"accept"))
         faults: list[Fault] = []
         request.arguments = self.parameters.read(request, faults)
         malformed = len(faults)
@@ -113,6 +119,11 @@ class Operation:
             arguments["caller"] = request.caller
         return self.function(**arguments)
 
+    def answer(self, request: Request, session: Any) -> Answer:
+        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
+        caller = request.caller
+        return self.success.answer(self.call(request, session), caller.scopes if caller else None)
+
     def declares(self, status: int) -> bool:
         """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""
         named = status in self.responses or f"{status // 100}XX" in self._ranges
@@ -127,9 +138,9 @@ class Operation:
     def has_header(self, name: str) -> bool:
         return any(parameter.is_header(name) for parameter in self.parameters.every)
 
-    def _handle(self, request: Request, session: Any) -> Answer:
-        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
-        return self.success.answer(self.call(request, session))
+    def reached_by(self, scopes: frozenset[str] | None) -> bool:
+        """Return whether a caller with these scopes, or nobody, may call it."""
+        return self.security is None or self.security.reached_by(scopes)
 
     def _keeping_promises(self, perform: Perform) -> Perform:
         def perform_and_check(request: Request, session: Any) -> Answer:
@@ -141,7 +152,7 @@ class Operation:
         return perform_and_check
 
     def _success(self) -> Response:
-        successes = [response for status, response in self.responses.items() if 200 <= status < 300]
+        successes = [r for status, r in self.responses.items() if 200 <= status < 300 and status != _PARTIAL]
         if len(successes) != 1:
             raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
         return successes[0]
@@ -182,7 +193,9 @@ class Operation:
         needed = {400: True, 500: True}
         needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
-        needed |= {412: self.is_guarded, 428: self.must_match}
+        needed |= {406: self.media_types is not None}
+        needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
+        needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
             raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")

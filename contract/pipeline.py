@@ -19,10 +19,13 @@ from contract.document import Document
 from contract.errors import ContractError, at
 from contract.operation import Operation, Policy, Shared
 from contract.policies import Perform
+from contract.policies.audited import Audited, Trail
 from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
+from contract.policies.negotiated import negotiated
+from contract.policies.ranges import ranges
 from contract.policies.sparse_fields import sparse_fields
-from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem, request_id
+from contract.problems import BrokenPromise, Errors, Problem, media_type
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Receive, Request, Scope, Send
 from contract.routing import Path, Router
@@ -46,15 +49,24 @@ class Contract(SpecMiddleware):
 
     def __init__(
         self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
-        limits: Limits | None = None, resolver: Resolver | None = None,
+        trail: Trail | None = None, limits: Limits | None = None, resolver: Resolver | None = None,
+        ends_at_sunset: bool = False,
     ) -> None:  # fmt: skip
-        """*tools* are what handlers and security functions get by name; *store* keeps idempotent answers."""
+        """
+        *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
+        who changed what.
+
+        With *ends_at_sunset* an operation whose sunset has passed is answered 410.
+        """
         self.seam = seam
         self.errors = errors
         self.tools = tools or {}
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
-        self.policies: list[Policy] = [conditional, sparse_fields, Idempotent(store)]
+        self.ends_at_sunset = ends_at_sunset
+        self.policies: list[Policy] = [
+            conditional, ranges, sparse_fields, negotiated, Idempotent(store), Audited(trail),
+        ]  # fmt: skip
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
@@ -98,13 +110,22 @@ class Contract(SpecMiddleware):
         self.operations += added.values()
         self._publish(document, published_at)
 
-    def check_handlers(self) -> None:
-        """Raise ContractError if a module of handlers has a public function that no contract names."""
+    def check(self) -> None:
+        """
+        Raise ContractError for what only all contracts together can show.
+
+        That is a public function in a module of handlers that none of them names, and a
+        successor that none of them has.
+        """
         named = {(operation.function.__module__, operation.function.__name__) for operation in self.operations}
         faults = [
             ContractError(f"{module}.{name} is public, but no contract names it; declare the operation, or drop it.")
             for module, name in sorted(_public_functions({module for module, _ in named}) - named)
         ]
+        for operation in self.operations:
+            successor = operation.deprecation.successor
+            if successor and successor not in self.router.paths:
+                faults.append(at(operation.spec, f"the successor of {operation.id}, {successor}, is in no contract."))
         _refuse(list(faults))
 
     def add_api(self, specification: Any, **_: Any) -> None:
@@ -121,24 +142,32 @@ class Contract(SpecMiddleware):
             return
         method: str = scope["method"]
         operation = path.operations.get(method) if path else None
+        request, file = Request(scope, receive, values), None
         try:
             if operation:
-                answer = await self._perform(operation, Request(scope, receive, values))
+                answer = await self._perform(operation, request)
+                file = answer.part and method != "HEAD" and answer.part.open()
             else:
                 answer = self._answer_without_operation(path, scope)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
-            answer = self._answer_to(error, operation, scope)
-        headers, body = answer.headers, answer.body
-        if operation and operation.always_headers:
-            headers = headers + operation.always_headers
-        if answer.status not in (204, 304):
-            headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+            answer = self._answer_to(error, operation, request)
+        if operation and operation.is_deprecated:
+            answer.headers = answer.headers + operation.deprecation.headers(values)
+        if file and answer.part:
+            with file:
+                await send(_beginning(answer))
+                async for chunk in answer.part.chunks(file):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+        else:
+            await send(_beginning(answer))
+            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
 
     async def _perform(self, operation: Operation, request: Request) -> Answer:
+        if self.ends_at_sunset and operation.deprecation.is_over():
+            raise Problem(410, "This operation is past its sunset; the successor is in `Link`.")
         try:
             await operation.read(request)
             if operation.needs_session:
@@ -175,9 +204,9 @@ class Contract(SpecMiddleware):
             return Answer(204, b"", [(b"allow", allow.encode())])
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
 
-    def _answer_to(self, error: Exception, operation: Operation | None, scope: Scope) -> Answer:
-        name = operation.id if operation else scope["path"]
-        identity = request_id(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+    def _answer_to(self, error: Exception, operation: Operation | None, request: Request) -> Answer:
+        at_path, identity = request.scope["path"], request.identity
+        name = operation.id if operation else at_path
         problem = self.errors.problem(error)
         if problem is None:
             said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
@@ -187,11 +216,12 @@ class Contract(SpecMiddleware):
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
-        body = problem.body(scope["path"], identity)
-        headers = [(key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()]
-        return Answer(
-            problem.status, body, [(b"content-type", MEDIA_TYPE), (b"x-request-id", identity.encode()), *headers]
-        )
+        kind = media_type(request.headers.get(b"accept"))
+        headers = [(b"content-type", kind), (b"vary", b"Accept"), (b"x-request-id", identity.encode())]
+        headers += [
+            (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
+        ]
+        return Answer(problem.status, problem.body(at_path, identity, kind), headers)
 
 
 class _Named:
@@ -200,6 +230,14 @@ class _Named:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.operation_id = spec["operationId"]
         self.router_controller = spec.get("x-openapi-router-controller")
+
+
+def _beginning(answer: Answer) -> dict[str, Any]:
+    headers = answer.headers
+    if answer.status not in (204, 304):
+        length = answer.part.end - answer.part.start if answer.part else len(answer.body)
+        headers = [*headers, (b"content-length", b"%d" % length)]
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
 def _mode(operation: Operation, request: Request) -> str:

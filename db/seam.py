@@ -21,7 +21,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from db.errors import is_overtaken, unavailable
 from db.greenlets import Greenlets
 from db.postgresql import PostgresPool
-from db.sessions import Call, Mode, Pool, Returned, UnitSession
+from db.sessions import Call, Mode, Pool, Record, Returned, UnitSession
 from db.sqlite import SqlitePool, sqlite_engine
 from db.threads import Threads
 
@@ -188,8 +188,11 @@ class _Beforehand(BaseException):
         return knowing
 
 
-def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+def _work(
+    pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...], record: Record | None = None
+) -> T:
     session = UnitSession(pool, mode)
+    session.record = record
     try:
         answer = perform(*arguments, session)
         session.commit()
@@ -197,7 +200,7 @@ def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tup
         session.rollback()
         if isinstance(error, Exception) and not is_overtaken(error):
             for follow_up in session.failed:
-                _work(pool, mode, follow_up, ())
+                _work(pool, mode, follow_up, (), session.record)
         raise
     for function in session.committed:
         try:

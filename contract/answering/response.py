@@ -1,10 +1,12 @@
 """Turns what a handler returns into the answer that its contract promises."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from contract.answering.dumping import Dumps
+from contract.answering import content
+from contract.answering.dumping import Dump, Dumps, Scopes
 from contract.errors import at
 from contract.problems import BrokenPromise
 from contract.schemas import Schemas
@@ -13,15 +15,30 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Answer:
-    """What is sent. `made` is the representation that `body` is the JSON of, where there is one."""
+    """
+    What is sent.
 
-    __slots__ = ("body", "headers", "made", "status")
+    `made` is the representation that `body` is the JSON of, where there is one; `part` is of the
+    file that is sent instead of a body, and `tag` what tells its content from any other.
+    """
 
-    def __init__(self, status: int, body: bytes = b"", headers: Headers | None = None, made: Any = None) -> None:
+    __slots__ = ("body", "headers", "made", "part", "status", "tag")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        made: Any = None,
+        part: content.Part | None = None,
+        tag: str | None = None,
+    ) -> None:
         self.status = status
         self.body = body
         self.headers = headers if headers is not None else []
         self.made = made
+        self.part = part
+        self.tag = tag
 
 
 class Response:
@@ -30,11 +47,12 @@ class Response:
     def __init__(self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas) -> None:
         self.label = f"{operation} {status}"
         self.status = status
-        content = spec.get("content", {})
-        if len(content) > 1:
-            raise at(spec, f"{self.label}: of several media types none can be chosen; declare one.")
-        self.media_type: str | None = next(iter(content), None)
-        self.schema: Any = content[self.media_type].get("schema", True) if self.media_type else True
+        self.contents = contents = spec.get("content", {})
+        self.media_types = list(contents)
+        self.is_content = bool(contents) and not any(_is_text(name) for name in contents)
+        """Whether its media types are those of files, of which what the handler returns is one."""
+        self.media_type: str | None = next(iter(contents), None)
+        self.schema: Any = contents[self.media_type].get("schema", True) if self.media_type else True
         self.headers = {
             name.lower(): schemas.document.follow(header) for name, header in spec.get("headers", {}).items()
         }
@@ -42,25 +60,40 @@ class Response:
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
         self._content_type = (b"content-type", (self.media_type or "").encode())
-        self._dump: Any = None
+        self._dumps: Dumps | None = None
+        self._dump_for: dict[Scopes, Dump | None] = {}
+        self._location: Callable[[Any], str] | None = None
+        self._spec = spec
         self._has_location = "location" in self.headers
         self._has_link = "link" in self.headers
 
     def compile(self, dumps: Dumps) -> None:
         """Prepare the representation; every link of the contract must be known by now."""
-        self._dump = dumps.of(self.schema) if self.is_json else None
+        self._dumps = dumps
+        self._location = dumps.location(self.schema) if self._has_location else None
+        if self._has_location and self._location is None:
+            raise at(self._spec, f"{self.label} has Location, which is its link `self` to a GET; declare that link.")
 
-    def answer(self, result: Any) -> Answer:
-        """Return the answer that *result*, what a handler returned, is; raises BrokenPromise if it is none."""
+    def answer(self, result: Any, scopes: Scopes = None) -> Answer:
+        """
+        Return the answer that *result*, what a handler returned, is to a caller with *scopes*.
+
+        Raises BrokenPromise if it is none.
+        """
         if self.media_type is None:
             if result is not None:
                 raise BrokenPromise(f"{self.label} has no content, but the handler returned {type(result).__name__}.")
             return Answer(self.status)
+        if self.is_content:
+            return self._of_file(result)
         if not self.is_json:
             body = result if isinstance(result, bytes) else str(result).encode()
             return Answer(self.status, body, [self._content_type])
         try:
-            made = self._dump(result) if self._dump else result
+            if scopes not in self._dump_for:
+                self._dump_for[scopes] = self._dumps.of(self.schema, scopes) if self._dumps else None
+            dump = self._dump_for[scopes]
+            made = dump(result) if dump else result
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise BrokenPromise(f"{self.label}: what the handler returned lacks {error}.") from error
         return self.of(made)
@@ -73,12 +106,17 @@ class Response:
             raise BrokenPromise(f"{self.label}: {error}.") from error
         self.check(body)
         headers = [self._content_type]
-        if self._has_location:
-            headers.append((b"location", made["_links"]["self"]["href"].encode("latin-1")))
+        if self._location:
+            headers.append((b"location", self._location(made).encode("latin-1")))
         if self._has_link:
             links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in made["_links"].items())
             headers.append((b"link", links.encode("latin-1")))
         return Answer(self.status, body, headers, made)
+
+    def _of_file(self, result: content.Content) -> Answer:
+        if result.media_type not in self.media_types:
+            raise BrokenPromise(f"{self.label} is {', '.join(self.media_types)}, but there is {result.media_type}.")
+        return Answer(self.status, headers=content.headers(result), part=content.whole(result), tag=result.tag)
 
     def check(self, body: bytes) -> None:
         """Raise BrokenPromise unless *body* is as the schema says.
@@ -95,3 +133,8 @@ class Response:
         for name in self.promised:
             if name not in present:
                 raise BrokenPromise(f"{self.label}: the header {name.decode()} is promised, and nothing sets it.")
+
+
+def _is_text(media_type: str) -> bool:
+    """Return whether the engine writes answers of this type itself, and does not send files of it."""
+    return media_type.startswith("text/") or media_type.endswith(("json", "xml", "yaml"))

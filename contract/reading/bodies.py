@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
 from marshmallow import ValidationError
+from werkzeug.http import parse_options_header
 
 from contract.errors import at
 from contract.problems import Fault, Problem, body_fault
@@ -13,6 +15,7 @@ from contract.reading.forms import Form, without_files
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Request
 from contract.schemas import pointer
+from contract.tables import Table
 
 _DEEPEST = 100
 
@@ -38,40 +41,41 @@ class Body:
         headers = request.headers
         header = headers.get(b"content-type", b"")
         length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self.limits.body_size:
-            raise self._too_large()
         if not header and (length == b"0" or (length is None and b"transfer-encoding" not in headers)):
             if self.required:
                 raise Problem(400, "A body is required.", [body_fault("", "The body is required.", "required")])
             return None
         kind = self._kinds.get(header) or self._kinds.get(header.partition(b";")[0].strip().lower())
+        limit = self.limits.body_size + (kind.files_size if kind else 0)
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise _too_large(limit)
         if kind is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Problem(415, f"The body must be {self._accepted}, not encoded.", headers={"Accept": self._accepted})
         try:
-            async with asyncio.timeout(self.limits.body_seconds):
-                value = await kind.parse(request, self._chunks(request))
+            async with asyncio.timeout(self.limits.body_seconds) as deadline:
+                value = await kind.parse(request, self._chunks(request, limit, deadline))
         except TimeoutError:
-            detail = f"The body did not come within {self.limits.body_seconds:g} seconds."
+            limits = self.limits
+            detail = f"The body did not come within {limits.body_seconds:g} seconds for each {limits.body_size} bytes."
             raise Problem(408, detail, headers={"Connection": "close"}) from None
         return kind.checked(value, faults)
 
-    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
-        size, more = 0, True
+    async def _chunks(self, request: Request, limit: int, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
+        size, more, paid = 0, True, self.limits.body_size
         while more:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self.limits.body_size:
-                raise self._too_large()
+            if size > limit:
+                raise _too_large(limit)
+            if size > paid and (end := deadline.when()):
+                # A large file has more time, as long as it comes as fast as any other body must.
+                deadline.reschedule(end + self.limits.body_seconds)
+                paid += self.limits.body_size
             more = message.get("more_body", False)
             yield chunk
-
-    def _too_large(self) -> Problem:
-        return Problem(
-            413, f"The body may have at most {self.limits.body_size} bytes.", headers={"Connection": "close"}
-        )
 
 
 class _Kind:
@@ -83,14 +87,17 @@ class _Kind:
         self.load = representations.loader(self.schema)
         self.parse: Parse
         schemas = representations.schemas
+        schema, self.is_form, self.files_size = self.schema, False, 0
         if name == "application/json" or name.endswith("+json"):
-            self.parse, schema, self.is_form = _json, self.schema, False
+            self.parse = _json
         elif name in ("multipart/form-data", "application/x-www-form-urlencoded"):
             form = Form(self.schema, content.get("encoding", {}), schemas)
             self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
-            schema, self.is_form = form.schema, True
+            schema, self.is_form, self.files_size = form.schema, True, form.files_size
+        elif name == "text/csv":
+            self.parse = partial(_csv, Table(self.schema, schemas))
         else:
-            raise at(content, f"a body of {name} cannot be read; JSON and forms can.")
+            raise at(content, f"a body of {name} cannot be read; JSON, forms and CSV can.")
         self.validator = schemas.validator(schema, "request")
 
     def checked(self, value: Any, faults: list[Fault]) -> Any:
@@ -108,6 +115,10 @@ class _Kind:
             return None
 
 
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
+
+
 async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
     raw = request.raw = b"".join([chunk async for chunk in chunks])
     try:
@@ -117,6 +128,14 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
     if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > _DEEPEST:
         _refuse_nul_and_depth(value)
     return value
+
+
+async def _csv(table: Table, request: Request, chunks: AsyncIterator[bytes]) -> Any:
+    raw = request.raw = b"".join([chunk async for chunk in chunks])
+    options = parse_options_header(request.headers[b"content-type"].decode("latin-1"))[1]
+    if options.get("charset", "utf-8").lower() != "utf-8" or options.get("header", "present") != "present":
+        raise Problem(415, "CSV must be in UTF-8 and have a header row.")
+    return table.read(raw)
 
 
 def _refuse_nul_and_depth(value: Any) -> None:

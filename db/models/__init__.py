@@ -1,5 +1,6 @@
 """The tables, one module each."""
 
+from db.models.audit_event import AuditEvent
 from db.models.category import Category
 from db.models.idempotency_key import IdempotencyKey
 from db.models.product import Product
@@ -9,4 +10,14 @@ from db.models.tag import Tag
 from db.models.user import User
 from db.models.user_session import UserSession
 
-__all__ = ["Category", "IdempotencyKey", "Product", "ProductTag", "RefreshToken", "Tag", "User", "UserSession"]
+__all__ = [
+    "AuditEvent",
+    "Category",
+    "IdempotencyKey",
+    "Product",
+    "ProductTag",
+    "RefreshToken",
+    "Tag",
+    "User",
+    "UserSession",
+]

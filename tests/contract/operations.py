@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from contract.document import METHODS, Document
-from main import INDEX
+from main import CONTRACTS
 
-DOCUMENT = Document.read(INDEX)
+DOCUMENT = Document.read(CONTRACTS["v1"])
 PUBLISHED = DOCUMENT.published()
 ROLES = PUBLISHED["components"]["securitySchemes"]["bearer"]["x-roles"]
 
@@ -47,11 +47,13 @@ class Operation:
         content = follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json")
         return example(content["schema"]) if content else None
 
-    @property
-    def required_query(self):
-        """The query parameters that it cannot do without, as the contract has them."""
-        needed = [p for p in self.parameters if p["in"] == "query" and p.get("required")]
-        return {parameter["name"]: example(parameter["schema"]) for parameter in needed}
+    @cached_property
+    def query(self):
+        """What its query must have."""
+        required = [
+            parameter for parameter in self.parameters if parameter["in"] == "query" and parameter.get("required")
+        ]
+        return {parameter["name"]: example(parameter["schema"]) for parameter in required}
 
     @property
     def success(self):
@@ -71,6 +73,12 @@ class Operation:
 
 def follow(node):
     return DOCUMENT.follow(node)
+
+
+def json_schema(answer):
+    """The schema of an answer; one that allows anything if it is not JSON."""
+    content = answer.get("content", {}).get("application/json")
+    return follow(content["schema"]) if content else {}
 
 
 def example(schema):
@@ -98,4 +106,5 @@ OPERATIONS = [
     if method in item
 ]
 GETS = [operation for operation in OPERATIONS if operation.method == "GET"]
+WRITES = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]

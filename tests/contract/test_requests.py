@@ -56,7 +56,7 @@ def test_body_over_the_limit_is_refused(ask, operation):
 @each(WITH_BODY)
 def test_undeclared_member_is_named(ask, operation):
     is_batch = isinstance(operation.body, list)
-    colourful = (operation.body[0] if is_batch else operation.body) | {"colour": "blue"}
-    answer = ask(operation, json=[colourful] if is_batch else colourful, undeclared=True)
+    body = [{**operation.body[0], "colour": "blue"}] if is_batch else operation.body | {"colour": "blue"}
+    answer = ask(operation, json=body, undeclared=True)
     assert answer.status_code == 422
     assert ("/0/colour" if is_batch else "/colour") in [fault["pointer"] for fault in answer.json()["errors"]]

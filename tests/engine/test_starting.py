@@ -342,7 +342,7 @@ BROKEN = {
     "body of a strange type": (
         BODY % "application/xml: {}",
         {"t": lambda body=1: 1},
-        f"{INDEX}:8: a body of application/xml cannot be read; JSON and forms can",
+        f"{INDEX}:8: a body of application/xml cannot be read; JSON, forms and CSV can",
     ),
     "form field that is an object": (
         BODY % "multipart/form-data: {schema: {type: object, properties: {f: {type: object}}}}",
@@ -350,10 +350,48 @@ BROKEN = {
         f"{INDEX}:8: form field f: a value of type 'object' cannot be read",
     ),
     # answering
-    "response of several media types": (
+    "response of a media type that cannot be written": (
         RESPONSE % "description: It., content: {application/json: {}, text/plain: {}}",
         {"t": lambda: 1},
-        f"{INDEX}:7: t 200: of several media types none can be chosen; declare one",
+        f"{INDEX}:7: t 200: text/plain cannot be written; application/xml, text/csv can, after JSON",
+    ),
+    "response of JSON after something else": (
+        RESPONSE % "description: It., content: {application/xml: {}, application/json: {}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: t 200: JSON comes first, of which application/xml is made",
+    ),
+    "XML without a name": (
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: {schema: {type: object}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: the XML of this schema has no name; say `xml: {{name: …}}`",
+    ),
+    "XML as an attribute": (
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: "
+        "{schema: {xml: {name: t}, properties: {a: {type: string, xml: {attribute: true}}}}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: XML with attribute is not written; name, namespace and wrapped are",
+    ),
+    "member that is no name in XML": (
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: "
+        "{schema: {xml: {name: t}, properties: {a b: {type: string}}}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: 'a b' is no name of an XML element; say `xml: {{name: …}}`",
+    ),
+    "CSV of what is no list": (
+        RESPONSE % "description: It., content: {application/json: {}, text/csv: {schema: {type: object}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: text/csv has the schema of its rows, an array of objects",
+    ),
+    "CSV with objects in lists": (
+        RESPONSE % "description: It., content: {application/json: {}, text/csv: "
+        "{schema: {items: {type: object, properties: {a: {type: array, items: {type: object}}}}}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: a: a value of type 'object' fits in no cell of text/csv",
+    ),
+    "body of CSV that is no list": (
+        BODY % "text/csv: {schema: {type: object}}",
+        {"t": lambda body=1: 1},
+        f"{INDEX}:8: a body of text/csv has the schema of its rows, an array of objects",
     ),
     "link to nowhere": (
         LINK % "operationId: gone",
@@ -414,7 +452,7 @@ BROKEN = {
     "date without deprecated": (
         DEPRECATED % "x-sunset: 2027-06-30",
         {"t": lambda: 1},
-        f"{INDEX}:2: t has a date of deprecation, but not `deprecated: true`",
+        f"{INDEX}:2: t has a date of deprecation or a successor, but not `deprecated: true`",
     ),
     "date that is none": (
         DEPRECATED % "deprecated: true, x-deprecated-since: soon",
@@ -530,13 +568,13 @@ def handlers(tmp_path, monkeypatch):
 def test_handlers_that_the_contract_names_are_fine(handlers):
     handlers(
         "good", things="from json import loads\n\ndef get_t():\n    return _t()\n\ndef _t():\n    return 1\n"
-    ).check_handlers()
+    ).check()
 
 
 def test_public_function_nobody_names_is_refused(handlers):
     contract = handlers("public", things="def get_t(): ...\ndef help_t(): ...\n", others="def lonely(): ...\n")
     with pytest.raises(ContractError) as refused:
-        contract.check_handlers()
+        contract.check()
     assert str(refused.value).splitlines() == [
         "public.others.lonely is public, but no contract names it; declare the operation, or drop it.",
         "public.things.help_t is public, but no contract names it; declare the operation, or drop it.",
