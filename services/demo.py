@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Customer, Product, User
 from db.text import fold
-from services import categories, customers, products
+from services import categories, customers, products, users
 from services.passwords import Passwords
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
@@ -41,11 +41,8 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == fold(username))) is None:
             email = f"{username}@example.com"
-            session.add(User(
-                username=username, username_key=fold(username), email=email, email_key=fold(email),
-                name=role.capitalize(), role=role, is_active=True, password_hash=passwords.hash(password),
-            ))  # fmt: skip
-            session.flush()
+            person = {"username": username, "email": email, "password": password, "name": role.capitalize()}
+            users.create(session, passwords, **person, role=role)
             yield username
     ids = {}
     for name, description in _CATEGORIES.items():
