@@ -2,11 +2,24 @@
 
 from db.models.category import Category
 from db.models.idempotency_key import IdempotencyKey
+from db.models.post import Post
 from db.models.product import Product
 from db.models.product_tag import ProductTag
 from db.models.refresh_token import RefreshToken
 from db.models.tag import Tag
+from db.models.task import Task
 from db.models.user import User
 from db.models.user_session import UserSession
 
-__all__ = ["Category", "IdempotencyKey", "Product", "ProductTag", "RefreshToken", "Tag", "User", "UserSession"]
+__all__ = [
+    "Category",
+    "IdempotencyKey",
+    "Post",
+    "Product",
+    "ProductTag",
+    "RefreshToken",
+    "Tag",
+    "Task",
+    "User",
+    "UserSession",
+]
