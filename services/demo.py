@@ -1,12 +1,13 @@
 """A small shop to look at."""
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Category, Customer, Product, User
+from db.models import Category, Customer, Post, Product, Task, User
 from db.text import fold
 from services import categories, customers, products, users
 from services.passwords import Passwords
@@ -36,6 +37,37 @@ def _customers(session: Session) -> Iterator[str]:
             yield name
 
 
+_TASKS = [
+    ("customer", "Pick up the television", None, "pending", date(2026, 12, 24)),
+    ("manager", "Order more Tata Salt", "Nothing is left of it.", "pending", date(2026, 12, 1)),
+    ("manager", "Count the biscuits", "The shelf at the door, and the boxes behind it.", "completed", None),
+    ("admin", "Renew the licence of the shop", None, "pending", date(2027, 3, 31)),
+]
+_POSTS = [
+    ("customer", "Which tea goes with Parle-G?", "I say Assam, my brother says there is no other question.", True),
+    ("manager", "New televisions have come", "25 of them, 43 inches each. Come and see.", True),
+    ("manager", "What to do about the biscuits", "They vanish faster than we sell them. Not to be told yet.", False),
+    ("admin", "Open till nine before Diwali", "From Monday on the shop is open till nine in the evening.", True),
+]
+
+
+def _work(session: Session) -> Iterator[str]:
+    users = {
+        role: session.scalar(select(User.id).where(User.username_key == fold(username)))
+        for role, (username, _) in LOGINS.items()
+    }
+    for role, title, description, status, due_date in _TASKS:
+        own = {"owner_id": users[role], "title": title}
+        if session.scalar(select(Task.id).filter_by(**own)) is None:
+            session.add(Task(**own, description=description, status=status, due_date=due_date))
+            yield title
+    for role, title, content, published in _POSTS:
+        own = {"author_id": users[role], "title": title}
+        if session.scalar(select(Post.id).filter_by(**own)) is None:
+            session.add(Post(**own, content=content, search=fold(f"{title}\n{content}"), published=published))
+            yield title
+
+
 def fill(session: Session, passwords: Passwords) -> Iterator[str]:
     """Add what is missing of the demo data, and yield the name of each thing that is added."""
     for role, (username, password) in LOGINS.items():
@@ -56,3 +88,4 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
             products.create(session, **members, category_id=ids[category], tags=tags)
             yield name
     yield from _customers(session)
+    yield from _work(session)

@@ -5,10 +5,12 @@ from db.models.category import Category
 from db.models.customer import Customer
 from db.models.idempotency_key import IdempotencyKey
 from db.models.photo import Photo
+from db.models.post import Post
 from db.models.product import Product
 from db.models.product_tag import ProductTag
 from db.models.refresh_token import RefreshToken
 from db.models.tag import Tag
+from db.models.task import Task
 from db.models.user import User
 from db.models.user_session import UserSession
 
@@ -18,10 +20,12 @@ __all__ = [
     "Customer",
     "IdempotencyKey",
     "Photo",
+    "Post",
     "Product",
     "ProductTag",
     "RefreshToken",
     "Tag",
+    "Task",
     "User",
     "UserSession",
 ]
