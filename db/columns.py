@@ -10,7 +10,19 @@ from uuid_utils.compat import uuid7
 
 from db.types import Amount, UTCDateTime, folded
 
-__all__ = ["CreatedAt", "DeletedAt", "Folded", "Id", "Money", "UTCDateTime", "UpdatedAt", "Versioned", "new_id", "now"]
+__all__ = [
+    "CreatedAt",
+    "DeletedAt",
+    "Folded",
+    "Id",
+    "Money",
+    "Sum",
+    "UTCDateTime",
+    "UpdatedAt",
+    "Versioned",
+    "new_id",
+    "now",
+]
 
 
 def now() -> datetime:
@@ -25,6 +37,7 @@ def new_id() -> UUID:
 
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 Money = Annotated[Decimal, mapped_column(Amount)]
+Sum = Annotated[Decimal, mapped_column(Amount(17))]
 Folded = Annotated[str, mapped_column(folded())]
 CreatedAt = Annotated[datetime, mapped_column(default=now)]
 UpdatedAt = Annotated[datetime, mapped_column(default=now, onupdate=now)]

@@ -3,6 +3,9 @@
 from db.models.category import Category
 from db.models.customer import Customer
 from db.models.idempotency_key import IdempotencyKey
+from db.models.order import Order
+from db.models.order_item import OrderItem
+from db.models.order_year import OrderYear
 from db.models.photo import Photo
 from db.models.product import Product
 from db.models.product_tag import ProductTag
@@ -15,6 +18,9 @@ __all__ = [
     "Category",
     "Customer",
     "IdempotencyKey",
+    "Order",
+    "OrderItem",
+    "OrderYear",
     "Photo",
     "Product",
     "ProductTag",
