@@ -33,7 +33,7 @@ from contract.operation import Operation
 from contract.pipeline import Contract
 from contract.problems import MEDIA_TYPE, Errors, Fault, Problem, body_fault, parameter_fault, request_id
 from contract.request import Limits
-from db import migrations
+from db import audit, migrations
 from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
@@ -147,6 +147,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
         errors=ERRORS,
         tools=tools,
         store=IdempotencyKeys(timedelta(hours=24)),
+        trail=audit.follow,
         limits=Limits(settings.body_limit, settings.body_timeout),
         ends_at_sunset=settings.ends_at_sunset,
     )

@@ -21,7 +21,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from db.errors import is_overtaken, unavailable
 from db.greenlets import Greenlets
 from db.postgresql import PostgresPool
-from db.sessions import Mode, Pool, UnitSession
+from db.sessions import Mode, Pool, Record, UnitSession
 from db.sqlite import SqlitePool, sqlite_engine
 from db.threads import Threads
 
@@ -149,8 +149,11 @@ class _ThreadSeam(Seam):
             pool.close()
 
 
-def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+def _work(
+    pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...], record: Record | None = None
+) -> T:
     session = UnitSession(pool, mode)
+    session.record = record
     try:
         answer = perform(*arguments, session)
         session.commit()
@@ -158,7 +161,7 @@ def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tup
         session.rollback()
         if isinstance(error, Exception) and not is_overtaken(error):
             for follow_up in session.failed:
-                _work(pool, mode, follow_up, ())
+                _work(pool, mode, follow_up, (), session.record)
         raise
     for function in session.committed:
         try:

@@ -1,10 +1,13 @@
 """The session of a unit of work, and what it asks of the connection under it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
+
+if TYPE_CHECKING:
+    from db.changes import Change
 
 Mode = Literal["read", "write", "guarded"]
 
@@ -54,6 +57,9 @@ class UnitSession(Session):
         self._held: Held | None = None
         self.committed: list[Callable[[], object]] = []
         self.failed: list[Callable[[Session], object]] = []
+        self.changes: list[Change] = []
+        self.record: Record | None = None
+        """What is called with this session before a commit that has changes."""
 
     def __getattr__(self, name: str) -> Any:
         if self._is_set_up:
@@ -89,11 +95,16 @@ class UnitSession(Session):
 
     def commit(self) -> None:
         if self._is_set_up:
+            self.flush()
+        if self.changes and self.record:
+            self.record(self)
+        self.changes.clear()
+        if self._is_set_up:
             super().commit()
         self._end(commit=True)
 
     def rollback(self) -> None:
-        self.committed.clear()
+        self._forget()
         try:
             if self._is_set_up:
                 super().rollback()
@@ -101,7 +112,7 @@ class UnitSession(Session):
             self._end(commit=False)
 
     def close(self) -> None:
-        self.committed.clear()
+        self._forget()
         try:
             if self._is_set_up:
                 super().close()
@@ -112,6 +123,10 @@ class UnitSession(Session):
     def _is_set_up(self) -> bool:
         return "identity_map" in self.__dict__
 
+    def _forget(self) -> None:
+        self.committed.clear()
+        self.changes.clear()
+
     def _end(self, *, commit: bool) -> None:
         held, self._held = self._held, None
         if held is not None:
@@ -119,3 +134,6 @@ class UnitSession(Session):
                 held.commit() if commit else held.rollback()
             finally:
                 self._pool.give(held)
+
+
+Record = Callable[[UnitSession], None]

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from db.changes import noted
 from db.errors import violated
 from db.models import User
 from db.text import fold
@@ -68,6 +69,7 @@ def log_in(
         session.execute(
             update(User).where(User.id == user.id).values(password_hash=renewed, updated_at=User.updated_at)
         )
+        noted(session, User, user.id, {"password_hash": (found.password_hash, renewed)})
     return sessions.start(session, tokens, user, user_agent)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, true, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from db.compiled import compiled
@@ -111,9 +111,9 @@ def _following(listing: Listing, sort: str, wanted: frozenset[str], has_begun: b
     rows = _rows(listing, sort, wanted).limit(bindparam("limit"))
     if has_begun:
         columns = listing.column(listing.model, sort), listing.model.id
-        (value, last), (row_id, last_id) = zip(columns, _bound(columns), strict=True)
-        beyond = (value < last, row_id < last_id) if sort.startswith("-") else (value > last, row_id > last_id)
-        rows = rows.where(or_(beyond[0], and_(value == last, beyond[1])))
+        # Compared as a pair, they are where an index on both begins; said with OR, all before is looked at, too.
+        position, last = tuple_(*columns), tuple_(*_bound(columns))
+        rows = rows.where(position < last if sort.startswith("-") else position > last)
     return _with_what_is_shown(listing, sort, rows)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, func, select, type_coer
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from db.changes import noted
 from db.columns import now
 from db.compiled import compiled
 from db.given import given
@@ -126,7 +127,10 @@ def place(
     )
     session.add(order)
     session.flush()
-    return get(session, owner_id, order.id)
+    placed = get(session, owner_id, order.id)
+    said = [f"{item['quantity']} of {item['product']['sku']}" for item in placed["items"]]
+    noted(session, Order, order.id, {"items": (None, said)})
+    return placed
 
 
 def update(session: Session, owner_id: UUID | None, order_id: UUID, **changes: Any) -> dict[str, Any]:

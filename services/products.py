@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.aggregates import gathered
+from db.changes import noted
 from db.columns import now
 from db.compiled import compiled
 from db.errors import violated
@@ -99,6 +100,7 @@ def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str
     except IntegrityError as error:
         raise _refused(error) from error
     product["tags"] = _tag(session, product["id"], tags)
+    noted(session, Product, product["id"], {name: (None, value) for name, value in members.items()})
     return product
 
 
@@ -107,9 +109,10 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
     for name, value in (members | _keys(**members)).items():
         setattr(product, name, value)
     _flush(session)
+    before = [tagged.tag.name for tagged in product.tags]
     product.tags.clear()
     session.flush()
-    _tag(session, product_id, tags)
+    _tag(session, product_id, tags, before)
     return get(session, product_id)
 
 
@@ -146,13 +149,15 @@ def _entity(session: Session, product_id: UUID) -> Product:
     return product
 
 
-def _tag(session: Session, product_id: UUID, names: Sequence[str]) -> list[str]:
+def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
     """Give the product its tags, and return their names as they are spelled where they were used first."""
     found = tags.named(session, names)
     for position, tag in enumerate(found):
         session.add(ProductTag(product_id=product_id, tag_id=tag.id, position=position))
     session.flush()
-    return [tag.name for tag in found]
+    after = [tag.name for tag in found]
+    noted(session, Product, product_id, {"tags": ([*before], after)})
+    return after
 
 
 def _flush(session: Session) -> None:

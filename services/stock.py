@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Integer, select, update
 from sqlalchemy.orm import Session
 
+from db.changes import noted
 from db.compiled import compiled
 from db.given import given
 from db.models import Product
@@ -36,7 +37,7 @@ def _moved(*conditions: ColumnElement[bool]) -> compiled:
             units_sold=Product.units_sold + _LOCKED.c.units,
             version=Product.version + 1,
         )
-        .returning(Product.id, Product.price)
+        .returning(Product.id, Product.price, Product.stock)
     )
 
 
@@ -56,17 +57,25 @@ def take(session: Session, units: Mapping[UUID, int]) -> Products:
     A product that is not there, or of which not enough is there, is not among them: then the
     unit of work must fail. Nobody changes these products before it ends.
     """
-    return _by_id(_TAKE.all(session, wanted=_rows(units)))
+    return _move(session, _TAKE, units)
 
 
 def give_back(session: Session, units: Mapping[UUID, int]) -> None:
     """Undo what was taken; a product that was deleted since has it when it is restored."""
-    _GIVE_BACK.run(session, wanted=_rows({product_id: -number for product_id, number in units.items()}))
+    _move(session, _GIVE_BACK, {product_id: -number for product_id, number in units.items()})
 
 
 def left(session: Session, units: Mapping[UUID, int]) -> Products:
     """Return name and stock of those of the products that there are."""
     return _by_id(_LEFT.all(session, wanted=_rows(units)))
+
+
+def _move(session: Session, statement: compiled, units: Mapping[UUID, int]) -> Products:
+    moved = _by_id(statement.all(session, wanted=_rows(units)))
+    for product_id, number in units.items():
+        if product := moved.get(str(product_id)):
+            noted(session, Product, product_id, {"stock": (product["stock"] + number, product["stock"])})
+    return moved
 
 
 def _rows(units: Mapping[UUID, int]) -> list[list[Any]]:

@@ -1,5 +1,6 @@
 """The tables, one module each."""
 
+from db.models.audit_event import AuditEvent
 from db.models.category import Category
 from db.models.customer import Customer
 from db.models.idempotency_key import IdempotencyKey
@@ -15,6 +16,7 @@ from db.models.user import User
 from db.models.user_session import UserSession
 
 __all__ = [
+    "AuditEvent",
     "Category",
     "Customer",
     "IdempotencyKey",

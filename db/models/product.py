@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db import Base
-from db.columns import CreatedAt, DeletedAt, Folded, Id, Money, UpdatedAt, Versioned
+from db.columns import DERIVED, CreatedAt, DeletedAt, Folded, Id, Money, UpdatedAt, Versioned
 from db.indexes import deleted, live
 from db.models.category import Category
 from db.models.product_tag import ProductTag
@@ -27,7 +27,7 @@ class Product(Versioned, Base):
     description: Mapped[str | None] = mapped_column(Text)
     price: Mapped[Money]
     stock: Mapped[int] = mapped_column(default=0)
-    units_sold: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    units_sold: Mapped[int] = mapped_column(BigInteger, server_default="0", info=DERIVED)
     category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.id", ondelete="RESTRICT"), index=True)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

@@ -2,7 +2,7 @@ from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
-from db.columns import CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
+from db.columns import SECRET, CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
 from db.indexes import deleted, live
 
 
@@ -20,7 +20,7 @@ class User(Versioned, Base):
     age: Mapped[int | None]
     role: Mapped[str] = mapped_column(String(32))
     is_active: Mapped[bool] = mapped_column(default=True)
-    password_hash: Mapped[str] = mapped_column(String(255))
+    password_hash: Mapped[str] = mapped_column(String(255), info=SECRET)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[DeletedAt]

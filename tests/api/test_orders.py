@@ -292,6 +292,39 @@ def test_cancelling_and_shipping_at_once_does_one_of_them(customer, manager, mak
         assert stock(butter) == (10 if customer.get(where).json()["status"] == "cancelled" else 6)
 
 
+def test_what_an_order_does_is_in_the_audit_trail(customer, manager, admin, make):
+    butter = make(stock=10)
+    where = placed(customer, (butter, 3), note="Please ring twice.").headers["Location"]
+    manager.put(f"{where}/status", json={"status": "paid"}, headers=if_match(manager.get(where)))
+    cancelled = customer.post(f"{where}/cancellation", headers=if_match(customer.get(where))).json()
+
+    def told(thing):
+        events = admin.get("/api/v1/audit-events", params={"object_id": thing["id"]}).json()["items"]
+        return [(event["action"], event["changes"]) for event in events]
+
+    cancelling, paying, (action, placing) = told(cancelled)
+    assert cancelling == ("cancel_order", {"status": {"from": "paid", "to": "cancelled"}})
+    assert paying == ("set_order_status", {"status": {"from": "pending", "to": "paid"}})
+    assert (action, placing["total"], placing["items"]) == (
+        "create_order", {"from": None, "to": "150.00"}, {"from": None, "to": [f"3 of {butter['sku']}"]}
+    )  # fmt: skip
+    assert told(butter)[:2] == [
+        ("cancel_order", {"stock": {"from": 7, "to": 10}}),
+        ("create_order", {"stock": {"from": 10, "to": 7}}),
+    ]
+
+
+def test_orders_of_one_product_are_all_cancelled_at_once(customer, make, stock):
+    butter = make(stock=30)
+    orders = [placed(customer, (butter, 1)) for _ in range(20)]
+    with ThreadPoolExecutor(20) as threads:
+        answers = threads.map(
+            lambda order: customer.post(f"{order.headers['Location']}/cancellation", headers=if_match(order)), orders
+        )
+        assert statuses(answers) == [200] * 20
+    assert stock(butter) == 30
+
+
 def test_stock_of_a_deleted_product_comes_back_with_it(customer, admin, make, stock):
     butter = make(stock=10)
     created = placed(customer, (butter, 4))

@@ -72,6 +72,12 @@ def follow(node):
     return DOCUMENT.follow(node)
 
 
+def json_schema(answer):
+    """The schema of an answer; one that allows anything if it is not JSON."""
+    content = answer.get("content", {}).get("application/json")
+    return follow(content["schema"]) if content else {}
+
+
 def example(schema):
     """A value of *schema*: its own example, or one made of the examples in it."""
     schema = follow(schema)
@@ -97,4 +103,5 @@ OPERATIONS = [
     if method in item
 ]
 GETS = [operation for operation in OPERATIONS if operation.method == "GET"]
+WRITES = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]

@@ -2,15 +2,16 @@
 
 import json
 import re
+from itertools import islice
 
 import httpx
 import pytest
 
 from contract.problems import Problem
-from tests.contract.operations import GETS, OPERATIONS, each, example, follow
+from tests.contract.operations import GETS, OPERATIONS, each, example, follow, json_schema
 
 STATUSES = sorted({status for operation in OPERATIONS for status in operation.spec["responses"] if status >= "4"})
-LISTS = [o for o in GETS if "page" in o.names("query")]
+LISTS = [o for o in GETS if "items" in json_schema(o.success).get("properties", {})]
 LINKED = [
     pytest.param(operation, parameter, id=f"{operation.id}-{parameter and parameter['name']}")
     for operation in GETS
@@ -67,6 +68,13 @@ def test_link_header_says_what_links_say(ask, known, operation):
 
 
 @each(LISTS)
+def test_every_list_pages(operation):
+    assert {"page", "cursor"} & set(operation.names("query"))
+    assert "per_page" in operation.names("query")
+    assert {"self", "next"} <= operation.success["links"].keys()
+
+
+@each(o for o in LISTS if "page" in o.names("query"))
 def test_pages_lead_from_the_first_to_the_last_and_back(ask, known, client, operation):
     answer = ask(operation, path=known(operation), params={"per_page": 1})
     token = {"Authorization": answer.request.headers["Authorization"]}
@@ -83,6 +91,27 @@ def test_pages_lead_from_the_first_to_the_last_and_back(ask, known, client, oper
         answer = client.get(page["_links"]["next"]["href"], headers=token)
     assert len(seen) == len(set(seen)) == first["total"] == page["pages"]
     assert "prev" not in first["_links"]
+
+
+@each(o for o in LISTS if "cursor" in o.names("query"))
+def test_cursors_lead_over_every_row_once(ask, known, client, operation):
+    def walk(per_page):
+        answer = ask(operation, path=known(operation), params={"cursor": "*", "per_page": per_page})
+        token, begun = {"Authorization": answer.request.headers["Authorization"]}, answer.json()
+        while True:
+            page = answer.json()
+            assert client.get(page["_links"]["self"]["href"], headers=token).json() == page
+            assert client.get(page["_links"]["first"]["href"], headers=token).json()["items"] == begun["items"]
+            yield from (item["id"] for item in page["items"])
+            if "next" not in page["_links"]:
+                assert page["next_cursor"] is None
+                return
+            answer = client.get(page["_links"]["next"]["href"], headers=token)
+
+    seen = list(walk(100))
+    assert len(seen) == len(set(seen)) > 0
+    assert list(islice(walk(1), 20)) == seen[:20]
+    assert list(islice(walk(7), 20)) == seen[:20]
 
 
 @each(RESTORATIONS)
