@@ -22,9 +22,10 @@ from contract.policies import Perform
 from contract.policies.audited import Audited, Trail
 from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
+from contract.policies.negotiated import negotiated
 from contract.policies.ranges import ranges
 from contract.policies.sparse_fields import sparse_fields
-from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem
+from contract.problems import BrokenPromise, Errors, Problem, media_type
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Receive, Request, Scope, Send
 from contract.routing import Path, Router
@@ -63,7 +64,9 @@ class Contract(SpecMiddleware):
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
-        self.policies: list[Policy] = [conditional, ranges, sparse_fields, Idempotent(store), Audited(trail)]
+        self.policies: list[Policy] = [
+            conditional, ranges, sparse_fields, negotiated, Idempotent(store), Audited(trail),
+        ]  # fmt: skip
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
@@ -213,11 +216,12 @@ class Contract(SpecMiddleware):
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
-        body = problem.body(at_path, identity)
-        headers = [(key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()]
-        return Answer(
-            problem.status, body, [(b"content-type", MEDIA_TYPE), (b"x-request-id", identity.encode()), *headers]
-        )
+        kind = media_type(request.headers.get(b"accept"))
+        headers = [(b"content-type", kind), (b"vary", b"Accept"), (b"x-request-id", identity.encode())]
+        headers += [
+            (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
+        ]
+        return Answer(problem.status, problem.body(at_path, identity, kind), headers)
 
 
 class _Named:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+from contract.accept import MediaType
 from contract.problems import request_id
 
 Scope = dict[str, Any]
@@ -36,15 +37,18 @@ class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
     __slots__ = (
-        "_identity", "arguments", "body", "caller", "files", "headers", "path_values", "raw", "receive", "scope",
+        "_identity", "arguments", "body", "caller", "files", "headers", "media_type", "path_values", "raw", "receive",
+        "scope",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...]) -> None:
         self.scope = scope
         self.receive = receive
         self.path_values = path_values
-        self.headers = _headers(scope["headers"])
+        self.headers = header_fields(scope["headers"])
         self.caller: Caller | None = None
+        self.media_type: MediaType | None = None
+        """What the answer shall be; None where there is no choice."""
         self.arguments: dict[str, Any] = {}
         self.body: Any = None
         self.files: Sequence[IO[bytes]] = ()
@@ -65,7 +69,8 @@ class Request:
             file.close()
 
 
-def _headers(received: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def header_fields(received: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the fields of a header section by their names."""
     headers = dict(received)
     if len(headers) != len(received):
         # A field that comes twice is one list (RFC 9110, section 5.3); two tokens so become one that is none.

@@ -36,3 +36,11 @@ def delete_product(session, product_id):
 
 def restore_product(session, product_id):
     return products.restore(session, product_id)
+
+
+def create_products(session, body):
+    return products.create_all(session, body)
+
+
+def delete_products(session, id):  # noqa: A002  # The contract calls it so.
+    products.delete_all(session, id)

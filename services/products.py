@@ -1,10 +1,11 @@
 """What the shop sells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select
+from sqlalchemy import update as sql_update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -104,6 +105,25 @@ def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str
     return product
 
 
+def create_all(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return a batch of new products, all of them or none; a refusal names every fault."""
+    used = tags.named(session, [name for members in products for name in members["tags"]])
+    known = {tag.name_key: tag for tag in used}
+    made = [_new(known, **members) for members in products]
+    session.add_all(made)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if _refused(error) is error:
+            raise
+        # The unit of work has failed; without what it wrote, what others have is left.
+        session.rollback()
+        raise _faults(session, products) from error
+    chosen = select(Category).where(Category.id.in_({product.category_id for product in made}))
+    categories = {category.id: category for category in session.scalars(chosen)}
+    return {"items": [_made(product, categories[product.category_id]) for product in made]}
+
+
 def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
     product = _entity(session, product_id)
     for name, value in (members | _keys(**members)).items():
@@ -129,6 +149,20 @@ def delete(session: Session, product_id: UUID) -> None:
     session.flush()
 
 
+def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
+    """Delete all of these products, or none."""
+    live = sql_update(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
+    delete = live.values(deleted_at=now(), version=Product.version + 1).returning(Product.id)
+    deleted = set(session.scalars(delete, execution_options={"synchronize_session": False}))
+    missing = [
+        NotFound(f"There is no product with the id {product_id}.", parameter="id")
+        for product_id in product_ids
+        if product_id not in deleted
+    ]
+    if missing:
+        raise NotFound(str(missing[0]), each=missing)
+
+
 def restore(session: Session, product_id: UUID) -> dict[str, Any]:
     product = session.get(Product, product_id)
     if product is None or product.deleted_at is None:
@@ -140,6 +174,18 @@ def restore(session: Session, product_id: UUID) -> dict[str, Any]:
 
 def _keys(*, name: str, description: str | None, **_: Any) -> dict[str, str]:
     return {"name_key": fold(name), "search": fold(f"{name}\n{description or ''}")}
+
+
+def _new(known: Mapping[str, Tag], *, tags: Sequence[str], **members: Any) -> Product:
+    keys = dict.fromkeys(fold(name) for name in tags)
+    places = [ProductTag(tag=known[key], position=position) for position, key in enumerate(keys)]
+    return Product(tags=places, **members, **_keys(**members))
+
+
+def _made(product: Product, category: Category) -> dict[str, Any]:
+    """Return the representation of a product that was just made."""
+    own = {column.key: getattr(product, column.key) for column in _own(Product)}
+    return own | {"category": category, "tags": [place.tag.name for place in product.tags]}
 
 
 def _entity(session: Session, product_id: UUID) -> Product:
@@ -173,3 +219,20 @@ def _refused(error: IntegrityError) -> Exception:
     if violated(error) == "fk_products_category_id":
         return Invalid("There is no category with this id.", pointer="/category_id")
     return error
+
+
+def _faults(session: Session, products: Sequence[Mapping[str, Any]]) -> Conflict | Invalid:
+    """Return what is wrong with each of the products: an SKU that is taken or comes again, an unknown category."""
+    skus = select(Product.sku).where(Product.sku.in_([p["sku"] for p in products]), Product.deleted_at.is_(None))
+    taken = set(session.scalars(skus))
+    categories = select(Category.id).where(Category.id.in_([p["category_id"] for p in products]))
+    known = set(session.scalars(categories))
+    each: list[Conflict | Invalid] = []
+    for n, product in enumerate(products):
+        if product["sku"] in taken:
+            each.append(Conflict("Another product has this SKU.", pointer=f"/{n}/sku"))
+        if product["category_id"] not in known:
+            each.append(Invalid("There is no category with this id.", pointer=f"/{n}/category_id"))
+        taken.add(product["sku"])
+    kind = Invalid if any(isinstance(fault, Invalid) for fault in each) else Conflict
+    return kind(str(each[0]) if each else "Others are changing the same products; try again.", each=each)

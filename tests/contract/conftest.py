@@ -19,6 +19,8 @@ def ask(client, tokens):
     def ask(operation, role="admin", path=None, **options):
         headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}
         options["headers"] = operation.required_headers() | headers | options.get("headers", {})
+        if operation.query:
+            options["params"] = operation.query | options.get("params", {})
         if operation.body is not None and "content" not in options:
             options.setdefault("json", operation.body)
         return client.request(options.pop("method", operation.method), path or operation.unknown(), **options)

@@ -47,6 +47,14 @@ class Operation:
         content = follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json")
         return example(content["schema"]) if content else None
 
+    @cached_property
+    def query(self):
+        """What its query must have."""
+        required = [
+            parameter for parameter in self.parameters if parameter["in"] == "query" and parameter.get("required")
+        ]
+        return {parameter["name"]: example(parameter["schema"]) for parameter in required}
+
     @property
     def success(self):
         return next(follow(answer) for status, answer in self.spec["responses"].items() if status.startswith("2"))
