@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-TRIES = 3
+TRIES = 8
 """How often in all a unit of work is done that others were faster than."""
 
 
@@ -120,7 +120,7 @@ class Seam(ABC):
                     if reason is None or reason is error:
                         raise
                     raise reason from error
-            await asyncio.sleep(random.uniform(0, 0.005 * 4**attempt))  # noqa: S311  # It only spreads them out.
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  # It only spreads them out.
         raise AssertionError
 
     async def open(self) -> None:

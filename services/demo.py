@@ -7,9 +7,9 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Category, Customer, Post, Product, Task, User
+from db.models import Category, Customer, Order, Post, Product, Task, User
 from db.text import fold
-from services import categories, customers, products, users
+from services import categories, customers, orders, products, users
 from services.passwords import Passwords
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
@@ -28,6 +28,23 @@ _CUSTOMERS = [
     ("Vinod", "Bangalore", "vinod@vinod.co", "+919731424784"),
     ("John", "Delhi", "john@example.com", None),
 ]
+_ORDERS = [
+    ("admin", "For the office.", {"TATA-TEA-500": 3}, []),
+    ("customer", "Please ring twice.", {"AMUL-BUTTER-500": 2, "PARLE-G-100": 10}, ["paid", "shipped"]),
+    ("customer", "The same as last week.", {"TATA-TEA-500": 1, "PARLE-G-100": 2}, []),
+]
+
+
+def _orders(session: Session) -> Iterator[str]:
+    for role, note, basket, steps in _ORDERS:
+        owner_id = session.scalars(select(User.id).where(User.username_key == fold(LOGINS[role][0]))).one()
+        if session.scalar(select(Order.id).where(Order.owner_id == owner_id, Order.note == note)) is None:
+            ids = {sku: session.scalar(select(Product.id).where(Product.sku == sku)) for sku in basket}
+            items = [{"product_id": ids[sku], "quantity": quantity} for sku, quantity in basket.items()]
+            order = orders.place(session, owner_id, items=items, note=note)
+            for status in steps:
+                orders.set_status(session, owner_id, order["id"], status)
+            yield order["number"]
 
 
 def _customers(session: Session) -> Iterator[str]:
@@ -88,4 +105,5 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
             products.create(session, **members, category_id=ids[category], tags=tags)
             yield name
     yield from _customers(session)
+    yield from _orders(session)
     yield from _work(session)

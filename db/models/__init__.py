@@ -4,6 +4,9 @@ from db.models.audit_event import AuditEvent
 from db.models.category import Category
 from db.models.customer import Customer
 from db.models.idempotency_key import IdempotencyKey
+from db.models.order import Order
+from db.models.order_item import OrderItem
+from db.models.order_year import OrderYear
 from db.models.photo import Photo
 from db.models.post import Post
 from db.models.product import Product
@@ -19,6 +22,9 @@ __all__ = [
     "Category",
     "Customer",
     "IdempotencyKey",
+    "Order",
+    "OrderItem",
+    "OrderYear",
     "Photo",
     "Post",
     "Product",
