@@ -2,6 +2,7 @@
 
 from db.models.category import Category
 from db.models.customer import Customer
+from db.models.file import File
 from db.models.idempotency_key import IdempotencyKey
 from db.models.photo import Photo
 from db.models.product import Product
@@ -14,6 +15,7 @@ from db.models.user_session import UserSession
 __all__ = [
     "Category",
     "Customer",
+    "File",
     "IdempotencyKey",
     "Photo",
     "Product",
