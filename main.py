@@ -38,6 +38,7 @@ from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
 from db.sessions import Mode
+from edge.versions import Versions
 from services import demo, sessions
 from services import errors as business
 from services.keys import Keys, KeysError, open_keys
@@ -48,8 +49,13 @@ from services.tokens import Tokens
 from settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent
-INDEX = ROOT / "openapi" / "v1" / "openapi.yaml"
-PUBLISHED = "/api/v1/openapi"
+BASE = "/api"
+CONTRACTS = {
+    index.parent.name: index
+    for index in sorted(ROOT.glob("openapi/v*/openapi.yaml"), key=lambda index: int(index.parent.name[1:]))
+}
+"""The index of each version of the contract; the first is what a request without a version is for."""
+PUBLISHED = {version: f"{BASE}/{version}/openapi.json" for version in CONTRACTS}
 
 T = TypeVar("T")
 
@@ -78,6 +84,7 @@ def create_app(settings: Settings) -> FlaskApp:
         statement_timeout=settings.database_statement_timeout,
     )
     contract = _contract(settings, seam)
+    versions = Versions(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord")
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -87,10 +94,10 @@ def create_app(settings: Settings) -> FlaskApp:
     app = FlaskApp(
         __name__,
         lifespan=lifespan,
-        middlewares=[contract.before, ServerErrorMiddleware, ExceptionMiddleware, LifespanMiddleware],
+        middlewares=[_before(versions, contract), ServerErrorMiddleware, ExceptionMiddleware, LifespanMiddleware],
     )
     app.add_api(contract.documents[0].raw, resolver=Resolver(_nowhere), resolver_error=404)
-    pages.register(app.app, api=f"{PUBLISHED}.json", problems=ROOT / "openapi" / "problems.md")
+    pages.register(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
     app.app.register_error_handler(HTTPException, _page_problem)
     app.contract = contract
     return app
@@ -107,7 +114,8 @@ def application() -> FlaskApp:
 
 
 def _contract(settings: Settings, seam: Seam) -> Contract:
-    document = Document.read(INDEX)
+    documents = {version: Document.read(index) for version, index in CONTRACTS.items()}
+    first = next(iter(documents.values())).raw
     keys = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
     access_lifetime = timedelta(seconds=settings.access_token_lifetime)
 
@@ -116,10 +124,10 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
 
     tools = {
         "about": {
-            "name": document.raw["info"]["title"],
-            "version": document.raw["info"]["version"],
+            "name": first["info"]["title"],
+            "version": first["info"]["version"],
             "documentation": "/docs",
-            "contract": f"{PUBLISHED}.json",
+            "contract": next(iter(PUBLISHED.values())),
         },
         "cursors": Cursors(partial(_cursor_secret, keys)),
         "keys": keys,
@@ -131,7 +139,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
             audience=settings.audience,
             access_lifetime=access_lifetime,
             refresh_lifetime=timedelta(seconds=settings.refresh_token_lifetime),
-            roles=document.raw["components"]["securitySchemes"]["bearer"]["x-roles"],
+            roles=first["components"]["securitySchemes"]["bearer"]["x-roles"],
         ),
     }
     contract = Contract(
@@ -140,10 +148,16 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
         tools=tools,
         store=IdempotencyKeys(timedelta(hours=24)),
         limits=Limits(settings.body_limit, settings.body_timeout),
+        ends_at_sunset=settings.ends_at_sunset,
     )
-    contract.add(document, PUBLISHED)
-    contract.check_handlers()
+    for version, document in documents.items():
+        contract.add(document, f"{BASE}/{version}/openapi")
+    contract.check()
     return contract
+
+
+def _before(versions: Versions, contract: Contract) -> Callable[[Any], Any]:
+    return lambda next_app: versions.before(contract.before(next_app))
 
 
 def _cursor_secret(keys: Keys) -> bytes:
@@ -257,10 +271,11 @@ def check() -> None:
 
 @cli.command()
 @click.argument("file", type=click.File("wb"), default="-")
+@click.option("--version", type=click.Choice(list(CONTRACTS)), default="v1", show_default=True, help="Which version.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="Write YAML and not JSON.")
-def openapi(file: Any, as_yaml: bool) -> None:
+def openapi(file: Any, version: str, as_yaml: bool) -> None:
     """Write the contract to FILE, as one document."""
-    file.write(Document.read(INDEX).dumped(as_yaml))
+    file.write(Document.read(CONTRACTS[version]).dumped(as_yaml))
 
 
 @cli.command()
@@ -314,7 +329,8 @@ def _in_database(settings: Settings, mode: Mode, perform: Callable[[Any], T]) ->
 
 def _say_where(host: str, port: int) -> None:
     base = f"http://{host}:{port}"
-    click.echo(f"Documentation  {base}/docs\nContract       {base}{PUBLISHED}.json\nHealth         {base}/health/ready")
+    click.echo(f"Documentation  {base}/docs\nContract       {base}{PUBLISHED['v1']}")
+    click.echo(f"Health         {base}/health/ready")
     click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'")
 
 

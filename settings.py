@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         default=20.0, gt=0, le=3_600, description="Seconds a client has for sending its request body."
     )
 
+    ends_at_sunset: bool = Field(
+        default=False, description="Whether operations of the contract that are past their sunset are answered 410."
+    )
+
     data_dir: Path = Field(
         default=Path("data"), description="Folder for what is not in the database, such as signing keys."
     )

@@ -10,7 +10,7 @@ from contract.answering.dumping import Dumps
 from contract.answering.response import Answer, Response
 from contract.errors import at
 from contract.policies import Perform
-from contract.policies.deprecation import deprecation
+from contract.policies.deprecation import Deprecation
 from contract.problems import Fault, Problem
 from contract.reading.bodies import Body
 from contract.reading.parameters import Parameter, Parameters
@@ -65,7 +65,7 @@ class Operation:
         self.responses = {int(s): Response(self.id, int(s), r, schemas) for s, r in declared.items() if s.isdigit()}
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = self._success()
-        self.always_headers = deprecation(spec)
+        self.deprecation, self.is_deprecated = Deprecation(spec, path.names), spec.get("deprecated", False)
         self._check_arguments(shared.tools)
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
@@ -182,7 +182,7 @@ class Operation:
         needed = {400: True, 500: True}
         needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
-        needed |= {412: self.is_guarded, 428: self.must_match}
+        needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
             raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")

@@ -46,14 +46,19 @@ class Contract(SpecMiddleware):
 
     def __init__(
         self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
-        limits: Limits | None = None, resolver: Resolver | None = None,
+        limits: Limits | None = None, resolver: Resolver | None = None, ends_at_sunset: bool = False,
     ) -> None:  # fmt: skip
-        """*tools* are what handlers and security functions get by name; *store* keeps idempotent answers."""
+        """
+        *tools* are what handlers and security functions get by name; *store* keeps idempotent answers.
+
+        With *ends_at_sunset* an operation whose sunset has passed is answered 410.
+        """
         self.seam = seam
         self.errors = errors
         self.tools = tools or {}
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
+        self.ends_at_sunset = ends_at_sunset
         self.policies: list[Policy] = [conditional, sparse_fields, Idempotent(store)]
         self.router = Router()
         self.documents: list[Document] = []
@@ -98,13 +103,22 @@ class Contract(SpecMiddleware):
         self.operations += added.values()
         self._publish(document, published_at)
 
-    def check_handlers(self) -> None:
-        """Raise ContractError if a module of handlers has a public function that no contract names."""
+    def check(self) -> None:
+        """
+        Raise ContractError for what only all contracts together can show.
+
+        That is a public function in a module of handlers that none of them names, and a
+        successor that none of them has.
+        """
         named = {(operation.function.__module__, operation.function.__name__) for operation in self.operations}
         faults = [
             ContractError(f"{module}.{name} is public, but no contract names it; declare the operation, or drop it.")
             for module, name in sorted(_public_functions({module for module, _ in named}) - named)
         ]
+        for operation in self.operations:
+            successor = operation.deprecation.successor
+            if successor and successor not in self.router.paths:
+                faults.append(at(operation.spec, f"the successor of {operation.id}, {successor}, is in no contract."))
         _refuse(list(faults))
 
     def add_api(self, specification: Any, **_: Any) -> None:
@@ -130,15 +144,13 @@ class Contract(SpecMiddleware):
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
             answer = self._answer_to(error, operation, scope)
-        headers, body = answer.headers, answer.body
-        if operation and operation.always_headers:
-            headers = headers + operation.always_headers
-        if answer.status not in (204, 304):
-            headers = [*headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        if operation and operation.is_deprecated:
+            answer.headers = answer.headers + operation.deprecation.headers(values)
+        await _send(answer, scope, send)
 
     async def _perform(self, operation: Operation, request: Request) -> Answer:
+        if self.ends_at_sunset and operation.deprecation.is_over():
+            raise Problem(410, "This operation is past its sunset; the successor is in `Link`.")
         try:
             await operation.read(request)
             if operation.needs_session:
@@ -200,6 +212,14 @@ class _Named:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.operation_id = spec["operationId"]
         self.router_controller = spec.get("x-openapi-router-controller")
+
+
+async def _send(answer: Answer, scope: Scope, send: Send) -> None:
+    headers, body = answer.headers, answer.body
+    if answer.status not in (204, 304):
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 def _mode(operation: Operation, request: Request) -> str:

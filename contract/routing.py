@@ -19,7 +19,7 @@ class Path:
         self.operations: dict[str, Any] = {}
         self.allow = ""
         self.parent: Path | None = None
-        """The path that this one hangs on, where the contract has it: `/tasks/{task_id}` of `/tasks/{task_id}/status`."""
+        """The path that this one hangs on, if there is one: `/tasks/{task_id}` of `/tasks/{task_id}/status`."""
 
     def add(self, method: str, operation: Any) -> None:
         """Add an operation; `HEAD` follows from `GET` unless the contract has one of its own."""

@@ -1,9 +1,10 @@
 """The pages a person reads: the contract with try-it-out, and what each problem type means."""
 
+from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, render_template, send_from_directory
+from flask import Blueprint, Flask, Response, abort, render_template, request, send_from_directory
 
 from pages.problems import read
 
@@ -20,20 +21,29 @@ HEADERS = {
 }
 
 
-def register(flask_app: Flask, *, api: str, problems: Path) -> None:
-    """Add `/docs`, which shows the contract served at *api*, and `/problems`, the Markdown file *problems*."""
+def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) -> None:
+    """
+    Add `/docs` and `/problems`.
+
+    The first shows the contract of a version, `/docs?version=v2`, served at the path that *contracts* has for
+    it; the second shows the Markdown file *problems*.
+    """
     blueprint = Blueprint(
         "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/pages"
     )
     types = read(problems)
+    first = next(iter(contracts))
 
     @blueprint.get("/docs")
     def docs() -> str:
-        return render_template("docs.html", contract=api)
+        version = request.args.get("version", first)
+        if version not in contracts:
+            abort(404)
+        return render_template("docs.html", contract=contracts[version], version=version, versions=list(contracts))
 
     @blueprint.get("/problems")
     def problem_types() -> str:
-        return render_template("problems.html", contract=api, content=types.html, slugs=types.slugs)
+        return render_template("problems.html", contract=contracts[first], content=types.html, slugs=types.slugs)
 
     @blueprint.get("/docs/swagger-ui/<path:file>")
     def swagger_ui(file: str) -> Response:

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from contract.document import METHODS, Document
-from main import INDEX
+from main import CONTRACTS
 
-DOCUMENT = Document.read(INDEX)
+DOCUMENT = Document.read(CONTRACTS["v1"])
 PUBLISHED = DOCUMENT.published()
 ROLES = PUBLISHED["components"]["securitySchemes"]["bearer"]["x-roles"]
 

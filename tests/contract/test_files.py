@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from contract.document import METHODS
-from main import INDEX
+from main import CONTRACTS
 from tests.contract.operations import OPERATIONS, PUBLISHED, each
 
+INDEX = CONTRACTS["v1"]
 ROOT = INDEX.parents[1]
 FILES = {file.relative_to(ROOT).as_posix(): file for file in sorted(ROOT.rglob("*")) if file.is_file()}
 PATHS = [name for name in FILES if name.startswith("paths/")]

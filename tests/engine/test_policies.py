@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from contract.errors import ContractError
 from tests.engine.kit import Taken, start
 
 NOTES = """
@@ -296,3 +297,41 @@ def test_deprecated_operation_may_have_no_sunset():
 def test_deprecation_of_one_answer_does_not_grow_into_the_next():
     engine = start(DEPRECATED % "", {"t": lambda: 1})
     assert engine.get("/t").headers == engine.get("/t").headers
+
+
+SUCCEEDED = """
+paths:
+  /old/{thing_id}:
+    parameters: [{name: thing_id, in: path, required: true, schema: {type: string}}]
+    get:
+      operationId: old
+      deprecated: true
+      x-deprecated-since: 2026-01-31
+      x-sunset: %s
+      x-successor: /new/{thing_id}/it
+  /new/{thing_id}/it:
+    parameters: [{name: thing_id, in: path, required: true, schema: {type: string}}]
+    get: {operationId: new}
+"""
+
+
+def test_deprecated_operation_leads_to_its_successor():
+    engine = start(SUCCEEDED % "2999-01-01", {"old": lambda thing_id: 1, "new": lambda thing_id: 2})
+    assert engine.get("/old/a%20b").header("link") == '</new/a%20b/it>; rel="successor-version"'
+
+
+def test_operation_past_its_sunset_is_gone_where_that_is_wanted():
+    functions = {"old": lambda thing_id: 1, "new": lambda thing_id: 2}
+    assert start(SUCCEEDED % "2026-02-01", functions).get("/old/1").status == 200
+    ended = start(SUCCEEDED % "2026-02-01", functions, ends_at_sunset=True).get("/old/1")
+    assert (ended.status, ended.header("link")) == (410, '</new/1/it>; rel="successor-version"')
+    assert start(SUCCEEDED % "2999-01-01", functions, ends_at_sunset=True).get("/old/1").status == 200
+
+
+def test_successor_that_is_nowhere_is_refused():
+    engine = start(
+        SUCCEEDED.replace("x-successor: /new/{thing_id}/it", "x-successor: /new/{thing_id}") % "2999-01-01",
+        {"old": lambda thing_id: 1, "new": lambda thing_id: 2},
+    )
+    with pytest.raises(ContractError, match=r"the successor of old, /new/{thing_id}, is in no contract"):
+        engine.contract.check()

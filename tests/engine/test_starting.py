@@ -414,7 +414,7 @@ BROKEN = {
     "date without deprecated": (
         DEPRECATED % "x-sunset: 2027-06-30",
         {"t": lambda: 1},
-        f"{INDEX}:2: t has a date of deprecation, but not `deprecated: true`",
+        f"{INDEX}:2: t has a date of deprecation or a successor, but not `deprecated: true`",
     ),
     "date that is none": (
         DEPRECATED % "deprecated: true, x-deprecated-since: soon",
@@ -530,13 +530,13 @@ def handlers(tmp_path, monkeypatch):
 def test_handlers_that_the_contract_names_are_fine(handlers):
     handlers(
         "good", things="from json import loads\n\ndef get_t():\n    return _t()\n\ndef _t():\n    return 1\n"
-    ).check_handlers()
+    ).check()
 
 
 def test_public_function_nobody_names_is_refused(handlers):
     contract = handlers("public", things="def get_t(): ...\ndef help_t(): ...\n", others="def lonely(): ...\n")
     with pytest.raises(ContractError) as refused:
-        contract.check_handlers()
+        contract.check()
     assert str(refused.value).splitlines() == [
         "public.others.lonely is public, but no contract names it; declare the operation, or drop it.",
         "public.things.help_t is public, but no contract names it; declare the operation, or drop it.",
