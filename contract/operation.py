@@ -22,6 +22,7 @@ from contract.security import Scheme, Security
 Policy = Callable[["Operation", Perform], Perform | None]
 
 _MOST_FAULTS = 100
+_PARTIAL = 206
 _POLICY_HEADERS = frozenset({"if-match"})
 
 
@@ -141,7 +142,7 @@ class Operation:
         return perform_and_check
 
     def _success(self) -> Response:
-        successes = [response for status, response in self.responses.items() if 200 <= status < 300]
+        successes = [r for status, r in self.responses.items() if 200 <= status < 300 and status != _PARTIAL]
         if len(successes) != 1:
             raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
         return successes[0]
@@ -182,6 +183,7 @@ class Operation:
         needed = {400: True, 500: True}
         needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
+        needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
         needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:

@@ -21,6 +21,7 @@ from contract.operation import Operation, Policy, Shared
 from contract.policies import Perform
 from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
+from contract.policies.ranges import ranges
 from contract.policies.sparse_fields import sparse_fields
 from contract.problems import MEDIA_TYPE, BrokenPromise, Errors, Problem, request_id
 from contract.representations import Representations
@@ -59,7 +60,7 @@ class Contract(SpecMiddleware):
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
-        self.policies: list[Policy] = [conditional, sparse_fields, Idempotent(store)]
+        self.policies: list[Policy] = [conditional, ranges, sparse_fields, Idempotent(store)]
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
@@ -135,9 +136,11 @@ class Contract(SpecMiddleware):
             return
         method: str = scope["method"]
         operation = path.operations.get(method) if path else None
+        file = None
         try:
             if operation:
                 answer = await self._perform(operation, Request(scope, receive, values))
+                file = answer.part and method != "HEAD" and answer.part.open()
             else:
                 answer = self._answer_without_operation(path, scope)
         except ClientGone:
@@ -146,7 +149,15 @@ class Contract(SpecMiddleware):
             answer = self._answer_to(error, operation, scope)
         if operation and operation.is_deprecated:
             answer.headers = answer.headers + operation.deprecation.headers(values)
-        await _send(answer, scope, send)
+        if file and answer.part:
+            with file:
+                await send(_beginning(answer))
+                async for chunk in answer.part.chunks(file):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+        else:
+            await send(_beginning(answer))
+            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
 
     async def _perform(self, operation: Operation, request: Request) -> Answer:
         if self.ends_at_sunset and operation.deprecation.is_over():
@@ -214,12 +225,12 @@ class _Named:
         self.router_controller = spec.get("x-openapi-router-controller")
 
 
-async def _send(answer: Answer, scope: Scope, send: Send) -> None:
-    headers, body = answer.headers, answer.body
+def _beginning(answer: Answer) -> dict[str, Any]:
+    headers = answer.headers
     if answer.status not in (204, 304):
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        length = answer.part.end - answer.part.start if answer.part else len(answer.body)
+        headers = [*headers, (b"content-length", b"%d" % length)]
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
 def _mode(operation: Operation, request: Request) -> str:

@@ -11,7 +11,7 @@ import orjson
 MEDIA_TYPE = b"application/problem+json"
 
 # RFC 9110 has these names; Python has them from 3.13 on.
-_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+_TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from contract.answering import content
 from contract.answering.dumping import Dumps
 from contract.errors import at
 from contract.problems import BrokenPromise
@@ -13,15 +14,30 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Answer:
-    """What is sent. `made` is the representation that `body` is the JSON of, where there is one."""
+    """
+    What is sent.
 
-    __slots__ = ("body", "headers", "made", "status")
+    `made` is the representation that `body` is the JSON of, where there is one; `part` is of the
+    file that is sent instead of a body, and `tag` what tells its content from any other.
+    """
 
-    def __init__(self, status: int, body: bytes = b"", headers: Headers | None = None, made: Any = None) -> None:
+    __slots__ = ("body", "headers", "made", "part", "status", "tag")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        made: Any = None,
+        part: content.Part | None = None,
+        tag: str | None = None,
+    ) -> None:
         self.status = status
         self.body = body
         self.headers = headers if headers is not None else []
         self.made = made
+        self.part = part
+        self.tag = tag
 
 
 class Response:
@@ -30,11 +46,14 @@ class Response:
     def __init__(self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas) -> None:
         self.label = f"{operation} {status}"
         self.status = status
-        content = spec.get("content", {})
-        if len(content) > 1:
+        contents = spec.get("content", {})
+        self.media_types = list(contents)
+        self.is_content = bool(contents) and not any(_is_text(name) for name in contents)
+        """Whether its media types are those of files, of which what the handler returns is one."""
+        if len(contents) > 1 and not self.is_content:
             raise at(spec, f"{self.label}: of several media types none can be chosen; declare one.")
-        self.media_type: str | None = next(iter(content), None)
-        self.schema: Any = content[self.media_type].get("schema", True) if self.media_type else True
+        self.media_type: str | None = next(iter(contents), None)
+        self.schema: Any = contents[self.media_type].get("schema", True) if self.media_type else True
         self.headers = {
             name.lower(): schemas.document.follow(header) for name, header in spec.get("headers", {}).items()
         }
@@ -56,6 +75,8 @@ class Response:
             if result is not None:
                 raise BrokenPromise(f"{self.label} has no content, but the handler returned {type(result).__name__}.")
             return Answer(self.status)
+        if self.is_content:
+            return self._of_file(result)
         if not self.is_json:
             body = result if isinstance(result, bytes) else str(result).encode()
             return Answer(self.status, body, [self._content_type])
@@ -80,6 +101,11 @@ class Response:
             headers.append((b"link", links.encode("latin-1")))
         return Answer(self.status, body, headers, made)
 
+    def _of_file(self, result: content.Content) -> Answer:
+        if result.media_type not in self.media_types:
+            raise BrokenPromise(f"{self.label} is {', '.join(self.media_types)}, but there is {result.media_type}.")
+        return Answer(self.status, headers=content.headers(result), part=content.whole(result), tag=result.tag)
+
     def check(self, body: bytes) -> None:
         """Raise BrokenPromise unless *body* is as the schema says.
 
@@ -95,3 +121,8 @@ class Response:
         for name in self.promised:
             if name not in present:
                 raise BrokenPromise(f"{self.label}: the header {name.decode()} is promised, and nothing sets it.")
+
+
+def _is_text(media_type: str) -> bool:
+    """Return whether the engine writes answers of this type itself, and does not send files of it."""
+    return media_type.startswith("text/") or media_type.endswith(("json", "xml", "yaml"))

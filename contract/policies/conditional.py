@@ -45,7 +45,7 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
                     raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
         answer = perform(request, session)
         if tagged:
-            tag = etag(answer.body)
+            tag = etag(answer.body) if answer.tag is None else f'"{answer.tag}"'.encode()
             answer.headers.append((b"etag", tag))
             if revalidates and (known := request.headers.get(b"if-none-match")) and names_tag(known, tag, weak=True):
                 return Answer(304, b"", [header for header in answer.headers if header[0] != b"content-type"])

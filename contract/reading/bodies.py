@@ -28,6 +28,7 @@ class Body:
         content = {name.lower(): kind for name, kind in spec["content"].items()}
         self._kinds = {name.encode(): _Kind(name, kind, representations) for name, kind in content.items()}
         self._accepted = ", ".join(spec["content"])
+        self._limit = limits.body_size + max(kind.files_size for kind in self._kinds.values())
 
     async def read(self, request: Request, faults: list[Fault]) -> Any:
         """Return the body as Python values, or add to *faults* all that is wrong with it.
@@ -38,7 +39,7 @@ class Body:
         headers = request.headers
         header = headers.get(b"content-type", b"")
         length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self.limits.body_size:
+        if length is not None and length.isdigit() and int(length) > self._limit:
             raise self._too_large()
         if not header and (length == b"0" or (length is None and b"transfer-encoding" not in headers)):
             if self.required:
@@ -48,30 +49,33 @@ class Body:
         if kind is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Problem(415, f"The body must be {self._accepted}, not encoded.", headers={"Accept": self._accepted})
         try:
-            async with asyncio.timeout(self.limits.body_seconds):
-                value = await kind.parse(request, self._chunks(request))
+            async with asyncio.timeout(self.limits.body_seconds) as deadline:
+                value = await kind.parse(request, self._chunks(request, deadline))
         except TimeoutError:
-            detail = f"The body did not come within {self.limits.body_seconds:g} seconds."
+            limits = self.limits
+            detail = f"The body did not come within {limits.body_seconds:g} seconds for each {limits.body_size} bytes."
             raise Problem(408, detail, headers={"Connection": "close"}) from None
         return kind.checked(value, faults)
 
-    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
-        size, more = 0, True
+    async def _chunks(self, request: Request, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
+        size, more, paid = 0, True, self.limits.body_size
         while more:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self.limits.body_size:
+            if size > self._limit:
                 raise self._too_large()
+            if size > paid and (end := deadline.when()):
+                # A large file has more time, as long as it comes as fast as any other body must.
+                deadline.reschedule(end + self.limits.body_seconds)
+                paid += self.limits.body_size
             more = message.get("more_body", False)
             yield chunk
 
     def _too_large(self) -> Problem:
-        return Problem(
-            413, f"The body may have at most {self.limits.body_size} bytes.", headers={"Connection": "close"}
-        )
+        return Problem(413, f"The body may have at most {self._limit} bytes.", headers={"Connection": "close"})
 
 
 class _Kind:
@@ -84,11 +88,11 @@ class _Kind:
         self.parse: Parse
         schemas = representations.schemas
         if name == "application/json" or name.endswith("+json"):
-            self.parse, schema, self.is_form = _json, self.schema, False
+            self.parse, schema, self.is_form, self.files_size = _json, self.schema, False, 0
         elif name in ("multipart/form-data", "application/x-www-form-urlencoded"):
             form = Form(self.schema, content.get("encoding", {}), schemas)
             self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
-            schema, self.is_form = form.schema, True
+            schema, self.is_form, self.files_size = form.schema, True, form.files_size
         else:
             raise at(content, f"a body of {name} cannot be read; JSON and forms can.")
         self.validator = schemas.validator(schema, "request")

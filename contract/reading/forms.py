@@ -1,10 +1,12 @@
 """Reads forms: their fields and files as the members of the object that the contract declares."""
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
+from puremagic import PureError, magic_stream
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -16,18 +18,35 @@ from contract.reading.scalars import Read, reader
 from contract.request import Request
 from contract.schemas import Schemas, pointer
 
+_ANYTHING = "application/octet-stream"
+
 # A boundary has up to 70 characters, and little comes after the last one (RFC 2046, section 5.1.1).
 _LONGEST_END = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file of a form. Above 1 MiB its content lies on the disk; it is gone when the request is over."""
+    """
+    A file of a form. Above 1 MiB its content lies on the disk; it is gone when the request is over.
+
+    `media_type` is what the content shows, whatever the client calls it.
+    """
 
     name: str
     media_type: str
     size: int
     file: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class _FileField:
+    """What the contract says of a file: its media types, in lower case, and how many bytes it may have."""
+
+    accepted: list[str]
+    most: float
+
+    def takes(self, media_type: str) -> bool:
+        return bool({media_type, media_type.partition("/")[0] + "/*", "*/*"} & set(self.accepted))
 
 
 def without_files(body: dict[str, Any]) -> dict[str, Any]:
@@ -42,13 +61,20 @@ def without_files(body: dict[str, Any]) -> dict[str, Any]:
 
 
 class Form:
-    """A form whose members are scalars, lists of scalars, and files (`format: binary` or `contentMediaType`)."""
+    """
+    A form whose members are scalars, lists of scalars, and files (`format: binary` or `contentMediaType`).
+
+    A file may have as many bytes as its `maxLength` says, and only what it is counts: a media type
+    that its content does not show is none, and `application/octet-stream` leaves it to the content.
+    `files_size` is how many bytes all files may have, together; nothing if one of them does not say.
+    """
 
     def __init__(self, schema: Any, encoding: dict[str, Any], schemas: Schemas) -> None:
         flat = schemas.flat(schema)
         self._reads: dict[str, Read | None] = {}
         self._lists: set[str] = set()
-        self._files: dict[str, list[str]] = {}
+        self._files: dict[str, _FileField] = {}
+        sizes: list[float] = []
         seen: dict[str, Any] = {}
         for name, member in flat.get("properties", {}).items():
             shape = item = schemas.flat(member)
@@ -57,13 +83,16 @@ class Form:
                 item = schemas.flat(shape.get("items", {}))
             if item.get("format") == "binary" or "contentMediaType" in item:
                 accepted = encoding.get(name, {}).get("contentType", item.get("contentMediaType", "*/*"))
-                self._files[name] = [kind.strip().lower() for kind in accepted.split(",")]
+                most = item.get("maxLength", math.inf)
+                self._files[name] = _FileField([kind.strip().lower() for kind in accepted.split(",")], most)
+                sizes.append(most * (shape.get("maxItems", math.inf) if name in self._lists else 1))
                 seen[name] = {**shape, "items": True} if name in self._lists else True
                 continue
             try:
                 self._reads[name] = reader(item, schemas, schemas.validator(item, "request"))
             except KeyError as error:
                 raise at(member, f"form field {name}: a value of type {error} cannot be read.") from None
+        self.files_size = int(sum(sizes)) if math.isfinite(sum(sizes)) else 0
         # A file is no JSON value: whether it may be there is the schema's business, what it is, the form's.
         self.schema = {**flat, "properties": flat.get("properties", {}) | seen}
 
@@ -123,11 +152,27 @@ class Form:
     def _upload(self, name: str, value: Any) -> Upload:
         if isinstance(value, str):
             raise _refusal(name, "This field must be a file.", "type")
-        media_type = (value.content_type or "application/octet-stream").partition(";")[0].strip().lower()
-        accepted = self._files[name]
-        if not {media_type, media_type.partition("/")[0] + "/*", "*/*"} & set(accepted):
-            raise _refusal(name, f"The file must be {', '.join(accepted)}.", "contentType", status=415)
-        return Upload(value.filename or "", media_type, value.size or 0, value.file)
+        declared = (value.content_type or _ANYTHING).partition(";")[0].strip().lower()
+        field, size = self._files[name], value.size or 0
+        if size > field.most:
+            raise _refusal(name, f"The file may have at most {field.most} bytes.", "maxLength", status=413)
+        media_type = declared if field.takes(_ANYTHING) else _shown(value.file, declared, field)
+        if media_type is None or not (field.takes(declared) or declared == _ANYTHING):
+            raise _refusal(name, f"The file must be {', '.join(field.accepted)}.", "contentType", status=415)
+        return Upload(value.filename or "", media_type, size, value.file)
+
+
+def _shown(file: BinaryIO, declared: str, field: _FileField) -> str | None:
+    """Return the accepted media type that the content shows; text shows none, and is taken for what it is called."""
+    try:
+        found = magic_stream(file)
+    except (PureError, ValueError):
+        return declared if declared.startswith("text/") and field.takes(declared) else None
+    finally:
+        file.seek(0)
+    begins = [match for match in found if match.offset >= 0]
+    best = [match.mime_type for match in begins if match.confidence == begins[0].confidence]
+    return next((media_type for media_type in best if field.takes(media_type)), None)
 
 
 def _refusal(name: str, detail: str, code: str, status: int = 400) -> Problem:

@@ -10,6 +10,7 @@ from tests.engine.kit import echo, start, taking
 
 MULTIPART = "multipart/form-data; boundary=frontier"
 URLENCODED = "application/x-www-form-urlencoded"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 FORM = {
     "type": "object",
     "additionalProperties": False,
@@ -59,7 +60,7 @@ def shown(value):
     if isinstance(value, list):
         return [shown(item) for item in value]
     if isinstance(value, Upload):
-        return [value.name, value.media_type, value.size, value.file.read().decode()]
+        return [value.name, value.media_type, value.size, value.file.read().decode("latin-1")]
     return value
 
 
@@ -163,17 +164,42 @@ def test_too_many_parts_are_refused():
 
 def test_file_of_a_wrong_media_type_is_a_415_that_names_the_right_ones():
     engine = photos({"photo": {"contentType": "image/png, image/JPEG"}})
-    assert upload(TITLE, FILE, engine=engine).status == 200
-    assert upload(TITLE, part("photo", b"", "x", "Image/Jpeg; q=1"), engine=engine).status == 200
-    refused = upload(TITLE, part("photo", b"", "x", "image/gif"), engine=engine)
+    assert upload(TITLE, part("photo", PNG, "x", "Image/Jpeg; q=1"), engine=engine).status == 200
+    refused = upload(TITLE, part("photo", PNG, "x", "image/gif"), engine=engine)
     assert (refused.status, refused.faults) == (415, {("/photo", "contentType")})
     assert "image/png, image/jpeg" in refused.json["detail"]
 
 
 def test_media_type_of_a_file_may_be_a_range():
     engine = photos({"photo": {"contentType": "image/*"}})
-    assert upload(TITLE, part("photo", b"", "x", "image/gif"), engine=engine).status == 200
+    assert upload(TITLE, part("photo", PNG, "x", "image/gif"), engine=engine).status == 200
     assert upload(TITLE, part("photo", b"", "x", "text/html"), engine=engine).status == 415
+
+
+@pytest.mark.parametrize("declared", ["image/png", "image/jpeg", "application/octet-stream", None])
+def test_file_is_what_its_content_shows(declared):
+    engine = photos({"photo": {"contentType": "image/png, image/jpeg"}})
+    taken = upload(TITLE, part("photo", PNG, "x.jpg", declared), engine=engine)
+    assert (taken.status, taken.json["photo"]["media_type"]) == (200, "image/png")
+    for content in (b"<script>", b"GIF89a...", b"", b"MZ\x90\0", b"just text"):
+        refused = upload(TITLE, part("photo", content, "x.png", declared), engine=engine)
+        assert (refused.status, refused.faults) == (415, {("/photo", "contentType")})
+
+
+def test_text_is_taken_for_what_it_is_called():
+    engine = photos({"photo": {"contentType": "text/csv"}})
+    assert upload(TITLE, part("photo", b"a,b", "x", "text/csv"), engine=engine).status == 200
+    assert upload(TITLE, part("photo", b"a,b", "x", "application/octet-stream"), engine=engine).status == 415
+
+
+def test_file_has_a_limit_of_its_own_beside_that_of_the_body():
+    file = {"type": "string", "contentMediaType": "application/octet-stream", "maxLength": 2000}
+    schema = {"type": "object", "properties": {"photo": file, "title": {"type": "string"}}}
+    engine = photos({"photo": {"contentType": "*/*"}}, schema, limits=Limits(1000, 20))
+    assert upload(part("photo", b"x" * 2000, "x"), engine=engine).status == 200
+    refused = upload(part("photo", b"x" * 2001, "x"), engine=engine)
+    assert (refused.status, refused.faults) == (413, {("/photo", "maxLength")})
+    assert upload(part("photo", b"x" * 3000, "x"), engine=engine).status == 413
 
 
 def test_content_media_type_says_what_a_file_must_be():
