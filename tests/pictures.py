@@ -19,7 +19,12 @@ def drawn(kind="PNG", size=(64, 48), **options):
 def png(width, height, data=b"", *, padding=0):
     """A PNG that says it has this size, whatever its data are."""
     header = pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"tEXt", b"Comment\0" + b"x" * padding), (b"IEND", b"")]
+    chunks = [
+        (b"IHDR", header),
+        (b"IDAT", zlib.compress(data)),
+        (b"tEXt", b"Comment\0" + b"x" * padding),
+        (b"IEND", b""),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         pack(">I", len(made)) + kind + made + pack(">I", zlib.crc32(kind + made)) for kind, made in chunks
     )
