@@ -73,7 +73,7 @@ class Operation:
         self._wanted = frozenset(wanted)
         tools = (self._wanted & shared.tools.keys()) - self._declared_arguments()
         self._given = {name: shared.tools[name] for name in tools}
-        self.perform: Perform = self._handle
+        self.perform: Perform = self.answer
 
     def compile(self, dumps: Dumps, policies: Iterable[Policy]) -> None:
         for response in self.responses.values():
@@ -114,6 +114,11 @@ class Operation:
             arguments["caller"] = request.caller
         return self.function(**arguments)
 
+    def answer(self, request: Request, session: Any) -> Answer:
+        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
+        caller = request.caller
+        return self.success.answer(self.call(request, session), caller.scopes if caller else None)
+
     def declares(self, status: int) -> bool:
         """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""
         named = status in self.responses or f"{status // 100}XX" in self._ranges
@@ -128,9 +133,9 @@ class Operation:
     def has_header(self, name: str) -> bool:
         return any(parameter.is_header(name) for parameter in self.parameters.every)
 
-    def _handle(self, request: Request, session: Any) -> Answer:
-        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
-        return self.success.answer(self.call(request, session))
+    def reached_by(self, scopes: frozenset[str] | None) -> bool:
+        """Return whether a caller with these scopes, or nobody, may call it."""
+        return self.security is None or self.security.reached_by(scopes)
 
     def _keeping_promises(self, perform: Perform) -> Perform:
         def perform_and_check(request: Request, session: Any) -> Answer:

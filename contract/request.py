@@ -45,7 +45,7 @@ class Request:
         self.body: Any = None
         self.files: Sequence[IO[bytes]] = ()
         self.raw = b""
-        """The body as it came; of a multipart body, which is not kept in memory, its digest."""
+        """The body as it came; of a multipart body, which is not kept in memory, a digest of what it says."""
 
     def close(self) -> None:
         """Let go of the files that came with the request."""

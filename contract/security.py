@@ -63,6 +63,12 @@ class Security:
         challenges = [scheme.challenge for alternative in self._alternatives for scheme, _ in alternative]
         self._challenge = ", ".join(dict.fromkeys(challenges))
 
+    def reached_by(self, scopes: frozenset[str] | None) -> bool:
+        """Return whether a caller with these scopes, or nobody, would be let in."""
+        if self.is_optional or scopes is None:
+            return self.is_optional
+        return any(all(wanted <= scopes for _, wanted in alternative) for alternative in self._alternatives)
+
     async def caller(self, request: Request) -> Caller | None:
         """Return who calls; None for nobody, where the contract allows that.
 

@@ -1,17 +1,69 @@
 """Compiles the marshmallow schemas of the contract: what `schema.dump` interprets, as a function."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from keyword import iskeyword
-from typing import Any
+from threading import Lock
+from typing import Any, Protocol
 
 from marshmallow import Schema, fields
 
+from contract.document import component
 from contract.representations import Exact, Representation, Representations, decimal_text
 
 Dump = Callable[[Any], Any]
 
 
+Scopes = frozenset[str] | None
+"""What a caller reaches; None is nobody."""
+
+
+class _Target(Protocol):
+    def reached_by(self, scopes: Scopes) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A member of `_links`: the operation that it leads to, and the source of it, for who reaches that."""
+
+    name: str
+    target: _Target
+    source: str
+
+
 class Dumps:
+    """The dumps of a document: for each set of scopes its own, as links lead only where these reach."""
+
+    def __init__(self, representations: Representations, links: dict[str, list[Shown]], names: dict[str, Any]) -> None:
+        """*links* has the members of `_links` of each component, *names* what their sources need."""
+        self.representations = representations
+        self.links = links
+        self.names = names
+        self._seen: dict[Scopes, _Dumps] = {}
+        # A dump is made at its first use; that may be at the same time in several threads.
+        self._making = Lock()
+
+    def of(self, schema: Any, scopes: Scopes = None) -> Dump | None:
+        """Return the dump of *schema* for callers with *scopes*; None if its values are JSON as they are."""
+        with self._making:
+            if scopes not in self._seen:
+                reached = {
+                    component: [link.source for link in links if link.target.reached_by(scopes)]
+                    for component, links in self.links.items()
+                }
+                self._seen[scopes] = _Dumps(self.representations, reached, self.names)
+            return self._seen[scopes].of(schema)
+
+    def location(self, schema: Any) -> Callable[[Any], str] | None:
+        """Return what finds in a representation of *schema* where it is: its link `self`, whoever reaches that."""
+        links = {link.name: link.source for link in self.links.get(component(schema) or "", ())}
+        if "self" not in links:
+            return None
+        dump: Dump = _defined(f"def links(made):\n  return {{{links['self']}}}\n", dict(self.names))["links"]
+        return lambda made: str(dump(made)["self"]["href"])
+
+
+class _Dumps:
     """
     The dump of each schema, compiled.
 
@@ -22,7 +74,6 @@ class Dumps:
     """
 
     def __init__(self, representations: Representations, links: dict[str, list[str]], names: dict[str, Any]) -> None:
-        """*links* has the source of each link of a component (see `links`), *names* what these sources need."""
         self.representations = representations
         self.links = links
         self.names = names

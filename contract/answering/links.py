@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from contract.answering.dumping import Shown
 from contract.document import component
 from contract.errors import at
 from contract.representations import Representation, Representations
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 _BODY = "$response.body#/"
 
 
-def sources(operations: Mapping[str, "Operation"], representations: Representations) -> dict[str, list[str]]:
+def sources(operations: Mapping[str, "Operation"], representations: Representations) -> dict[str, list[Shown]]:
     """
-    Return, for each component, the source of each member of its `_links`.
+    Return, for each component, the members of its `_links`.
 
     A link belongs to the component whose response declares it, and so appears wherever
     the component does, also inside a page; that is why it speaks of `$response.body` only.
@@ -27,7 +28,7 @@ def sources(operations: Mapping[str, "Operation"], representations: Representati
 
     Raises ContractError for a link to nowhere, or one that cannot be followed.
     """
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Shown]] = {}
     for operation in operations.values():
         for status, response in operation.responses.items():
             name = component(response.schema)
@@ -39,7 +40,8 @@ def sources(operations: Mapping[str, "Operation"], representations: Representati
                 terms = {key.rpartition(".")[2]: term for key, term in spec.get("parameters", {}).items()}
                 _check(link, spec, operation, target, terms, shape)
                 if name and shape and shape.has_links and target.method == "get" and 200 <= status < 300:
-                    found.setdefault(name, {}).setdefault(link, _source(link, target, terms, shape))
+                    shown = Shown(link, target, _source(link, target, terms, shape))
+                    found.setdefault(name, {}).setdefault(link, shown)
     return {name: list(links.values()) for name, links in found.items()}
 
 

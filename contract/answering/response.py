@@ -1,11 +1,12 @@
 """Turns what a handler returns into the answer that its contract promises."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from contract.answering import content
-from contract.answering.dumping import Dumps
+from contract.answering.dumping import Dump, Dumps, Scopes
 from contract.errors import at
 from contract.problems import BrokenPromise
 from contract.schemas import Schemas
@@ -61,16 +62,26 @@ class Response:
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
         self._content_type = (b"content-type", (self.media_type or "").encode())
-        self._dump: Any = None
+        self._dumps: Dumps | None = None
+        self._dump_for: dict[Scopes, Dump | None] = {}
+        self._location: Callable[[Any], str] | None = None
+        self._spec = spec
         self._has_location = "location" in self.headers
         self._has_link = "link" in self.headers
 
     def compile(self, dumps: Dumps) -> None:
         """Prepare the representation; every link of the contract must be known by now."""
-        self._dump = dumps.of(self.schema) if self.is_json else None
+        self._dumps = dumps
+        self._location = dumps.location(self.schema) if self._has_location else None
+        if self._has_location and self._location is None:
+            raise at(self._spec, f"{self.label} has Location, which is its link `self` to a GET; declare that link.")
 
-    def answer(self, result: Any) -> Answer:
-        """Return the answer that *result*, what a handler returned, is; raises BrokenPromise if it is none."""
+    def answer(self, result: Any, scopes: Scopes = None) -> Answer:
+        """
+        Return the answer that *result*, what a handler returned, is to a caller with *scopes*.
+
+        Raises BrokenPromise if it is none.
+        """
         if self.media_type is None:
             if result is not None:
                 raise BrokenPromise(f"{self.label} has no content, but the handler returned {type(result).__name__}.")
@@ -81,7 +92,10 @@ class Response:
             body = result if isinstance(result, bytes) else str(result).encode()
             return Answer(self.status, body, [self._content_type])
         try:
-            made = self._dump(result) if self._dump else result
+            if scopes not in self._dump_for:
+                self._dump_for[scopes] = self._dumps.of(self.schema, scopes) if self._dumps else None
+            dump = self._dump_for[scopes]
+            made = dump(result) if dump else result
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise BrokenPromise(f"{self.label}: what the handler returned lacks {error}.") from error
         return self.of(made)
@@ -94,8 +108,8 @@ class Response:
             raise BrokenPromise(f"{self.label}: {error}.") from error
         self.check(body)
         headers = [self._content_type]
-        if self._has_location:
-            headers.append((b"location", made["_links"]["self"]["href"].encode("latin-1")))
+        if self._location:
+            headers.append((b"location", self._location(made).encode("latin-1")))
         if self._has_link:
             links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in made["_links"].items())
             headers.append((b"link", links.encode("latin-1")))

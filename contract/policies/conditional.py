@@ -41,11 +41,11 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
             if wanted is not None:
                 # What was read is held until the handler is done: a session forgets what nobody holds.
                 seen = current(request, session)
-                if not names_tag(wanted, etag(seen.body), weak=False):
+                if not names_tag(wanted, _tag(seen), weak=False):
                     raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
         answer = perform(request, session)
         if tagged:
-            tag = etag(answer.body) if answer.tag is None else f'"{answer.tag}"'.encode()
+            tag = _tag(answer)
             answer.headers.append((b"etag", tag))
             if revalidates and (known := request.headers.get(b"if-none-match")) and names_tag(known, tag, weak=True):
                 return Answer(304, b"", [header for header in answer.headers if header[0] != b"content-type"])
@@ -65,6 +65,10 @@ def names_tag(header: bytes, tag: bytes, weak: bool) -> bool:
     return any((found.removeprefix(b"W/") if weak else found) == tag for found in _TAG.findall(header))
 
 
+def _tag(answer: Answer) -> bytes:
+    return etag(answer.body) if answer.tag is None else f'"{answer.tag}"'.encode()
+
+
 def _current(operation: "Operation") -> Perform:
     get: Operation | None = operation.path.operations.get("GET")
     if get is None and operation.path.parent:
@@ -74,7 +78,4 @@ def _current(operation: "Operation") -> Perform:
             operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."
         )
 
-    def current(request: Request, session: Any) -> Answer:
-        return get.success.answer(get.call(request, session))
-
-    return current
+    return get.answer

@@ -1,5 +1,6 @@
 """A part of the content is enough (RFC 9110, section 14): a `Range` parameter in the header."""
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ from contract.request import Request
 
 if TYPE_CHECKING:
     from contract.operation import Operation
+
+
+# The last bytes, and none of them; werkzeug takes that for no range.
+_LAST_NONE = re.compile(rb"bytes\s*=\s*-0+", re.IGNORECASE)
 
 
 def ranges(operation: "Operation", perform: Perform) -> Perform | None:
@@ -47,11 +52,12 @@ def ranges(operation: "Operation", perform: Perform) -> Perform | None:
 
 def _part(asked: bytes, whole: Part) -> Part | None:
     found = parse_range_header(asked.decode("latin-1"))
-    if found is None or found.units != "bytes" or len(found.ranges) != 1:
+    is_empty = _LAST_NONE.fullmatch(asked)
+    if not is_empty and (found is None or found.units != "bytes" or len(found.ranges) != 1):
         return None
-    start, end = found.ranges[0]
+    start, end = found.ranges[0] if found else (whole.size, None)
     start = max(start + whole.size, 0) if start < 0 else start
-    if start >= whole.size:
+    if is_empty or start >= whole.size:
         detail = f"The content has {whole.size} bytes; none of them is in the range."
         raise Problem(416, detail, headers={"Content-Range": f"bytes */{whole.size}"})
     return replace(whole, start=start, end=min(end or whole.size, whole.size))

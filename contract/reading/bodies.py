@@ -28,7 +28,6 @@ class Body:
         content = {name.lower(): kind for name, kind in spec["content"].items()}
         self._kinds = {name.encode(): _Kind(name, kind, representations) for name, kind in content.items()}
         self._accepted = ", ".join(spec["content"])
-        self._limit = limits.body_size + max(kind.files_size for kind in self._kinds.values())
 
     async def read(self, request: Request, faults: list[Fault]) -> Any:
         """Return the body as Python values, or add to *faults* all that is wrong with it.
@@ -39,25 +38,26 @@ class Body:
         headers = request.headers
         header = headers.get(b"content-type", b"")
         length = headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self._limit:
-            raise self._too_large()
         if not header and (length == b"0" or (length is None and b"transfer-encoding" not in headers)):
             if self.required:
                 raise Problem(400, "A body is required.", [body_fault("", "The body is required.", "required")])
             return None
         kind = self._kinds.get(header) or self._kinds.get(header.partition(b";")[0].strip().lower())
+        limit = self.limits.body_size + (kind.files_size if kind else 0)
+        if length is not None and length.isdigit() and int(length) > limit:
+            raise _too_large(limit)
         if kind is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Problem(415, f"The body must be {self._accepted}, not encoded.", headers={"Accept": self._accepted})
         try:
             async with asyncio.timeout(self.limits.body_seconds) as deadline:
-                value = await kind.parse(request, self._chunks(request, deadline))
+                value = await kind.parse(request, self._chunks(request, limit, deadline))
         except TimeoutError:
             limits = self.limits
             detail = f"The body did not come within {limits.body_seconds:g} seconds for each {limits.body_size} bytes."
             raise Problem(408, detail, headers={"Connection": "close"}) from None
         return kind.checked(value, faults)
 
-    async def _chunks(self, request: Request, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
+    async def _chunks(self, request: Request, limit: int, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
         size, more, paid = 0, True, self.limits.body_size
         while more:
             message = await request.receive()
@@ -65,17 +65,14 @@ class Body:
                 raise ClientGone
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > self._limit:
-                raise self._too_large()
+            if size > limit:
+                raise _too_large(limit)
             if size > paid and (end := deadline.when()):
                 # A large file has more time, as long as it comes as fast as any other body must.
                 deadline.reschedule(end + self.limits.body_seconds)
                 paid += self.limits.body_size
             more = message.get("more_body", False)
             yield chunk
-
-    def _too_large(self) -> Problem:
-        return Problem(413, f"The body may have at most {self._limit} bytes.", headers={"Connection": "close"})
 
 
 class _Kind:
@@ -110,6 +107,10 @@ class _Kind:
             found = self.representations.misfits(self.schema, value)
             faults += [body_fault(where, detail, "range") for where, detail in found]
             return None
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"The body may have at most {limit} bytes.", headers={"Connection": "close"})
 
 
 async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:

@@ -1,5 +1,6 @@
 """Reads forms: their fields and files as the members of the object that the contract declares."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from contract.reading.scalars import Read, reader
 from contract.request import Request
 from contract.schemas import Schemas, pointer
 
+_CHUNK = 64 * 1024
 _ANYTHING = "application/octet-stream"
 
 # A boundary has up to 70 characters, and little comes after the last one (RFC 2046, section 5.1.1).
@@ -105,18 +107,17 @@ class Form:
         return self._members([(name, text) for name, texts in found.items() for text in texts])
 
     async def parse_multipart(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        digest, end = blake2b(digest_size=32), b""
+        end = b""
 
-        async def hashed() -> Any:
+        async def watched() -> Any:
             nonlocal end
             async for chunk in chunks:
-                digest.update(chunk)
                 end = (end + chunk)[-_LONGEST_END:]
                 yield chunk
 
         content_type = request.headers[b"content-type"]
         headers = Headers({"content-type": content_type.decode("latin-1")})
-        parser = MultiPartParser(headers, hashed())
+        parser = MultiPartParser(headers, watched())
         # The files are the request's from the first byte on: it closes them, however it ends.
         request.files = parser._files_to_close_on_error  # Starlette closes them for its own errors only.
         try:
@@ -126,7 +127,8 @@ class Form:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
         if b"--" + boundary + b"--" not in end:
             raise Problem(400, "The body is not a multipart form: its end is missing.")
-        request.raw = digest.digest()
+        if b"idempotency-key" in request.headers:
+            request.raw = await asyncio.to_thread(_digest, form.multi_items())
         return self._members(form.multi_items())
 
     def _members(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -157,9 +159,23 @@ class Form:
         if size > field.most:
             raise _refusal(name, f"The file may have at most {field.most} bytes.", "maxLength", status=413)
         media_type = declared if field.takes(_ANYTHING) else _shown(value.file, declared, field)
-        if media_type is None or not (field.takes(declared) or declared == _ANYTHING):
+        if media_type is None or not field.takes(media_type):
             raise _refusal(name, f"The file must be {', '.join(field.accepted)}.", "contentType", status=415)
         return Upload(value.filename or "", media_type, size, value.file)
+
+
+def _digest(items: list[tuple[str, Any]]) -> bytes:
+    """Return a hash of what a form says; its bytes would tell two of the same apart by their boundaries."""
+    digest = blake2b(digest_size=32)
+    for name, value in items:
+        if isinstance(value, str):
+            digest.update(repr((name, value)).encode())
+            continue
+        digest.update(repr((name, value.filename, value.content_type, value.size)).encode())
+        while chunk := value.file.read(_CHUNK):
+            digest.update(chunk)
+        value.file.seek(0)
+    return digest.digest()
 
 
 def _shown(file: BinaryIO, declared: str, field: _FileField) -> str | None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from contract.errors import ContractError
 from tests.engine.kit import start
 
 CONTRACT = """
@@ -187,3 +188,56 @@ def test_items_of_a_page_have_their_own_links():
 
 def test_empty_list_is_left_out_of_the_query():
     assert links(shown(page={**PAGE, "tag": [], "sort": []}).get("/api/things"))["self"] == "/api/things?page=2"
+
+
+GUARDED = """
+security: [{bearer: [read]}, {}]
+paths:
+  /things:
+    post:
+      operationId: create_thing
+      responses:
+        '201':
+          description: It.
+          headers: {Location: {required: true, schema: {type: string}}}
+          content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}}}
+          links:
+            self: {operationId: get_thing, parameters: {thing_id: $response.body#/id}}
+            history: {operationId: get_history, parameters: {thing_id: $response.body#/id}}
+            all: {operationId: list_things}
+    get: {operationId: list_things}
+  /things/{thing_id}:
+    parameters: [{name: thing_id, in: path, required: true, schema: {type: integer}}]
+    get: {operationId: get_thing, security: [{bearer: [read]}]}
+  /things/{thing_id}/history:
+    parameters: [{name: thing_id, in: path, required: true, schema: {type: integer}}]
+    get: {operationId: get_history, security: [{bearer: [read, write]}]}
+components:
+  securitySchemes:
+    bearer: {type: http, scheme: bearer, x-bearerInfoFunc: tests.engine.callers.by_token, x-roles: {all: [read, write]}}
+  schemas:
+    Thing: {type: object, properties: {id: {type: integer}, _links: {type: object, readOnly: true}}}
+"""
+
+GUARDED_BY = {
+    "create_thing": lambda: {"id": 7},
+    "list_things": lambda: [7],
+    "get_thing": lambda thing_id: {},
+    "get_history": lambda thing_id: {},
+}
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [(None, {"all"}), ("reader", {"all", "self"}), ("writer", {"all", "self", "history"}), ("nobody", {"all"})],
+)
+def test_links_lead_only_where_the_caller_may_go_and_location_says_where_it_is(who, shown):
+    engine = start(GUARDED, GUARDED_BY)
+    reply = engine.post("/things", None, {"Authorization": f"Bearer {who}"} if who else None)
+    assert reply.json["_links"].keys() == shown
+    assert reply.header("location") == "/things/7"
+
+
+def test_location_without_a_link_to_itself_is_refused():
+    with pytest.raises(ContractError, match="create_thing 201 has Location, which is its link `self` to a GET"):
+        start(GUARDED.replace("self: {", "here: {"), GUARDED_BY)
