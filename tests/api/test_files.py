@@ -48,9 +48,10 @@ def assert_left_nothing(store):
 
 class TestUpload:
     @pytest.mark.parametrize("kind", ["PDF", "PNG", "JPEG"])
-    def test_file_is_known_by_its_content(self, upload, content_of, kind):
+    @pytest.mark.parametrize("media_type", ["application/octet-stream", "text/plain", "image/png"])
+    def test_file_is_known_by_its_content(self, upload, content_of, kind, media_type):
         content = drawn(kind)
-        created = upload(content, "notes.txt", description="Signed.")
+        created = upload(content, "notes.txt", media_type, description="Signed.")
         known = created.json()
         assert (known["media_type"], known["bytes"]) == (MEDIA_TYPES[kind], len(content))
         assert known["sha256"] == hashlib.sha256(content).hexdigest()
@@ -170,7 +171,7 @@ class TestDownload:
         answer = content_of(file, Range=asked)
         assert (answer.status_code, len(answer.content)) == (200, 1033)
 
-    @pytest.mark.parametrize("asked", ["bytes=1033-", "bytes=5000-6000"])
+    @pytest.mark.parametrize("asked", ["bytes=1033-", "bytes=5000-6000", "bytes=-0"])
     def test_range_beyond_the_end_is_416(self, file, content_of, asked):
         answer = content_of(file, Range=asked)
         assert (answer.status_code, answer.headers["Content-Range"]) == (416, "bytes */1033")

@@ -71,7 +71,7 @@ def test_each_version_says_where_the_photo_is(manager):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF"])
 def test_photo_is_known_by_its_content(place, manager, kind):
     content = drawn(kind)
-    assert manager.put(place, files=sent(content, "vinod.txt")).status_code == 204
+    assert manager.put(place, files=sent(content, "vinod.txt", "text/plain")).status_code == 204
     photo = manager.get(place)
     assert (photo.content, photo.headers["Content-Type"]) == (content, MEDIA_TYPES[kind])
     assert photo.headers["X-Content-Type-Options"] == "nosniff"
