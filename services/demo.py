@@ -1,16 +1,21 @@
 """A small shop to look at."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from io import BytesIO
+from typing import BinaryIO
 
+from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Category, Customer, Order, Post, Product, Task, User
+from db.models import Category, Customer, File, Order, Post, Product, Task, User
 from db.text import fold
-from services import categories, customers, orders, products, users
+from services import categories, customers, files, orders, products, users
 from services.passwords import Passwords
+from services.storage import Storage
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
 """Username and password of the user with each role."""
@@ -25,8 +30,8 @@ _PRODUCTS = [
     ("TATA-SALT-1000", "Tata Salt", "Iodised salt, 1 kg.", "28.00", 0, "Groceries", []),
 ]
 _CUSTOMERS = [
-    ("Vinod", "Bangalore", "vinod@vinod.co", "+919731424784"),
-    ("John", "Delhi", "john@example.com", None),
+    ("Vinod", "Bangalore", "vinod@vinod.co", "+919731424784", "orange"),
+    ("John", "Delhi", "john@example.com", None, None),
 ]
 _ORDERS = [
     ("admin", "For the office.", {"TATA-TEA-500": 3}, []),
@@ -45,13 +50,6 @@ def _orders(session: Session) -> Iterator[str]:
             for status in steps:
                 orders.set_status(session, owner_id, order["id"], status)
             yield order["number"]
-
-
-def _customers(session: Session) -> Iterator[str]:
-    for name, location, email, phone in _CUSTOMERS:
-        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
-            customers.create(session, name=name, location=location, email=email, phone=phone)
-            yield name
 
 
 _TASKS = [
@@ -85,7 +83,45 @@ def _work(session: Session) -> Iterator[str]:
             yield title
 
 
-def fill(session: Session, passwords: Passwords) -> Iterator[str]:
+_FILES = [
+    ("customer", "receipt.pdf", "application/pdf", "The receipt of the television."),
+    ("admin", "shop-front.png", "image/png", None),
+]
+_FORMATS = {"application/pdf": "PDF", "image/png": "PNG"}
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """A page or a picture of one colour, as if it had been uploaded."""
+
+    name: str
+    media_type: str
+    colour: str = "white"
+
+    @property
+    def file(self) -> BinaryIO:
+        drawn = BytesIO()
+        Image.new("RGB", (64, 48), self.colour).save(drawn, _FORMATS[self.media_type])
+        return drawn
+
+
+def _customers(session: Session, storage: Storage) -> Iterator[str]:
+    for name, location, email, phone, colour in _CUSTOMERS:
+        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
+            photo = _Drawing(name, "image/png", colour) if colour else None
+            customers.create(session, storage, name=name, location=location, email=email, phone=phone, photo=photo)
+            yield name
+
+
+def _files(session: Session, storage: Storage) -> Iterator[str]:
+    for role, name, media_type, description in _FILES:
+        owner_id = session.scalars(select(User.id).where(User.username_key == fold(LOGINS[role][0]))).one()
+        if session.scalar(select(File.id).where(File.owner_id == owner_id, File.name == name)) is None:
+            files.create(session, storage, owner_id, file=_Drawing(name, media_type), description=description)
+            yield name
+
+
+def fill(session: Session, passwords: Passwords, storage: Storage) -> Iterator[str]:
     """Add what is missing of the demo data, and yield the name of each thing that is added."""
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == fold(username))) is None:
@@ -104,6 +140,7 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
             products.create(session, **members, category_id=ids[category], tags=tags)
             yield name
-    yield from _customers(session)
+    yield from _customers(session, storage)
     yield from _orders(session)
     yield from _work(session)
+    yield from _files(session, storage)

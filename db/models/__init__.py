@@ -3,6 +3,7 @@
 from db.models.audit_event import AuditEvent
 from db.models.category import Category
 from db.models.customer import Customer
+from db.models.file import File
 from db.models.idempotency_key import IdempotencyKey
 from db.models.order import Order
 from db.models.order_item import OrderItem
@@ -21,6 +22,7 @@ __all__ = [
     "AuditEvent",
     "Category",
     "Customer",
+    "File",
     "IdempotencyKey",
     "Order",
     "OrderItem",
