@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select
-from sqlalchemy import update as sql_update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -61,6 +60,12 @@ _FILTERS: dict[str, ColumnElement[bool]] = {
 }
 _SORTS = {"name": "name_key", "price": "price", "stock": "stock", "created_at": "created_at"}
 _PRODUCTS = Listing(Product, _shown, _SORTS, _condition)
+_POPULAR = Listing(
+    Product,
+    lambda product: _shown(product).add_columns(product.units_sold),
+    {"units_sold": "units_sold"},
+    _condition,
+)
 
 
 def find(
@@ -75,6 +80,11 @@ def find(
     if cursor is None:
         return _PRODUCTS.numbered(session, values, query, sort=sort, page=page, per_page=per_page)
     return _PRODUCTS.after(session, values, query, sort=sort, cursor=cursor, per_page=per_page, cursors=cursors)
+
+
+def find_popular(session: Session, *, page: int, per_page: int) -> Page:
+    """Return page number *page* of the products, the one most sold first."""
+    return _POPULAR.numbered(session, {}, {}, sort="-units_sold", page=page, per_page=per_page)
 
 
 def get(session: Session, product_id: UUID) -> dict[str, Any]:
@@ -140,16 +150,19 @@ def delete(session: Session, product_id: UUID) -> None:
 
 def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
     """Delete all of these products, or none."""
-    live = sql_update(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
-    delete = live.values(deleted_at=now(), version=Product.version + 1).returning(Product.id)
-    deleted = set(session.scalars(delete, execution_options={"synchronize_session": False}))
+    live = select(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
+    products = {product.id: product for product in session.scalars(live)}
     missing = [
         NotFound(f"There is no product with the id {product_id}.", parameter="id")
         for product_id in product_ids
-        if product_id not in deleted
+        if product_id not in products
     ]
     if missing:
         raise NotFound(str(missing[0]), each=missing)
+    moment = now()
+    for product in products.values():
+        product.deleted_at = moment
+    session.flush()
 
 
 def restore(session: Session, product_id: UUID) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """The running service and its callers, for all tests that speak HTTP."""
 
+from pathlib import Path
+from uuid import uuid4
+
 import httpx
 import pytest
 
+from main import PUBLISHED
 from services.demo import LOGINS
-from tests.contract_client import ContractClient, PublishedContract
+from tests.contract_client import ContractClient, PublishedContract, PublishedContracts
 from tests.databases import KINDS, fresh_database
 from tests.server import Server
 
@@ -20,7 +24,7 @@ def server(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def published(server):
-    return PublishedContract(httpx.get(f"{server.base}/api/v1/openapi.json").json())
+    return PublishedContracts(*(PublishedContract(httpx.get(server.base + at).json()) for at in PUBLISHED.values()))
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +35,13 @@ def tokens(server):
         answer = httpx.post(f"{server.base}/api/v1/auth/login", json={"username": username, "password": password})
         made[role] = answer.json()["access_token"]
     return made
+
+
+@pytest.fixture
+def store(server):
+    """Say what is in the store of the service: the names of its files."""
+    folder = Path(server.environment["ACCORD_DATA_DIR"]) / "files"
+    return lambda: {file.name for file in folder.iterdir()}
 
 
 @pytest.fixture
@@ -54,6 +65,16 @@ def manager(server, published, tokens):
 @pytest.fixture
 def customer(server, published, tokens):
     with _client(server, published, tokens["customer"]) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(server, published, anonymous):
+    """A second customer, who has just registered."""
+    login = {"username": f"s{uuid4().hex[:12]}", "password": "correct horse battery staple"}
+    anonymous.post("/api/v1/auth/register", json={**login, "email": f"{login['username']}@shop.example"})
+    token = anonymous.post("/api/v1/auth/login", json=login).json()["access_token"]
+    with _client(server, published, token) as client:
         yield client
 
 
