@@ -256,7 +256,8 @@ def seed() -> None:
     if settings.environment == "production":
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
     _require_migrations(settings)
-    added = _in_database(settings, "write", lambda session: list(demo.fill(session, _passwords(settings))))
+    passwords = _passwords(settings)
+    added = _in_database(settings, "write", lambda session: list(demo.fill(session, passwords)))
     click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
     for username, password in demo.LOGINS.values():
         click.echo(f"Demo log-in    {username} / {password}")

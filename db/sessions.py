@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 Mode = Literal["read", "write", "guarded"]
 
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+Returned = list[tuple[Call, Any]]
+"""Calls and what they have returned, in their order."""
+
 
 class Held(Protocol):
     """A connection that stays open between units of work."""
@@ -57,6 +61,8 @@ class UnitSession(Session):
         self._held: Held | None = None
         self.committed: list[Callable[[], object]] = []
         self.failed: list[Callable[[Session], object]] = []
+        self.returned: Returned = []
+        self.prepared = 0
         self.changes: list[Change] = []
         self.record: Record | None = None
         """What is called with this session before a commit that has changes."""
@@ -78,6 +84,11 @@ class UnitSession(Session):
                 raise
             self._held = held
         return self._held
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the unit has its connection, and so its transaction."""
+        return self._held is not None
 
     @property
     def dialect(self) -> Dialect:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.models import Category, Customer, Order, Product, User
 from db.text import fold
-from services import categories, customers, orders, products
+from services import categories, customers, orders, products, users
 from services.passwords import Passwords
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
@@ -34,6 +34,13 @@ _ORDERS = [
 ]
 
 
+def _customers(session: Session) -> Iterator[str]:
+    for name, location, email, phone in _CUSTOMERS:
+        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
+            customers.create(session, name=name, location=location, email=email, phone=phone)
+            yield name
+
+
 def _orders(session: Session) -> Iterator[str]:
     for role, note, basket, steps in _ORDERS:
         owner_id = session.scalars(select(User.id).where(User.username_key == fold(LOGINS[role][0]))).one()
@@ -51,11 +58,8 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == fold(username))) is None:
             email = f"{username}@example.com"
-            session.add(User(
-                username=username, username_key=fold(username), email=email, email_key=fold(email),
-                name=role.capitalize(), role=role, is_active=True, password_hash=passwords.hash(password),
-            ))  # fmt: skip
-            session.flush()
+            person = {"username": username, "email": email, "password": password, "name": role.capitalize()}
+            users.create(session, passwords, **person, role=role)
             yield username
     ids = {}
     for name, description in _CATEGORIES.items():
@@ -68,8 +72,5 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
             products.create(session, **members, category_id=ids[category], tags=tags)
             yield name
-    for name, location, email, phone in _CUSTOMERS:
-        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
-            customers.create(session, name=name, location=location, email=email, phone=phone)
-            yield name
+    yield from _customers(session)
     yield from _orders(session)

@@ -27,6 +27,8 @@ class Listing:
     `shown(row)` selects what is shown of a row of the model or of an alias of it; `sorts` has the
     attribute for each name of an order; `condition(name)` is the condition that takes the value
     bound to that name. A statement is made once for each order and each set of values.
+
+    Rows without a value come last in either direction; a cursor goes by a column that always has one.
     """
 
     model: Any
@@ -71,7 +73,9 @@ class Listing:
 
     def order(self, row: Any, sort: str) -> list[ColumnElement[Any]]:
         columns = (self.column(row, sort), row.id)
-        return [column.desc() if sort.startswith("-") else column.asc() for column in columns]
+        order = [column.desc() if sort.startswith("-") else column.asc() for column in columns]
+        # Left to themselves, PostgreSQL takes NULL for the highest value, and SQLite for the lowest.
+        return [order[0].nulls_last(), order[1]] if self.column(self.model, sort).nullable else order
 
     def fits(self, wanted: frozenset[str]) -> ColumnElement[bool]:
         return and_(self._is_live, *(self.condition(name) for name in sorted(wanted)))

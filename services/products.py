@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select
-from sqlalchemy import update as sql_update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -151,16 +150,19 @@ def delete(session: Session, product_id: UUID) -> None:
 
 def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
     """Delete all of these products, or none."""
-    live = sql_update(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
-    delete = live.values(deleted_at=now(), version=Product.version + 1).returning(Product.id)
-    deleted = set(session.scalars(delete, execution_options={"synchronize_session": False}))
+    live = select(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
+    products = {product.id: product for product in session.scalars(live)}
     missing = [
         NotFound(f"There is no product with the id {product_id}.", parameter="id")
         for product_id in product_ids
-        if product_id not in deleted
+        if product_id not in products
     ]
     if missing:
         raise NotFound(str(missing[0]), each=missing)
+    moment = now()
+    for product in products.values():
+        product.deleted_at = moment
+    session.flush()
 
 
 def restore(session: Session, product_id: UUID) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class User(Versioned, Base):
     email: Mapped[str] = mapped_column(String(254))
     email_key: Mapped[Folded]
     name: Mapped[str | None] = mapped_column(String(100))
+    name_key: Mapped[Folded | None]
     age: Mapped[int | None]
     role: Mapped[str] = mapped_column(String(32))
     is_active: Mapped[bool] = mapped_column(default=True)
@@ -29,5 +30,8 @@ class User(Versioned, Base):
         CheckConstraint("age >= 0", name="age"),
         live("uq_users_username_key", "username_key", unique=True),
         live("uq_users_email_key", "email_key", unique=True),
+        live("ix_users_age_id", "age", "id"),
+        live("ix_users_created_at_id", "created_at", "id"),
+        live("ix_users_role_id", "role", "id"),
         deleted("ix_users_deleted_at"),
     )

@@ -3,7 +3,7 @@
 import base64
 from uuid import uuid4
 
-from tests.contract.operations import OPERATIONS, example, follow
+from tests.contract.operations import OPERATIONS
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -86,7 +86,7 @@ class Writer:
             made = [self.made(next(o.path for o in OPERATIONS if o.path.startswith(thing))) for _ in range(2)]
             sent["params"] = {"id": [where.rpartition("/")[2] for where in made]}
         if operation.body is None and "requestBody" in operation.spec:
-            sent |= _uploaded(follow(operation.spec["requestBody"])["content"])
+            sent |= _uploaded(operation)
         return sent
 
     def made(self, path):
@@ -131,15 +131,15 @@ class Writer:
         return self(_named("log_in"), json=person or self.person()).json()
 
 
-def _uploaded(content):
-    """A body of the first of these media types; what decides is that every file is a picture."""
-    media_type, spec = next(iter(content.items()))
+def _uploaded(operation):
+    """A body of the first of its media types; what decides is that every file is a picture."""
+    media_type, spec = next(iter(operation.follow(operation.spec["requestBody"])["content"].items()))
     if media_type != "multipart/form-data":
         return {"content": PICTURE, "headers": {"Content-Type": media_type}}
-    fields = follow(spec["schema"])["properties"]
-    files = {name for name, field in fields.items() if "contentMediaType" in follow(field)}
+    fields = operation.follow(spec["schema"])["properties"]
+    files = {name for name, field in fields.items() if "contentMediaType" in operation.follow(field)}
     return {
-        "data": {name: example(field) for name, field in fields.items() if name not in files},
+        "data": {name: operation.example(field) for name, field in fields.items() if name not in files},
         "files": dict.fromkeys(files, ("picture.png", PICTURE, "image/png")),
     }
 
