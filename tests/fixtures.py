@@ -1,5 +1,6 @@
 """The running service and its callers, for all tests that speak HTTP."""
 
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -34,6 +35,13 @@ def tokens(server):
         answer = httpx.post(f"{server.base}/api/v1/auth/login", json={"username": username, "password": password})
         made[role] = answer.json()["access_token"]
     return made
+
+
+@pytest.fixture
+def store(server):
+    """Say what is in the store of the service: the names of its files."""
+    folder = Path(server.environment["ACCORD_DATA_DIR"]) / "files"
+    return lambda: {file.name for file in folder.iterdir()}
 
 
 @pytest.fixture
