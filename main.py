@@ -31,9 +31,9 @@ from contract.document import Document
 from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
-from contract.problems import MEDIA_TYPE, Errors, Fault, Problem, body_fault, parameter_fault, request_id
+from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault, request_id
 from contract.request import Limits
-from db import migrations
+from db import audit, migrations
 from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
@@ -149,6 +149,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
         errors=ERRORS,
         tools=tools,
         store=IdempotencyKeys(timedelta(hours=24)),
+        trail=audit.follow,
         limits=Limits(settings.body_limit, settings.body_timeout),
         ends_at_sunset=settings.ends_at_sunset,
     )
@@ -198,8 +199,10 @@ def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
     detail = "There is nothing at this path." if error.code == 404 else error.description or ""
     headers = {name: value for name, value in error.get_headers() if name == "Allow"}
     identity = request_id(request.headers.get("X-Request-Id"))
-    body = Problem(error.code or 500, detail).body(request.path, identity)
-    return body, error.code or 500, headers | {"Content-Type": MEDIA_TYPE.decode(), "X-Request-Id": identity}
+    kind = media_type(request.headers.get("Accept", "").encode("latin-1"))
+    body = Problem(error.code or 500, detail).body(request.path, identity, kind)
+    headers |= {"Content-Type": kind.decode(), "Vary": "Accept", "X-Request-Id": identity}
+    return body, error.code or 500, headers
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

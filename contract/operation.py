@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from contract.answering.dumping import Dumps
+from contract.answering.media_types import MediaTypes
 from contract.answering.response import Answer, Response
 from contract.errors import at
 from contract.policies import Perform
@@ -66,6 +67,8 @@ class Operation:
         self.responses = {int(s): Response(self.id, int(s), r, schemas) for s, r in declared.items() if s.isdigit()}
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = self._success()
+        is_chosen = self.success.contents and not self.success.is_content
+        self.media_types = MediaTypes(self.success, shared.representations) if is_chosen else None
         self.deprecation, self.is_deprecated = Deprecation(spec, path.names), spec.get("deprecated", False)
         self._check_arguments(shared.tools)
         wanted = signature(function).parameters
@@ -91,6 +94,8 @@ class Operation:
         """Take in the request; raises a Problem that says all that is wrong with it."""
         if self.security:
             request.caller = await self.security.caller(request)
+        if self.media_types:
+            request.media_type = self.media_types.chosen(request.headers.get(b"accept"))
         faults: list[Fault] = []
         request.arguments = self.parameters.read(request, faults)
         malformed = len(faults)
@@ -188,6 +193,7 @@ class Operation:
         needed = {400: True, 500: True}
         needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
+        needed |= {406: self.media_types is not None}
         needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
         needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}

@@ -8,10 +8,28 @@ from uuid import uuid4
 
 import orjson
 
-MEDIA_TYPE = b"application/problem+json"
+from contract.accept import preferred
+from contract.answering.markup import Xml
+from contract.document import Document
+from contract.representations import Representations
+from contract.schemas import Schemas
+
+JSON, XML = b"application/problem+json", b"application/problem+xml"
 
 # RFC 9110 has these names; Python has them from 3.13 on.
 _TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+_MEDIA_TYPES = {
+    "application/problem+json": JSON, "application/json": JSON,
+    "application/problem+xml": XML, "application/xml": XML, "text/xml": XML,
+}  # fmt: skip
+
+# RFC 9457 has the same in appendix B: a list is an element with an `i` for each of its items.
+_FORM: dict[str, Any] = {
+    "xml": {"name": "problem", "namespace": "urn:ietf:rfc:7807"},
+    "properties": {"errors": {"items": {"xml": {"name": "i"}}, "xml": {"wrapped": True}}},
+}
+_WRITER = Xml(_FORM, Representations(Schemas(Document({}))))
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -31,8 +49,8 @@ class Problem(Exception):
         self.errors = errors or []
         self.headers = headers or {}
 
-    def body(self, instance: str, request_id: str) -> bytes:
-        """Return the problem as JSON, about the request to *instance*."""
+    def body(self, instance: str, request_id: str, media_type: bytes = JSON) -> bytes:
+        """Return the problem as JSON or XML, about the request to *instance*."""
         title = _TITLES.get(self.status) or HTTPStatus(self.status).phrase
         made: dict[str, Any] = {
             "type": f"/problems#{title.lower().replace(' ', '-')}",
@@ -44,7 +62,7 @@ class Problem(Exception):
         }
         if self.errors:
             made["errors"] = self.errors
-        return orjson.dumps(made)
+        return _WRITER.write(made) if media_type == XML else orjson.dumps(made)
 
 
 class BrokenPromise(Exception):
@@ -69,6 +87,12 @@ class Errors:
             if entry is not None:
                 return Problem(entry, str(error)) if isinstance(entry, int) else entry(error)
         return None
+
+
+def media_type(accept: bytes | None) -> bytes:
+    """Return what a problem is for a caller with this `Accept`: XML where that is preferred, JSON everywhere else."""
+    wanted = preferred(accept, tuple(_MEDIA_TYPES)) if accept else None
+    return _MEDIA_TYPES[wanted] if wanted else JSON
 
 
 def request_id(given: str | None) -> str:

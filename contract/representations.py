@@ -89,7 +89,7 @@ class Representations:
         shapes = self._shapes(schema)
         if not shapes:
             return None
-        choices = self._choices(schema)
+        choices = self.schemas.choices(schema)
         key = tuple(component(choice) or id(choice) for choice in choices)
         if key not in self._made:
             required = [frozenset(shape.get("required", ())) for shape in shapes]
@@ -120,15 +120,8 @@ class Representations:
             return list(walk(error.messages, ""))
         return [("", "The value is not one that can be kept.")]
 
-    def _choices(self, schema: Any) -> list[Any]:
-        flat = self.schemas.document.follow(schema)
-        for word in ("anyOf", "oneOf"):
-            if isinstance(flat, dict) and word in flat:
-                return [choice for choice in flat[word] if self.schemas.kinds(choice) != ["null"]]
-        return [schema] if isinstance(schema, dict) else []
-
     def _shapes(self, schema: Any) -> list[dict[str, Any]]:
-        shapes = [self.schemas.flat(choice) for choice in self._choices(schema)]
+        shapes = [self.schemas.flat(choice) for choice in self.schemas.choices(schema)]
         members = [shape.get("properties") for shape in shapes]
         return shapes if all(named and named == members[0] for named in members) else []
 
@@ -154,7 +147,7 @@ class Representations:
             options |= {"load_only": True}
         if "default" in flat and not flat.get("readOnly"):
             options |= {"load_default": flat["default"], "required": False}
-        choices, known = self._choices(schema), [kind for kind in kinds if kind != "null"]
+        choices, known = self.schemas.choices(schema), [kind for kind in kinds if kind != "null"]
         if known == ["object"] and self._shapes(schema):
             return fields.Nested(lambda: self._nested(schema), **options)
         if len(known) != 1 or len(choices) != 1:

@@ -4,6 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+from contract.accept import MediaType
+from contract.problems import request_id
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -33,19 +36,32 @@ class Limits:
 class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
-    __slots__ = ("arguments", "body", "caller", "files", "headers", "path_values", "raw", "receive", "scope")
+    __slots__ = (
+        "_identity", "arguments", "body", "caller", "files", "headers", "media_type", "path_values", "raw", "receive",
+        "scope",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...]) -> None:
         self.scope = scope
         self.receive = receive
         self.path_values = path_values
-        self.headers = _headers(scope["headers"])
+        self.headers = header_fields(scope["headers"])
         self.caller: Caller | None = None
+        self.media_type: MediaType | None = None
+        """What the answer shall be; None where there is no choice."""
         self.arguments: dict[str, Any] = {}
         self.body: Any = None
         self.files: Sequence[IO[bytes]] = ()
         self.raw = b""
         """The body as it came; of a multipart body, which is not kept in memory, a digest of what it says."""
+        self._identity: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """What the request is called: by the caller, or from now on."""
+        if self._identity is None:
+            self._identity = request_id(self.headers.get(b"x-request-id", b"").decode("latin-1"))
+        return self._identity
 
     def close(self) -> None:
         """Let go of the files that came with the request."""
@@ -53,7 +69,8 @@ class Request:
             file.close()
 
 
-def _headers(received: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def header_fields(received: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the fields of a header section by their names."""
     headers = dict(received)
     if len(headers) != len(received):
         # A field that comes twice is one list (RFC 9110, section 5.3); two tokens so become one that is none.

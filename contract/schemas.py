@@ -84,6 +84,14 @@ class Schemas:
                     merged[key] = value
         return merged
 
+    def choices(self, schema: Any) -> list[Any]:
+        """Return the alternatives of *schema* (`anyOf`, `oneOf`) that are not null; itself if it has none."""
+        followed = self.document.follow(schema)
+        for word in ("anyOf", "oneOf"):
+            if isinstance(followed, dict) and word in followed:
+                return [choice for choice in followed[word] if self.kinds(choice) != ["null"]]
+        return [schema] if isinstance(schema, dict) else []
+
     def kinds(self, schema: Any) -> list[str]:
         """Return the types that a value of *schema* can have, `null` among them; empty means any."""
         schema = self.flat(schema)

@@ -2,16 +2,23 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
 
 from db.errors import is_refusal
 
+if TYPE_CHECKING:
+    from db.changes import Change
+
 Mode = Literal["read", "write", "guarded"]
 
 log = logging.getLogger(__name__)
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+Returned = list[tuple[Call, Any]]
+"""Calls and what they have returned, in their order."""
 
 
 class Held(Protocol):
@@ -60,6 +67,11 @@ class UnitSession(Session):
         self.committed: list[Callable[[], object]] = []
         self.rolled_back: list[Callable[[], object]] = []
         self.failed: list[Callable[[Session], object]] = []
+        self.returned: Returned = []
+        self.prepared = 0
+        self.changes: list[Change] = []
+        self.record: Record | None = None
+        """What is called with this session before a commit that has changes."""
 
     def __getattr__(self, name: str) -> Any:
         if self._is_set_up:
@@ -80,6 +92,11 @@ class UnitSession(Session):
         return self._held
 
     @property
+    def is_holding(self) -> bool:
+        """Whether the unit has its connection, and so its transaction."""
+        return self._held is not None
+
+    @property
     def dialect(self) -> Dialect:
         """Which SQL is spoken."""
         return self.hold().connection.dialect
@@ -94,6 +111,11 @@ class UnitSession(Session):
         return self.hold().fetch(sql, arguments)
 
     def commit(self) -> None:
+        if self._is_set_up:
+            self.flush()
+        if self.changes and self.record:
+            self.record(self)
+        self.changes.clear()
         if self._is_set_up:
             super().commit()
         try:
@@ -117,6 +139,7 @@ class UnitSession(Session):
 
     def _undo(self, undo: Callable[[], None]) -> None:
         self.committed.clear()
+        self.changes.clear()
         try:
             if self._is_set_up:
                 undo()
@@ -141,3 +164,6 @@ def call_each(functions: Sequence[Callable[[], object]], complaint: str) -> None
             function()
         except Exception:
             log.exception(complaint)
+
+
+Record = Callable[[UnitSession], None]

@@ -1,4 +1,4 @@
-"""Column types that mean the same on both databases: identifiers, amounts of money, moments in time."""
+"""Column types that mean the same on both databases: identifiers, amounts of money, moments in time, JSON."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Numeric, String, TypeDecorator, Uuid
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import TypeEngine
@@ -24,15 +25,19 @@ class Identifier(TypeDecorator[UUID]):
 class Amount(TypeDecorator[Decimal]):
     """An amount of money, exact and with two decimal places; a value with more is refused, not rounded."""
 
-    impl = Numeric(12, 2)
+    impl = Numeric
     cache_ok = True
+
+    def __init__(self, digits: int = 12) -> None:
+        super().__init__(digits, 2)
+        self.digits = digits
 
     @property
     def python_type(self) -> type[Decimal]:
         return Decimal
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(_Cents() if dialect.name == "sqlite" else Numeric(12, 2))
+        return dialect.type_descriptor(_Cents() if dialect.name == "sqlite" else Numeric(self.digits, 2))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | None:
         if value is None:
@@ -67,6 +72,11 @@ class UTCDateTime(TypeDecorator[datetime]):
 def folded() -> String:
     """Text made by `db.text.fold`, in the order of its code points on both databases."""
     return String().with_variant(String(collation="C"), "postgresql")
+
+
+def json_text(value: Any) -> str:
+    """What a JSON column keeps; moments in it are RFC 3339, in UTC."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 
 _CENT = Decimal("0.01")

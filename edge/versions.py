@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.http import parse_accept_header, parse_options_header
 
-from contract.problems import MEDIA_TYPE, Problem, request_id
+from contract.problems import Problem, media_type, request_id
 from contract.reading.parameters import pairs
 
 Scope = dict[str, Any]
@@ -119,10 +119,12 @@ def _raw_path(scope: Scope) -> bytes:
 
 
 async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
-    identity = request_id(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
-    body = problem.body(scope["path"], identity)
+    received = dict(scope["headers"])
+    identity = request_id(received.get(b"x-request-id", b"").decode("latin-1"))
+    kind = media_type(received.get(b"accept"))
+    body = problem.body(scope["path"], identity, kind)
     headers = [
-        (b"content-type", MEDIA_TYPE),
+        (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", identity.encode()),
         (b"vary", b"X-API-Version, Accept"),

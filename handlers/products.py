@@ -10,6 +10,10 @@ def list_products(
     return products.find(session, cursors, **asked, **filters)
 
 
+def list_popular_products(session, page, per_page):
+    return products.find_popular(session, page=page, per_page=per_page)
+
+
 def create_product(session, body):
     return products.create(session, **body)
 
@@ -32,3 +36,11 @@ def delete_product(session, product_id):
 
 def restore_product(session, product_id):
     return products.restore(session, product_id)
+
+
+def create_products(session, body):
+    return products.create_all(session, body)
+
+
+def delete_products(session, id):  # noqa: A002  # The contract calls it so.
+    products.delete_all(session, id)

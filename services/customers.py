@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from db.changes import noted
 from db.columns import now
 from db.compiled import compiled
 from db.errors import violated
@@ -67,6 +68,7 @@ def create(session: Session, storage: Storage, *, photo: Upload | None = None, *
     customer = Customer(**members, photo=photo and photos.make(session, storage, photo))
     session.add(customer)
     _flush(session, customer)
+    noted(session, Customer, customer.id, {"photo": (None, _hash(customer.photo))})
     return get(session, customer.id)
 
 
@@ -120,8 +122,14 @@ def _photo(customer: Customer) -> Photo:
 
 def _show(session: Session, customer: Customer, photo: Photo | None) -> None:
     """Give the customer a photo or none; of two that do so at once, the version of the customer tells the second."""
+    before = customer.photo
     customer.photo, customer.updated_at = photo, now()
     session.flush()
+    noted(session, Customer, customer.id, {"photo": (_hash(before), _hash(photo))})
+
+
+def _hash(photo: Photo | None) -> str | None:
+    return photo.sha256 if photo else None
 
 
 def _with_photo(customer: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the shop sells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.aggregates import gathered
+from db.changes import noted
 from db.columns import now
 from db.compiled import compiled
 from db.errors import violated
@@ -59,6 +60,12 @@ _FILTERS: dict[str, ColumnElement[bool]] = {
 }
 _SORTS = {"name": "name_key", "price": "price", "stock": "stock", "created_at": "created_at"}
 _PRODUCTS = Listing(Product, _shown, _SORTS, _condition)
+_POPULAR = Listing(
+    Product,
+    lambda product: _shown(product).add_columns(product.units_sold),
+    {"units_sold": "units_sold"},
+    _condition,
+)
 
 
 def find(
@@ -75,6 +82,11 @@ def find(
     return _PRODUCTS.after(session, values, query, sort=sort, cursor=cursor, per_page=per_page, cursors=cursors)
 
 
+def find_popular(session: Session, *, page: int, per_page: int) -> Page:
+    """Return page number *page* of the products, the one most sold first."""
+    return _POPULAR.numbered(session, {}, {}, sort="-units_sold", page=page, per_page=per_page)
+
+
 def get(session: Session, product_id: UUID) -> dict[str, Any]:
     product = _PRODUCT.first(session, id=product_id)
     if product is None:
@@ -88,7 +100,27 @@ def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str
     except IntegrityError as error:
         raise _refused(error) from error
     product["tags"] = _tag(session, product["id"], tags)
+    noted(session, Product, product["id"], {name: (None, value) for name, value in members.items()})
     return product
+
+
+def create_all(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return a batch of new products, all of them or none; a refusal names every fault."""
+    used = tags.named(session, [name for members in products for name in members["tags"]])
+    known = {tag.name_key: tag for tag in used}
+    made = [_new(known, **members) for members in products]
+    session.add_all(made)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if _refused(error) is error:
+            raise
+        # The unit of work has failed; without what it wrote, what others have is left.
+        session.rollback()
+        raise _faults(session, products) from error
+    chosen = select(Category).where(Category.id.in_({product.category_id for product in made}))
+    categories = {category.id: category for category in session.scalars(chosen)}
+    return {"items": [_made(product, categories[product.category_id]) for product in made]}
 
 
 def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
@@ -96,9 +128,10 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
     for name, value in (members | _keys(**members)).items():
         setattr(product, name, value)
     _flush(session)
+    before = [tagged.tag.name for tagged in product.tags]
     product.tags.clear()
     session.flush()
-    _tag(session, product_id, tags)
+    _tag(session, product_id, tags, before)
     return get(session, product_id)
 
 
@@ -115,6 +148,23 @@ def delete(session: Session, product_id: UUID) -> None:
     session.flush()
 
 
+def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
+    """Delete all of these products, or none."""
+    live = select(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
+    products = {product.id: product for product in session.scalars(live)}
+    missing = [
+        NotFound(f"There is no product with the id {product_id}.", parameter="id")
+        for product_id in product_ids
+        if product_id not in products
+    ]
+    if missing:
+        raise NotFound(str(missing[0]), each=missing)
+    moment = now()
+    for product in products.values():
+        product.deleted_at = moment
+    session.flush()
+
+
 def restore(session: Session, product_id: UUID) -> dict[str, Any]:
     product = session.get(Product, product_id)
     if product is None or product.deleted_at is None:
@@ -128,6 +178,18 @@ def _keys(*, name: str, description: str | None, **_: Any) -> dict[str, str]:
     return {"name_key": fold(name), "search": fold(f"{name}\n{description or ''}")}
 
 
+def _new(known: Mapping[str, Tag], *, tags: Sequence[str], **members: Any) -> Product:
+    keys = dict.fromkeys(fold(name) for name in tags)
+    places = [ProductTag(tag=known[key], position=position) for position, key in enumerate(keys)]
+    return Product(tags=places, **members, **_keys(**members))
+
+
+def _made(product: Product, category: Category) -> dict[str, Any]:
+    """Return the representation of a product that was just made."""
+    own = {column.key: getattr(product, column.key) for column in _own(Product)}
+    return own | {"category": category, "tags": [place.tag.name for place in product.tags]}
+
+
 def _entity(session: Session, product_id: UUID) -> Product:
     product = session.get(Product, product_id)
     if product is None or product.deleted_at is not None:
@@ -135,13 +197,15 @@ def _entity(session: Session, product_id: UUID) -> Product:
     return product
 
 
-def _tag(session: Session, product_id: UUID, names: Sequence[str]) -> list[str]:
+def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
     """Give the product its tags, and return their names as they are spelled where they were used first."""
     found = tags.named(session, names)
     for position, tag in enumerate(found):
         session.add(ProductTag(product_id=product_id, tag_id=tag.id, position=position))
     session.flush()
-    return [tag.name for tag in found]
+    after = [tag.name for tag in found]
+    noted(session, Product, product_id, {"tags": ([*before], after)})
+    return after
 
 
 def _flush(session: Session) -> None:
@@ -157,3 +221,20 @@ def _refused(error: IntegrityError) -> Exception:
     if violated(error) == "fk_products_category_id":
         return Invalid("There is no category with this id.", pointer="/category_id")
     return error
+
+
+def _faults(session: Session, products: Sequence[Mapping[str, Any]]) -> Conflict | Invalid:
+    """Return what is wrong with each of the products: an SKU that is taken or comes again, an unknown category."""
+    skus = select(Product.sku).where(Product.sku.in_([p["sku"] for p in products]), Product.deleted_at.is_(None))
+    taken = set(session.scalars(skus))
+    categories = select(Category.id).where(Category.id.in_([p["category_id"] for p in products]))
+    known = set(session.scalars(categories))
+    each: list[Conflict | Invalid] = []
+    for n, product in enumerate(products):
+        if product["sku"] in taken:
+            each.append(Conflict("Another product has this SKU.", pointer=f"/{n}/sku"))
+        if product["category_id"] not in known:
+            each.append(Invalid("There is no category with this id.", pointer=f"/{n}/category_id"))
+        taken.add(product["sku"])
+    kind = Invalid if any(isinstance(fault, Invalid) for fault in each) else Conflict
+    return kind(str(each[0]) if each else "Others are changing the same products; try again.", each=each)

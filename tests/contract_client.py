@@ -5,10 +5,14 @@ Every request and every response is checked against the published document, by o
 than the engine's. A test that sends what the contract does not allow says `undeclared=True`.
 """
 
+import csv
+import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import xmltodict
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
@@ -61,6 +65,8 @@ class PublishedContract:
         elif body and media_type == "application/json":
             schema = f"{at}/requestBody/content/application~1json/schema"
             faults += self._schema_faults(schema, _json(body))
+        elif body and media_type == "text/csv":
+            faults += self._row_faults(content[media_type]["schema"], body.decode())
         return faults
 
     def response_faults(self, response: httpx.Response) -> list[str]:
@@ -89,7 +95,12 @@ class PublishedContract:
             return faults if not content or response.request.method == "HEAD" else [*faults, "there is no body"]
         if media_type not in content:
             return [*faults, f"{media_type} is not declared"]
+        if media_type == "text/csv":
+            return faults + self._row_faults(content[media_type]["schema"], response.text)
         schema = f"{pointer}/content/{_escaped(media_type)}/schema"
+        if media_type.endswith("xml"):
+            (found,) = xmltodict.parse(response.content, strip_whitespace=False).values()
+            return faults + self._schema_faults(schema, self._unmarked(content[media_type]["schema"], found))
         return faults + (self._schema_faults(schema, response.json()) if media_type.endswith("json") else [])
 
     def follow(self, node: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +115,48 @@ class PublishedContract:
         schema = {"$ref": f"urn:contract#{pointer}"}
         validator = Draft202012Validator(schema, registry=self._registry, format_checker=FormatChecker())
         return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+
+    def _unmarked(self, schema: Any, found: Any) -> Any:
+        """Return the JSON value that an element is; what its schema does not know keeps its name."""
+        whole = self._whole(schema)
+        if isinstance(found, dict) and found.pop("@xsi:nil", None):
+            return None
+        inner = {name: value for name, value in found.items() if name[0] != "@"} if isinstance(found, dict) else {}
+        if "items" in whole:
+            assert whole["xml"]["wrapped"], "a list has an element of its own"
+            listed = [item for value in inner.values() for item in (value if isinstance(value, list) else [value])]
+            return [self._unmarked(whole["items"], item) for item in listed]
+        if "object" in whole.get("type", ""):
+            members = whole.get("properties", {})
+            names = {self._whole(member).get("xml", {}).get("name", name): name for name, member in members.items()}
+            others = whole.get("additionalProperties")
+            return {names.get(n, n): self._unmarked(members.get(names.get(n), others), v) for n, v in inner.items()}
+        text = found or ""
+        kinds = whole.get("type", "string")
+        read = {"integer": int, "number": float, "boolean": "true".__eq__}
+        return read.get(kinds if isinstance(kinds, str) else kinds[0], str)(text)
+
+    def _whole(self, schema: Any) -> dict[str, Any]:
+        """Return the schema with all that it refers to; of alternatives, with the members of each."""
+        whole: dict[str, Any] = {"properties": {}}
+        if isinstance(schema, dict):
+            parts = [self.follow(schema)] if "$ref" in schema else []
+            parts += [part for word in ("allOf", "anyOf") for part in schema.get(word, ())]
+            own = {word: value for word, value in schema.items() if word not in ("$ref", "allOf", "anyOf")}
+            for part in [*map(self._whole, parts), own]:
+                whole = whole | part | {"properties": whole["properties"] | part.get("properties", {})}
+        return whole
+
+    def _row_faults(self, schema: dict[str, Any], text: str) -> list[str]:
+        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        columns = set(self._columns(self._whole(self._whole(schema)["items"]), ""))
+        faults = [f"there is no column {name}" for name in header if name not in columns]
+        return faults + [f"row {n} is ragged" for n, row in enumerate(rows) if len(row) != len(header)]
+
+    def _columns(self, schema: dict[str, Any], prefix: str) -> Iterator[str]:
+        for name, member in schema["properties"].items():
+            inner = self._whole(member)
+            yield from self._columns(inner, f"{prefix}{name}.") if inner["properties"] else [prefix + name]
 
 
 class PublishedContracts:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0008"
 
 ID = sa.Uuid().with_variant(sa.CHAR(36), "sqlite")
 FOLDED = sa.String().with_variant(sa.String(collation="C"), "postgresql")

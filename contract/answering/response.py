@@ -47,12 +47,10 @@ class Response:
     def __init__(self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas) -> None:
         self.label = f"{operation} {status}"
         self.status = status
-        contents = spec.get("content", {})
+        self.contents = contents = spec.get("content", {})
         self.media_types = list(contents)
         self.is_content = bool(contents) and not any(_is_text(name) for name in contents)
         """Whether its media types are those of files, of which what the handler returns is one."""
-        if len(contents) > 1 and not self.is_content:
-            raise at(spec, f"{self.label}: of several media types none can be chosen; declare one.")
         self.media_type: str | None = next(iter(contents), None)
         self.schema: Any = contents[self.media_type].get("schema", True) if self.media_type else True
         self.headers = {

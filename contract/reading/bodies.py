@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
 from marshmallow import ValidationError
+from werkzeug.http import parse_options_header
 
 from contract.errors import at
 from contract.problems import Fault, Problem, body_fault
@@ -13,6 +15,7 @@ from contract.reading.forms import Form, without_files
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Request
 from contract.schemas import pointer
+from contract.tables import Table
 
 _DEEPEST = 100
 
@@ -84,14 +87,17 @@ class _Kind:
         self.load = representations.loader(self.schema)
         self.parse: Parse
         schemas = representations.schemas
+        schema, self.is_form, self.files_size = self.schema, False, 0
         if name == "application/json" or name.endswith("+json"):
-            self.parse, schema, self.is_form, self.files_size = _json, self.schema, False, 0
+            self.parse = _json
         elif name in ("multipart/form-data", "application/x-www-form-urlencoded"):
             form = Form(self.schema, content.get("encoding", {}), schemas)
             self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
             schema, self.is_form, self.files_size = form.schema, True, form.files_size
+        elif name == "text/csv":
+            self.parse = partial(_csv, Table(self.schema, schemas))
         else:
-            raise at(content, f"a body of {name} cannot be read; JSON and forms can.")
+            raise at(content, f"a body of {name} cannot be read; JSON, forms and CSV can.")
         self.validator = schemas.validator(schema, "request")
 
     def checked(self, value: Any, faults: list[Fault]) -> Any:
@@ -122,6 +128,14 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
     if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > _DEEPEST:
         _refuse_nul_and_depth(value)
     return value
+
+
+async def _csv(table: Table, request: Request, chunks: AsyncIterator[bytes]) -> Any:
+    raw = request.raw = b"".join([chunk async for chunk in chunks])
+    options = parse_options_header(request.headers[b"content-type"].decode("latin-1"))[1]
+    if options.get("charset", "utf-8").lower() != "utf-8" or options.get("header", "present") != "present":
+        raise Problem(415, "CSV must be in UTF-8 and have a header row.")
+    return table.read(raw)
 
 
 def _refuse_nul_and_depth(value: Any) -> None:

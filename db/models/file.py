@@ -4,7 +4,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
-from db.columns import CreatedAt, Folded, Id, UpdatedAt, Versioned
+from db.columns import DERIVED, CreatedAt, Folded, Id, UpdatedAt, Versioned
 
 
 class File(Versioned, Base):
@@ -19,7 +19,7 @@ class File(Versioned, Base):
     bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
     description: Mapped[str | None] = mapped_column(String(500))
-    stored_as: Mapped[str] = mapped_column(String(64))
+    stored_as: Mapped[str] = mapped_column(String(64), info=DERIVED)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

@@ -63,7 +63,7 @@ def test_registering_makes_a_customer(person, anonymous):
     other = anonymous.post(
         "/api/v1/auth/register", json=person.form(username=uuid4().hex, email="a.b@c.example", age=34)
     )
-    assert other.headers["Location"] == "/api/v1/auth/me"
+    assert other.headers["Location"] == f"/api/v1/users/{other.json()['id']}"
     assert other.json()["age"] == 34
 
 

@@ -117,6 +117,15 @@ def test_pages_lead_to_pages_of_the_same_version(make, manager):
     assert set(seen) == made
 
 
+def test_cursor_of_one_version_goes_on_in_the_other(make, manager):
+    place = f"Place {uuid4()}"
+    made = [make(name=name, location=place).json()["id"] for name in ("Asha", "Usha")]
+    asked = {"per_page": 1, "sort": "name"}
+    first = manager.get(FIRST, params=asked | {"city": place, "cursor": "*"}).json()
+    second = manager.get(SECOND, params=asked | {"location": place, "cursor": first["next_cursor"]}).json()
+    assert [item["id"] for page in (first, second) for item in page["items"]] == made
+
+
 def test_version_2_is_there_to_stay(make, manager):
     answer = manager.get(make().headers["Location"])
     assert {"deprecation", "sunset", "link"} & set(answer.headers) == set()

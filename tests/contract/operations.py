@@ -60,12 +60,25 @@ class Operation:
         content = self.follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json")
         return self.example(content["schema"]) if content else None
 
+    @cached_property
+    def query(self):
+        """What its query must have."""
+        required = [
+            parameter for parameter in self.parameters if parameter["in"] == "query" and parameter.get("required")
+        ]
+        return {parameter["name"]: self.example(parameter["schema"]) for parameter in required}
+
     @property
     def success(self):
         return next(self.follow(answer) for status, answer in self.spec["responses"].items() if status.startswith("2"))
 
     def names(self, place):
         return [parameter["name"] for parameter in self.parameters if parameter["in"] == place]
+
+    def required_headers(self):
+        """A value of each header that it cannot do without: an entity tag of the past, a key nobody has used."""
+        made = {"If-Match": '"past"', "Idempotency-Key": str(uuid4())}
+        return {p["name"]: made[p["name"]] for p in self.parameters if p["in"] == "header" and p.get("required")}
 
     def reaches(self, role):
         """Whether the scopes of a role, or none at all, are what the operation takes."""
@@ -77,6 +90,11 @@ class Operation:
 
     def follow(self, node):
         return self.document.follow(node)
+
+    def json_schema(self, answer):
+        """The schema of an answer; one that allows anything if it is not JSON."""
+        content = answer.get("content", {}).get("application/json")
+        return self.follow(content["schema"]) if content else {}
 
     def example(self, schema):
         """A value of *schema*: its own example, or one made of the examples in it."""
@@ -110,4 +128,5 @@ def _operations(version):
 
 OPERATIONS = [operation for version in PUBLISHED for operation in _operations(version)]
 GETS = [operation for operation in OPERATIONS if operation.method == "GET"]
+WRITES = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]

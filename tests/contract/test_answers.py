@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import islice
 
 import httpx
 import pytest
@@ -9,13 +10,16 @@ import pytest
 from contract.problems import Problem
 from tests.contract.operations import GETS, OPERATIONS, each
 
+PROBLEMS = ["application/problem+json", "application/problem+xml"]
 STATUSES = sorted({status for operation in OPERATIONS for status in operation.spec["responses"] if status >= "4"})
-LISTS = [o for o in GETS if "page" in o.names("query")]
+LISTS = [o for o in GETS if "items" in o.json_schema(o.success).get("properties", {})]
 LINKED = [
     pytest.param(operation, parameter, id=f"{operation.label}-{parameter and parameter['name']}")
     for operation in GETS
     for parameter in [None, *(p for p in operation.parameters if p["in"] == "query")]
 ]
+CHOSEN = {"application/json", "application/jwk-set+json", "application/xml", "text/csv"}
+"""Media types that Accept chooses among; others are those of files, which are what they are."""
 RESTORATIONS = [o for o in OPERATIONS if o.path.endswith("/restoration")]
 
 
@@ -23,8 +27,8 @@ RESTORATIONS = [o for o in OPERATIONS if o.path.endswith("/restoration")]
 def test_every_error_is_a_problem(operation):
     for status, answer in operation.spec["responses"].items():
         if status >= "4":
-            content = operation.follow(answer)["content"]
-            assert content == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+            problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+            assert operation.follow(answer)["content"] == dict.fromkeys(PROBLEMS, problem)
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -32,6 +36,30 @@ def test_type_of_a_problem_leads_to_its_explanation(server, status):
     for code in [500, 503] if status == "5XX" else [int(status)]:
         page, _, anchor = json.loads(Problem(code, "").body("/", ""))["type"].partition("#")
         assert f'id="{anchor}"' in httpx.get(server.base + page).text
+
+
+@each(o for o in OPERATIONS if CHOSEN.intersection(o.success.get("content", {})))
+def test_what_there_is_not_is_refused_before_anything_is_done(ask, operation):
+    answer = ask(operation, headers={"Accept": "image/svg+xml"})
+    assert (answer.status_code, answer.headers["Vary"]) == (406, "Accept")
+    assert all(name in answer.json()["detail"] for name in operation.success["content"])
+
+
+@each(o for o in OPERATIONS if o.requires_credentials)
+def test_problem_is_xml_for_who_prefers_it(ask, operation):
+    answer = ask(operation, role=None, headers={"Accept": "application/xml, application/json;q=0.9"})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (401, "application/problem+xml")
+
+
+@each(o for o in GETS if len(CHOSEN.intersection(o.success.get("content", {}))) > 1)
+def test_each_media_type_is_what_was_asked_for(ask, known, operation):
+    path = known(operation)
+    for name in operation.success["content"]:
+        answer = ask(operation, path=path, headers={"Accept": f"{name}, */*;q=0.1"})
+        assert (answer.status_code, answer.headers["Vary"]) == (200, "Accept")
+        assert answer.headers["Content-Type"].partition(";")[0] == name
+        again = ask(operation, path=path, headers={"Accept": name, "If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.headers["Vary"]) == (304, "Accept")
 
 
 @each(o for o in GETS if "ETag" in o.success.get("headers", {}))
@@ -69,6 +97,13 @@ def test_link_header_says_what_links_say(ask, known, operation):
 
 
 @each(LISTS)
+def test_every_list_pages(operation):
+    assert {"page", "cursor"} & set(operation.names("query"))
+    assert "per_page" in operation.names("query")
+    assert {"self", "next"} <= operation.success["links"].keys()
+
+
+@each(o for o in LISTS if "page" in o.names("query"))
 def test_pages_lead_from_the_first_to_the_last_and_back(ask, known, client, operation):
     answer = ask(operation, path=known(operation), params={"per_page": 1})
     token = {"Authorization": answer.request.headers["Authorization"]}
@@ -85,6 +120,27 @@ def test_pages_lead_from_the_first_to_the_last_and_back(ask, known, client, oper
         answer = client.get(page["_links"]["next"]["href"], headers=token)
     assert len(seen) == len(set(seen)) == first["total"] == page["pages"]
     assert "prev" not in first["_links"]
+
+
+@each(o for o in LISTS if "cursor" in o.names("query"))
+def test_cursors_lead_over_every_row_once(ask, known, client, operation):
+    def walk(per_page):
+        answer = ask(operation, path=known(operation), params={"cursor": "*", "per_page": per_page})
+        token, begun = {"Authorization": answer.request.headers["Authorization"]}, answer.json()
+        while True:
+            page = answer.json()
+            assert client.get(page["_links"]["self"]["href"], headers=token).json() == page
+            assert client.get(page["_links"]["first"]["href"], headers=token).json()["items"] == begun["items"]
+            yield from (item["id"] for item in page["items"])
+            if "next" not in page["_links"]:
+                assert page["next_cursor"] is None
+                return
+            answer = client.get(page["_links"]["next"]["href"], headers=token)
+
+    seen = list(walk(100))
+    assert len(seen) == len(set(seen)) > 0
+    assert list(islice(walk(1), 20)) == seen[:20]
+    assert list(islice(walk(7), 20)) == seen[:20]
 
 
 @each(RESTORATIONS)

@@ -55,6 +55,8 @@ def test_body_over_the_limit_is_refused(ask, operation):
 
 @each(WITH_BODY)
 def test_undeclared_member_is_named(ask, operation):
-    answer = ask(operation, json=operation.body | {"colour": "blue"}, undeclared=True)
+    is_batch = isinstance(operation.body, list)
+    body = [{**operation.body[0], "colour": "blue"}] if is_batch else operation.body | {"colour": "blue"}
+    answer = ask(operation, json=body, undeclared=True)
     assert answer.status_code == 422
-    assert "/colour" in [fault["pointer"] for fault in answer.json()["errors"]]
+    assert ("/0/colour" if is_batch else "/colour") in [fault["pointer"] for fault in answer.json()["errors"]]

@@ -160,7 +160,7 @@ def test_undeclared_status_is_a_500(caplog):
     def fail():
         raise NotThere
 
-    responses = {"200": _json({}), "400": PROBLEM, "5XX": PROBLEM}
+    responses = {"200": _json({}), "400": PROBLEM, "406": PROBLEM, "5XX": PROBLEM}
     operation = {"operationId": "n", "security": [], "responses": responses}
     engine = start(
         {"openapi": "3.1.0", "info": {"title": "T", "version": "1"}, "paths": {"/n": {"get": operation}}},

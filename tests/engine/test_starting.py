@@ -342,7 +342,7 @@ BROKEN = {
     "body of a strange type": (
         BODY % "application/xml: {}",
         {"t": lambda body=1: 1},
-        f"{INDEX}:8: a body of application/xml cannot be read; JSON and forms can",
+        f"{INDEX}:8: a body of application/xml cannot be read; JSON, forms and CSV can",
     ),
     "form field that is an object": (
         BODY % "multipart/form-data: {schema: {type: object, properties: {f: {type: object}}}}",
@@ -350,10 +350,48 @@ BROKEN = {
         f"{INDEX}:8: form field f: a value of type 'object' cannot be read",
     ),
     # answering
-    "response of several media types": (
+    "response of a media type that cannot be written": (
         RESPONSE % "description: It., content: {application/json: {}, text/plain: {}}",
         {"t": lambda: 1},
-        f"{INDEX}:7: t 200: of several media types none can be chosen; declare one",
+        f"{INDEX}:7: t 200: text/plain cannot be written; application/xml, text/csv can, after JSON",
+    ),
+    "response of JSON after something else": (
+        RESPONSE % "description: It., content: {application/xml: {}, application/json: {}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: t 200: JSON comes first, of which application/xml is made",
+    ),
+    "XML without a name": (
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: {schema: {type: object}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: the XML of this schema has no name; say `xml: {{name: …}}`",
+    ),
+    "XML as an attribute": (
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: "
+        "{schema: {xml: {name: t}, properties: {a: {type: string, xml: {attribute: true}}}}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: XML with attribute is not written; name, namespace and wrapped are",
+    ),
+    "member that is no name in XML": (
+        RESPONSE % "description: It., content: {application/json: {}, application/xml: "
+        "{schema: {xml: {name: t}, properties: {a b: {type: string}}}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: 'a b' is no name of an XML element; say `xml: {{name: …}}`",
+    ),
+    "CSV of what is no list": (
+        RESPONSE % "description: It., content: {application/json: {}, text/csv: {schema: {type: object}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: text/csv has the schema of its rows, an array of objects",
+    ),
+    "CSV with objects in lists": (
+        RESPONSE % "description: It., content: {application/json: {}, text/csv: "
+        "{schema: {items: {type: object, properties: {a: {type: array, items: {type: object}}}}}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:7: a: a value of type 'object' fits in no cell of text/csv",
+    ),
+    "body of CSV that is no list": (
+        BODY % "text/csv: {schema: {type: object}}",
+        {"t": lambda body=1: 1},
+        f"{INDEX}:8: a body of text/csv has the schema of its rows, an array of objects",
     ),
     "link to nowhere": (
         LINK % "operationId: gone",
