@@ -32,7 +32,8 @@ types: $(VENV)/.dev ## Types
 	$(VENV)/bin/mypy
 
 contract: $(VENV)/.dev ## The contract, by a validator of OpenAPI 3.1
-	$(PYTHON) main.py openapi | $(VENV)/bin/openapi-spec-validator -
+	$(PYTHON) main.py openapi --version v1 | $(VENV)/bin/openapi-spec-validator -
+	$(PYTHON) main.py openapi --version v2 | $(VENV)/bin/openapi-spec-validator -
 
 pytest: $(VENV)/.dev ## All tests, on SQLite and PostgreSQL
 	$(PYTHON) -m pytest $(ARGS)

@@ -33,7 +33,7 @@ from contract.operation import Operation
 from contract.pipeline import Contract
 from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault, request_id
 from contract.request import Limits
-from db import migrations
+from db import audit, migrations
 from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
@@ -147,6 +147,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
         errors=ERRORS,
         tools=tools,
         store=IdempotencyKeys(timedelta(hours=24)),
+        trail=audit.follow,
         limits=Limits(settings.body_limit, settings.body_timeout),
         ends_at_sunset=settings.ends_at_sunset,
     )
@@ -255,7 +256,8 @@ def seed() -> None:
     if settings.environment == "production":
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
     _require_migrations(settings)
-    added = _in_database(settings, "write", lambda session: list(demo.fill(session, _passwords(settings))))
+    passwords = _passwords(settings)
+    added = _in_database(settings, "write", lambda session: list(demo.fill(session, passwords)))
     click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
     for username, password in demo.LOGINS.values():
         click.echo(f"Demo log-in    {username} / {password}")

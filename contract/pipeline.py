@@ -19,14 +19,15 @@ from contract.document import Document
 from contract.errors import ContractError, at
 from contract.operation import Operation, Policy, Shared
 from contract.policies import Perform
+from contract.policies.audited import Audited, Trail
 from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
 from contract.policies.negotiated import negotiated
 from contract.policies.ranges import ranges
 from contract.policies.sparse_fields import sparse_fields
-from contract.problems import BrokenPromise, Errors, Problem, media_type, request_id
+from contract.problems import BrokenPromise, Errors, Problem, media_type
 from contract.representations import Representations
-from contract.request import ClientGone, Limits, Receive, Request, Scope, Send, header_fields
+from contract.request import ClientGone, Limits, Receive, Request, Scope, Send
 from contract.routing import Path, Router
 from contract.schemas import Schemas
 
@@ -48,10 +49,12 @@ class Contract(SpecMiddleware):
 
     def __init__(
         self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
-        limits: Limits | None = None, resolver: Resolver | None = None, ends_at_sunset: bool = False,
+        trail: Trail | None = None, limits: Limits | None = None, resolver: Resolver | None = None,
+        ends_at_sunset: bool = False,
     ) -> None:  # fmt: skip
         """
-        *tools* are what handlers and security functions get by name; *store* keeps idempotent answers.
+        *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
+        who changed what.
 
         With *ends_at_sunset* an operation whose sunset has passed is answered 410.
         """
@@ -61,7 +64,9 @@ class Contract(SpecMiddleware):
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
-        self.policies: list[Policy] = [conditional, ranges, sparse_fields, negotiated, Idempotent(store)]
+        self.policies: list[Policy] = [
+            conditional, ranges, sparse_fields, negotiated, Idempotent(store), Audited(trail),
+        ]  # fmt: skip
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
@@ -137,17 +142,17 @@ class Contract(SpecMiddleware):
             return
         method: str = scope["method"]
         operation = path.operations.get(method) if path else None
-        file = None
+        request, file = Request(scope, receive, values), None
         try:
             if operation:
-                answer = await self._perform(operation, Request(scope, receive, values))
+                answer = await self._perform(operation, request)
                 file = answer.part and method != "HEAD" and answer.part.open()
             else:
                 answer = self._answer_without_operation(path, scope)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
-            answer = self._answer_to(error, operation, scope)
+            answer = self._answer_to(error, operation, request)
         if operation and operation.is_deprecated:
             answer.headers = answer.headers + operation.deprecation.headers(values)
         if file and answer.part:
@@ -199,10 +204,9 @@ class Contract(SpecMiddleware):
             return Answer(204, b"", [(b"allow", allow.encode())])
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
 
-    def _answer_to(self, error: Exception, operation: Operation | None, scope: Scope) -> Answer:
-        name = operation.id if operation else scope["path"]
-        received = header_fields(scope["headers"])
-        identity = request_id(received.get(b"x-request-id", b"").decode("latin-1"))
+    def _answer_to(self, error: Exception, operation: Operation | None, request: Request) -> Answer:
+        at_path, identity = request.scope["path"], request.identity
+        name = operation.id if operation else at_path
         problem = self.errors.problem(error)
         if problem is None:
             said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
@@ -212,12 +216,12 @@ class Contract(SpecMiddleware):
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
-        kind = media_type(received.get(b"accept"))
+        kind = media_type(request.headers.get(b"accept"))
         headers = [(b"content-type", kind), (b"vary", b"Accept"), (b"x-request-id", identity.encode())]
         headers += [
             (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
         ]
-        return Answer(problem.status, problem.body(scope["path"], identity, kind), headers)
+        return Answer(problem.status, problem.body(at_path, identity, kind), headers)
 
 
 class _Named:

@@ -10,7 +10,15 @@ from uuid_utils.compat import uuid7
 
 from db.types import Amount, UTCDateTime, folded
 
-__all__ = ["CreatedAt", "DeletedAt", "Folded", "Id", "Money", "UTCDateTime", "UpdatedAt", "Versioned", "new_id", "now"]
+__all__ = [
+    "DERIVED", "SECRET", "CreatedAt", "DeletedAt", "Folded", "Id", "Money", "UTCDateTime", "UpdatedAt", "Versioned",
+    "new_id", "now",
+]  # fmt: skip
+
+DERIVED = {"derived": True}
+"""`info` of a column that follows from others, or from when it was written: changes do not name it."""
+SECRET = {"secret": True}
+"""`info` of a column whose values nobody is to see: changes name it, and no more."""
 
 
 def now() -> datetime:
@@ -23,18 +31,18 @@ def new_id() -> UUID:
     return uuid7()
 
 
-Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
+Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id, info=DERIVED)]
 Money = Annotated[Decimal, mapped_column(Amount)]
-Folded = Annotated[str, mapped_column(folded())]
-CreatedAt = Annotated[datetime, mapped_column(default=now)]
-UpdatedAt = Annotated[datetime, mapped_column(default=now, onupdate=now)]
+Folded = Annotated[str, mapped_column(folded(), info=DERIVED)]
+CreatedAt = Annotated[datetime, mapped_column(default=now, info=DERIVED)]
+UpdatedAt = Annotated[datetime, mapped_column(default=now, onupdate=now, info=DERIVED)]
 DeletedAt = Annotated[datetime | None, mapped_column()]
 
 
 class Versioned:
     """A model whose rows an update reaches only if nobody has changed them since they were read."""
 
-    version: Mapped[int] = mapped_column(default=1)
+    version: Mapped[int] = mapped_column(default=1, info=DERIVED)
 
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # SQLAlchemy calls it with the class.

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
+import orjson
 from sqlalchemy import URL, Connection, Engine, NullPool
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -14,6 +15,7 @@ from sqlalchemy.util import await_only
 
 from db.errors import Unavailable
 from db.sessions import Mode
+from db.types import json_text
 
 T = TypeVar("T")
 
@@ -103,6 +105,8 @@ class PostgresPool:
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
+            json_serializer=json_text,
+            json_deserializer=orjson.loads,
             connect_args={"async_creator_fn": _connector(timeout, statement_timeout, is_read_only=is_read_only)},
         ).sync_engine
         self._timeout = timeout

@@ -21,7 +21,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from db.errors import is_overtaken, unavailable
 from db.greenlets import Greenlets
 from db.postgresql import PostgresPool
-from db.sessions import Mode, Pool, UnitSession
+from db.sessions import Call, Mode, Pool, Record, Returned, UnitSession
 from db.sqlite import SqlitePool, sqlite_engine
 from db.threads import Threads
 
@@ -61,6 +61,26 @@ def aside(function: Callable[..., T], *arguments: Any) -> T:
     return function(*arguments)
 
 
+def beforehand(session: Session, function: Callable[..., T], *arguments: Any) -> T:
+    """
+    Return what a slow function that needs no session returns; it is called while this unit of work holds nothing.
+
+    A unit that holds something, because it has claimed a key or compared a tag, is rolled back, and done again from its
+    beginning when the function has returned. It must ask for the same calls then.
+    """
+    if not isinstance(session, UnitSession):
+        return function(*arguments)
+    call, returned = (function, arguments), session.returned
+    if session.prepared == len(returned):
+        if session.is_holding:
+            raise _Beforehand(call, returned)
+        returned.append((call, function(*arguments)))
+    elif returned[session.prepared][0] != call:
+        raise RuntimeError("Done again, this unit of work asks for another call than before.")
+    session.prepared += 1
+    return returned[session.prepared - 1][1]  # type: ignore[no-any-return]
+
+
 def after_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
     """Have the function called once the session's unit of work is committed, never if it is rolled back."""
     if not isinstance(session, UnitSession):
@@ -90,6 +110,10 @@ class Seam(ABC):
         for attempt in range(1, TRIES + 1):
             try:
                 return await self._run(mode, perform, arguments)
+            except _Beforehand as asked:
+                function, given = asked.call
+                asked.returned.append((asked.call, await asyncio.to_thread(function, *given)))
+                return await self.run(mode, asked.resumed(perform), *arguments)
             except Exception as error:
                 if attempt == TRIES or not is_overtaken(error):
                     reason = unavailable(error)
@@ -149,8 +173,26 @@ class _ThreadSeam(Seam):
             pool.close()
 
 
-def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+class _Beforehand(BaseException):
+    """The unit of work is to be done again, after this call; no failure, so that nobody takes it for one."""
+
+    def __init__(self, call: Call, returned: Returned) -> None:
+        super().__init__(call)
+        self.call, self.returned = call, returned
+
+    def resumed(self, perform: Callable[..., T]) -> Callable[..., T]:
+        def knowing(*arguments: Any) -> T:
+            arguments[-1].returned = self.returned
+            return perform(*arguments)
+
+        return knowing
+
+
+def _work(
+    pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...], record: Record | None = None
+) -> T:
     session = UnitSession(pool, mode)
+    session.record = record
     try:
         answer = perform(*arguments, session)
         session.commit()
@@ -158,7 +200,7 @@ def _work(pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tup
         session.rollback()
         if isinstance(error, Exception) and not is_overtaken(error):
             for follow_up in session.failed:
-                _work(pool, mode, follow_up, ())
+                _work(pool, mode, follow_up, (), session.record)
         raise
     for function in session.committed:
         try:

@@ -1,12 +1,19 @@
 """The session of a unit of work, and what it asks of the connection under it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
 
+if TYPE_CHECKING:
+    from db.changes import Change
+
 Mode = Literal["read", "write", "guarded"]
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+Returned = list[tuple[Call, Any]]
+"""Calls and what they have returned, in their order."""
 
 
 class Held(Protocol):
@@ -54,6 +61,11 @@ class UnitSession(Session):
         self._held: Held | None = None
         self.committed: list[Callable[[], object]] = []
         self.failed: list[Callable[[Session], object]] = []
+        self.returned: Returned = []
+        self.prepared = 0
+        self.changes: list[Change] = []
+        self.record: Record | None = None
+        """What is called with this session before a commit that has changes."""
 
     def __getattr__(self, name: str) -> Any:
         if self._is_set_up:
@@ -74,6 +86,11 @@ class UnitSession(Session):
         return self._held
 
     @property
+    def is_holding(self) -> bool:
+        """Whether the unit has its connection, and so its transaction."""
+        return self._held is not None
+
+    @property
     def dialect(self) -> Dialect:
         """Which SQL is spoken."""
         return self.hold().connection.dialect
@@ -89,11 +106,16 @@ class UnitSession(Session):
 
     def commit(self) -> None:
         if self._is_set_up:
+            self.flush()
+        if self.changes and self.record:
+            self.record(self)
+        self.changes.clear()
+        if self._is_set_up:
             super().commit()
         self._end(commit=True)
 
     def rollback(self) -> None:
-        self.committed.clear()
+        self._forget()
         try:
             if self._is_set_up:
                 super().rollback()
@@ -101,7 +123,7 @@ class UnitSession(Session):
             self._end(commit=False)
 
     def close(self) -> None:
-        self.committed.clear()
+        self._forget()
         try:
             if self._is_set_up:
                 super().close()
@@ -112,6 +134,10 @@ class UnitSession(Session):
     def _is_set_up(self) -> bool:
         return "identity_map" in self.__dict__
 
+    def _forget(self) -> None:
+        self.committed.clear()
+        self.changes.clear()
+
     def _end(self, *, commit: bool) -> None:
         held, self._held = self._held, None
         if held is not None:
@@ -119,3 +145,6 @@ class UnitSession(Session):
                 held.commit() if commit else held.rollback()
             finally:
                 self._pool.give(held)
+
+
+Record = Callable[[UnitSession], None]

@@ -6,11 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import IntegrityError
 
 from db.errors import Unavailable
 from db.sessions import Mode
+from db.types import json_text
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
@@ -101,6 +103,8 @@ def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> En
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
+        json_serializer=json_text,
+        json_deserializer=orjson.loads,
         connect_args={
             "factory": _TimedConnection,
             "timeout": timeout,

@@ -1,4 +1,4 @@
-"""Column types that mean the same on both databases: identifiers, amounts of money, moments in time."""
+"""Column types that mean the same on both databases: identifiers, amounts of money, moments in time, JSON."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Numeric, String, TypeDecorator, Uuid
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import TypeEngine
@@ -67,6 +68,11 @@ class UTCDateTime(TypeDecorator[datetime]):
 def folded() -> String:
     """Text made by `db.text.fold`, in the order of its code points on both databases."""
     return String().with_variant(String(collation="C"), "postgresql")
+
+
+def json_text(value: Any) -> str:
+    """What a JSON column keeps; moments in it are RFC 3339, in UTC."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 
 _CENT = Decimal("0.01")

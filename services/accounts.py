@@ -4,13 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.errors import violated
+from db.changes import noted
 from db.models import User
 from db.text import fold
-from services import sessions
+from services import sessions, users
 from services.errors import Conflict, Invalid, Unauthenticated
 from services.passwords import Passwords
 from services.revocations import Revocations
@@ -18,7 +17,6 @@ from services.sessions import TokenPair
 from services.tokens import Caller, Tokens
 
 _ROLE_OF_NEW_USERS = "customer"
-_TAKEN = {"uq_users_username_key": "username", "uq_users_email_key": "email"}
 
 
 def register(
@@ -32,19 +30,8 @@ def register(
     age: int | None = None,
 ) -> User:
     """A new customer. That a name is taken costs as much time to find out as to take it."""
-    user = User(
-        username=username,
-        username_key=fold(username),
-        email=email,
-        email_key=fold(email),
-        name=name,
-        age=age,
-        role=_ROLE_OF_NEW_USERS,
-        password_hash=passwords.hash(password),
-    )
-    session.add(user)
-    _flush(session)
-    return user
+    members = {"username": username, "email": email, "password": password, "name": name, "age": age}
+    return users.create(session, passwords, **members, role=_ROLE_OF_NEW_USERS)
 
 
 def log_in(
@@ -68,6 +55,7 @@ def log_in(
         session.execute(
             update(User).where(User.id == user.id).values(password_hash=renewed, updated_at=User.updated_at)
         )
+        noted(session, User, user.id, {"password_hash": (found.password_hash, renewed)})
     return sessions.start(session, tokens, user, user_agent)
 
 
@@ -81,12 +69,7 @@ def get(session: Session, user_id: UUID) -> User:
 
 def change(session: Session, user_id: UUID, **changes: Any) -> User:
     """The account with some of `name`, `age` and `email` changed."""
-    user = get(session, user_id)
-    for member, value in changes.items():
-        setattr(user, member, value)
-    user.email_key = fold(user.email)
-    _flush(session)
-    return user
+    return users.change(session, get(session, user_id), **changes)
 
 
 def change_password(
@@ -118,13 +101,3 @@ def _lock(session: Session, user_id: UUID, password_hash: str) -> User | None:
     if user is None or user.deleted_at or not user.is_active or user.password_hash != password_hash:
         return None
     return user
-
-
-def _flush(session: Session) -> None:
-    try:
-        session.flush()
-    except IntegrityError as error:
-        member = _TAKEN.get(violated(error))
-        if member is None:
-            raise
-        raise Conflict(f"Another account has this {member}.", pointer=f"/{member}") from error

@@ -6,9 +6,9 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.models import Category, Product, User
+from db.models import Category, Customer, Product, User
 from db.text import fold
-from services import categories, products
+from services import categories, customers, products, users
 from services.passwords import Passwords
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
@@ -23,6 +23,17 @@ _PRODUCTS = [
     ("GALAXY-S23", "Samsung Galaxy S23", "A telephone, 128 GB.", "64999.00", 12, "Electronics", ["Phone", "Smart"]),
     ("TATA-SALT-1000", "Tata Salt", "Iodised salt, 1 kg.", "28.00", 0, "Groceries", []),
 ]
+_CUSTOMERS = [
+    ("Vinod", "Bangalore", "vinod@vinod.co", "+919731424784"),
+    ("John", "Delhi", "john@example.com", None),
+]
+
+
+def _customers(session: Session) -> Iterator[str]:
+    for name, location, email, phone in _CUSTOMERS:
+        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
+            customers.create(session, name=name, location=location, email=email, phone=phone)
+            yield name
 
 
 def fill(session: Session, passwords: Passwords) -> Iterator[str]:
@@ -30,11 +41,8 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == fold(username))) is None:
             email = f"{username}@example.com"
-            session.add(User(
-                username=username, username_key=fold(username), email=email, email_key=fold(email),
-                name=role.capitalize(), role=role, is_active=True, password_hash=passwords.hash(password),
-            ))  # fmt: skip
-            session.flush()
+            person = {"username": username, "email": email, "password": password, "name": role.capitalize()}
+            users.create(session, passwords, **person, role=role)
             yield username
     ids = {}
     for name, description in _CATEGORIES.items():
@@ -47,3 +55,4 @@ def fill(session: Session, passwords: Passwords) -> Iterator[str]:
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
             products.create(session, **members, category_id=ids[category], tags=tags)
             yield name
+    yield from _customers(session)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, true, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from db.compiled import compiled
@@ -27,6 +27,8 @@ class Listing:
     `shown(row)` selects what is shown of a row of the model or of an alias of it; `sorts` has the
     attribute for each name of an order; `condition(name)` is the condition that takes the value
     bound to that name. A statement is made once for each order and each set of values.
+
+    Rows without a value come last in either direction; a cursor goes by a column that always has one.
     """
 
     model: Any
@@ -71,7 +73,9 @@ class Listing:
 
     def order(self, row: Any, sort: str) -> list[ColumnElement[Any]]:
         columns = (self.column(row, sort), row.id)
-        return [column.desc() if sort.startswith("-") else column.asc() for column in columns]
+        order = [column.desc() if sort.startswith("-") else column.asc() for column in columns]
+        # Left to themselves, PostgreSQL takes NULL for the highest value, and SQLite for the lowest.
+        return [order[0].nulls_last(), order[1]] if self.column(self.model, sort).nullable else order
 
     def fits(self, wanted: frozenset[str]) -> ColumnElement[bool]:
         return and_(self._is_live, *(self.condition(name) for name in sorted(wanted)))
@@ -111,9 +115,9 @@ def _following(listing: Listing, sort: str, wanted: frozenset[str], has_begun: b
     rows = _rows(listing, sort, wanted).limit(bindparam("limit"))
     if has_begun:
         columns = listing.column(listing.model, sort), listing.model.id
-        (value, last), (row_id, last_id) = zip(columns, _bound(columns), strict=True)
-        beyond = (value < last, row_id < last_id) if sort.startswith("-") else (value > last, row_id > last_id)
-        rows = rows.where(or_(beyond[0], and_(value == last, beyond[1])))
+        # Compared as a pair, they are where an index on both begins; said with OR, all before is looked at, too.
+        position, last = tuple_(*columns), tuple_(*_bound(columns))
+        rows = rows.where(position < last if sort.startswith("-") else position > last)
     return _with_what_is_shown(listing, sort, rows)
 
 

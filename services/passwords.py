@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from threading import BoundedSemaphore
 from unicodedata import normalize
 
@@ -25,6 +26,9 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         return aside(self._hash, normalize("NFC", password))
+
+    def hash_all(self, passwords: Sequence[str]) -> list[str]:
+        return [self.hash(password) for password in passwords]
 
     def fits(self, password: str, password_hash: str | None) -> bool:
         """Whether the hash is of this password; without a hash the answer is no, and takes as long."""

@@ -5,11 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select
-from sqlalchemy import update as sql_update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.aggregates import gathered
+from db.changes import noted
 from db.columns import now
 from db.compiled import compiled
 from db.errors import violated
@@ -89,6 +89,7 @@ def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str
     except IntegrityError as error:
         raise _refused(error) from error
     product["tags"] = _tag(session, product["id"], tags)
+    noted(session, Product, product["id"], {name: (None, value) for name, value in members.items()})
     return product
 
 
@@ -116,9 +117,10 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
     for name, value in (members | _keys(**members)).items():
         setattr(product, name, value)
     _flush(session)
+    before = [tagged.tag.name for tagged in product.tags]
     product.tags.clear()
     session.flush()
-    _tag(session, product_id, tags)
+    _tag(session, product_id, tags, before)
     return get(session, product_id)
 
 
@@ -137,16 +139,19 @@ def delete(session: Session, product_id: UUID) -> None:
 
 def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
     """Delete all of these products, or none."""
-    live = sql_update(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
-    delete = live.values(deleted_at=now(), version=Product.version + 1).returning(Product.id)
-    deleted = set(session.scalars(delete, execution_options={"synchronize_session": False}))
+    live = select(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
+    products = {product.id: product for product in session.scalars(live)}
     missing = [
         NotFound(f"There is no product with the id {product_id}.", parameter="id")
         for product_id in product_ids
-        if product_id not in deleted
+        if product_id not in products
     ]
     if missing:
         raise NotFound(str(missing[0]), each=missing)
+    moment = now()
+    for product in products.values():
+        product.deleted_at = moment
+    session.flush()
 
 
 def restore(session: Session, product_id: UUID) -> dict[str, Any]:
@@ -181,13 +186,15 @@ def _entity(session: Session, product_id: UUID) -> Product:
     return product
 
 
-def _tag(session: Session, product_id: UUID, names: Sequence[str]) -> list[str]:
+def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
     """Give the product its tags, and return their names as they are spelled where they were used first."""
     found = tags.named(session, names)
     for position, tag in enumerate(found):
         session.add(ProductTag(product_id=product_id, tag_id=tag.id, position=position))
     session.flush()
-    return [tag.name for tag in found]
+    after = [tag.name for tag in found]
+    noted(session, Product, product_id, {"tags": ([*before], after)})
+    return after
 
 
 def _flush(session: Session) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from db import seam
+from db.changes import UNKNOWN, noted
 from db.columns import new_id, now
 from db.compiled import compiled
 from db.models import RefreshToken, User, UserSession
@@ -71,6 +72,7 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
         .values(last_used_at=moment, expires_at=expires_at)
         .returning(UserSession.user_id)
     )
+    noted(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
     user = user_id and session.get(User, user_id)
     if not user or not user.is_active or user.deleted_at:
         raise Unauthenticated("The refresh token is not valid any more.")
@@ -132,12 +134,15 @@ _PAGE = compiled(
 
 
 def _revoke(session: Session, revocations: Revocations, *which: ColumnElement[bool]) -> Sequence[UUID]:
+    moment = now()
     ended = session.scalars(
         update(UserSession)
         .where(UserSession.revoked_at.is_(None), *which)
-        .values(revoked_at=now())
+        .values(revoked_at=moment)
         .returning(UserSession.id)
     ).all()
+    for session_id in ended:
+        noted(session, UserSession, session_id, {"revoked_at": (None, moment)})
     seam.after_commit(session, revocations.add, ended)
     return ended
 

@@ -159,10 +159,27 @@ class PublishedContract:
             yield from self._columns(inner, f"{prefix}{name}.") if inner["properties"] else [prefix + name]
 
 
+class PublishedContracts:
+    """The contracts of all versions; what is in none of them is held against the first."""
+
+    def __init__(self, *contracts: PublishedContract) -> None:
+        self.contracts = contracts
+
+    def request_faults(self, request: httpx.Request) -> list[str]:
+        return self._of(request).request_faults(request)
+
+    def response_faults(self, response: httpx.Response) -> list[str]:
+        return self._of(response.request).response_faults(response)
+
+    def _of(self, request: httpx.Request) -> PublishedContract:
+        found = (c for c in self.contracts if c.operation(request.method, request.url.path))
+        return next(found, self.contracts[0])
+
+
 class ContractClient(httpx.Client):
     """An HTTP client whose every exchange must be as the contract says."""
 
-    def __init__(self, contract: PublishedContract, **options: Any) -> None:
+    def __init__(self, contract: PublishedContract | PublishedContracts, **options: Any) -> None:
         super().__init__(timeout=30, **options)
         self.contract = contract
 

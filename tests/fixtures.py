@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
+from main import PUBLISHED
 from services.demo import LOGINS
-from tests.contract_client import ContractClient, PublishedContract
+from tests.contract_client import ContractClient, PublishedContract, PublishedContracts
 from tests.databases import KINDS, fresh_database
 from tests.server import Server
 
@@ -20,7 +21,7 @@ def server(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def published(server):
-    return PublishedContract(httpx.get(f"{server.base}/api/v1/openapi.json").json())
+    return PublishedContracts(*(PublishedContract(httpx.get(server.base + at).json()) for at in PUBLISHED.values()))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from main import CONTRACTS
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())
 RUN = PROJECT["project"]["dependencies"]
@@ -37,5 +39,5 @@ def test_developers_run_what_everybody_runs():
 
 
 def test_contract_has_the_version_of_the_project():
-    contract = yaml.safe_load(ROOT.joinpath("openapi/v1/openapi.yaml").read_text())
-    assert contract["info"]["version"] == PROJECT["project"]["version"]
+    for index in CONTRACTS.values():
+        assert yaml.safe_load(index.read_text())["info"]["version"] == PROJECT["project"]["version"]

@@ -16,4 +16,4 @@ class ProductTag(Base):
     tag_id: Mapped[UUID] = mapped_column(ForeignKey("tags.id", ondelete="RESTRICT"), primary_key=True, index=True)
     position: Mapped[int]
 
-    tag: Mapped[Tag] = relationship()
+    tag: Mapped[Tag] = relationship(lazy="joined", innerjoin=True)

@@ -2,7 +2,7 @@ from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
-from db.columns import CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
+from db.columns import SECRET, CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
 from db.indexes import deleted, live
 
 
@@ -17,10 +17,11 @@ class User(Versioned, Base):
     email: Mapped[str] = mapped_column(String(254))
     email_key: Mapped[Folded]
     name: Mapped[str | None] = mapped_column(String(100))
+    name_key: Mapped[Folded | None]
     age: Mapped[int | None]
     role: Mapped[str] = mapped_column(String(32))
     is_active: Mapped[bool] = mapped_column(default=True)
-    password_hash: Mapped[str] = mapped_column(String(255))
+    password_hash: Mapped[str] = mapped_column(String(255), info=SECRET)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[DeletedAt]
@@ -29,5 +30,8 @@ class User(Versioned, Base):
         CheckConstraint("age >= 0", name="age"),
         live("uq_users_username_key", "username_key", unique=True),
         live("uq_users_email_key", "email_key", unique=True),
+        live("ix_users_age_id", "age", "id"),
+        live("ix_users_created_at_id", "created_at", "id"),
+        live("ix_users_role_id", "role", "id"),
         deleted("ix_users_deleted_at"),
     )

@@ -11,9 +11,10 @@ import pytest
 from contract.document import METHODS, Document
 from main import CONTRACTS
 
-DOCUMENT = Document.read(CONTRACTS["v1"])
-PUBLISHED = DOCUMENT.published()
-ROLES = PUBLISHED["components"]["securitySchemes"]["bearer"]["x-roles"]
+PUBLISHED = {version: Document(Document.read(index).published()) for version, index in CONTRACTS.items()}
+"""The contract of each version, as its readers have it."""
+
+ROLES = PUBLISHED["v1"].raw["components"]["securitySchemes"]["bearer"]["x-roles"]
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,27 @@ class Operation:
     path: str
     spec: dict[str, Any]
     item: dict[str, Any]
+    version: str
+
+    @property
+    def document(self):
+        return PUBLISHED[self.version]
+
+    @property
+    def label(self):
+        """What tests of it are called."""
+        return self.id if self.version == "v1" else f"{self.id}-{self.version}"
 
     @cached_property
     def parameters(self):
-        return [follow(parameter) for parameter in [*self.item.get("parameters", []), *self.spec.get("parameters", [])]]
+        return [
+            self.follow(parameter) for parameter in [*self.item.get("parameters", []), *self.spec.get("parameters", [])]
+        ]
 
     @cached_property
     def security(self):
         """Alternatives, each of which maps schemes to scopes; none at all where nobody needs credentials."""
-        return self.spec.get("security", PUBLISHED.get("security", []))
+        return self.spec.get("security", self.document.raw.get("security", []))
 
     @property
     def takes_credentials(self):
@@ -44,8 +57,8 @@ class Operation:
     @cached_property
     def body(self):
         """A body as the contract has it; None if there is none that is JSON."""
-        content = follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json")
-        return example(content["schema"]) if content else None
+        content = self.follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json")
+        return self.example(content["schema"]) if content else None
 
     @cached_property
     def query(self):
@@ -53,11 +66,11 @@ class Operation:
         required = [
             parameter for parameter in self.parameters if parameter["in"] == "query" and parameter.get("required")
         ]
-        return {parameter["name"]: example(parameter["schema"]) for parameter in required}
+        return {parameter["name"]: self.example(parameter["schema"]) for parameter in required}
 
     @property
     def success(self):
-        return next(follow(answer) for status, answer in self.spec["responses"].items() if status.startswith("2"))
+        return next(self.follow(answer) for status, answer in self.spec["responses"].items() if status.startswith("2"))
 
     def names(self, place):
         return [parameter["name"] for parameter in self.parameters if parameter["in"] == place]
@@ -70,34 +83,45 @@ class Operation:
         """Its path, about something that does not exist."""
         return re.sub(r"{[^{}]+}", lambda _: str(uuid4()), self.path)
 
+    def follow(self, node):
+        return self.document.follow(node)
 
-def follow(node):
-    return DOCUMENT.follow(node)
+    def json_schema(self, answer):
+        """The schema of an answer; one that allows anything if it is not JSON."""
+        content = answer.get("content", {}).get("application/json")
+        return self.follow(content["schema"]) if content else {}
 
-
-def example(schema):
-    """A value of *schema*: its own example, or one made of the examples in it."""
-    schema = follow(schema)
-    if "example" in schema:
-        return schema["example"]
-    if schema.get("type") == "object":
-        properties = schema["properties"]
-        return {name: example(properties[name]) for name in schema.get("required", properties)}
-    if schema.get("type") == "array":
-        return [example(schema["items"])]
-    return {"boolean": True, "integer": schema.get("minimum", 1)}[schema["type"]]
+    def example(self, schema):
+        """A value of *schema*: its own example, or one made of the examples in it."""
+        schema = self.follow(schema)
+        if "example" in schema:
+            return schema["example"]
+        if schema.get("type") == "object":
+            properties = schema["properties"]
+            return {name: self.example(properties[name]) for name in schema.get("required", properties)}
+        if schema.get("type") == "array":
+            return [self.example(schema["items"])]
+        return {"boolean": True, "integer": schema.get("minimum", 1)}[schema["type"]]
 
 
 def each(operations):
     """Parametrise a test over operations."""
-    return pytest.mark.parametrize("operation", [pytest.param(operation, id=operation.id) for operation in operations])
+    return pytest.mark.parametrize(
+        "operation", [pytest.param(operation, id=operation.label) for operation in operations]
+    )
 
 
-OPERATIONS = [
-    Operation(item[method]["operationId"], method.upper(), path, item[method], item)
-    for path, item in PUBLISHED["paths"].items()
-    for method in METHODS
-    if method in item
-]
+def _operations(version):
+    """The operations that are not, word for word, those of the first version."""
+    first = PUBLISHED["v1"].raw["paths"]
+    for path, item in PUBLISHED[version].raw["paths"].items():
+        if version == "v1" or item != first.get(path.replace(f"/{version}/", "/v1/")):
+            for method in METHODS:
+                if method in item:
+                    yield Operation(item[method]["operationId"], method.upper(), path, item[method], item, version)
+
+
+OPERATIONS = [operation for version in PUBLISHED for operation in _operations(version)]
 GETS = [operation for operation in OPERATIONS if operation.method == "GET"]
+WRITES = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]

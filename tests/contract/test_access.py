@@ -5,7 +5,7 @@ import pytest
 from tests.contract.operations import OPERATIONS, ROLES, each
 
 REFUSED = [
-    pytest.param(operation, role, id=f"{operation.id}-{role}")
+    pytest.param(operation, role, id=f"{operation.label}-{role}")
     for operation in OPERATIONS
     if operation.requires_credentials
     for role in ROLES

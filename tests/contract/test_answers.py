@@ -2,18 +2,19 @@
 
 import json
 import re
+from itertools import islice
 
 import httpx
 import pytest
 
 from contract.problems import Problem
-from tests.contract.operations import GETS, OPERATIONS, each, example, follow
+from tests.contract.operations import GETS, OPERATIONS, each
 
 PROBLEMS = ["application/problem+json", "application/problem+xml"]
 STATUSES = sorted({status for operation in OPERATIONS for status in operation.spec["responses"] if status >= "4"})
-LISTS = [o for o in GETS if "page" in o.names("query")]
+LISTS = [o for o in GETS if "items" in o.json_schema(o.success).get("properties", {})]
 LINKED = [
-    pytest.param(operation, parameter, id=f"{operation.id}-{parameter and parameter['name']}")
+    pytest.param(operation, parameter, id=f"{operation.label}-{parameter and parameter['name']}")
     for operation in GETS
     for parameter in [None, *(p for p in operation.parameters if p["in"] == "query")]
 ]
@@ -27,7 +28,7 @@ def test_every_error_is_a_problem(operation):
     for status, answer in operation.spec["responses"].items():
         if status >= "4":
             problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
-            assert follow(answer)["content"] == dict.fromkeys(PROBLEMS, problem)
+            assert operation.follow(answer)["content"] == dict.fromkeys(PROBLEMS, problem)
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -79,7 +80,7 @@ def test_change_of_another_version_is_refused(ask, known, operation, tag):
 
 @pytest.mark.parametrize(("operation", "parameter"), LINKED)
 def test_links_lead_somewhere(ask, client, known, operation, parameter):
-    params = {parameter["name"]: _sent(parameter)} if parameter else {}
+    params = {parameter["name"]: _sent(operation, parameter)} if parameter else {}
     answer = ask(operation, path=known(operation), params=params)
     assert answer.status_code == 200
     for href in set(_links(answer.json())):
@@ -90,10 +91,19 @@ def test_links_lead_somewhere(ask, client, known, operation, parameter):
 def test_link_header_says_what_links_say(ask, known, operation):
     answer = ask(operation, path=known(operation))
     said = {name: {"href": href} for href, name in re.findall(r'<([^>]*)>; rel="([^"]+)"', answer.headers["Link"])}
-    assert said == answer.json()["_links"]
+    successor = {"successor-version"} & set(said)
+    assert bool(successor) == ("x-successor" in operation.spec)
+    assert {name: link for name, link in said.items() if name not in successor} == answer.json()["_links"]
 
 
 @each(LISTS)
+def test_every_list_pages(operation):
+    assert {"page", "cursor"} & set(operation.names("query"))
+    assert "per_page" in operation.names("query")
+    assert {"self", "next"} <= operation.success["links"].keys()
+
+
+@each(o for o in LISTS if "page" in o.names("query"))
 def test_pages_lead_from_the_first_to_the_last_and_back(ask, known, client, operation):
     answer = ask(operation, path=known(operation), params={"per_page": 1})
     token = {"Authorization": answer.request.headers["Authorization"]}
@@ -112,6 +122,27 @@ def test_pages_lead_from_the_first_to_the_last_and_back(ask, known, client, oper
     assert "prev" not in first["_links"]
 
 
+@each(o for o in LISTS if "cursor" in o.names("query"))
+def test_cursors_lead_over_every_row_once(ask, known, client, operation):
+    def walk(per_page):
+        answer = ask(operation, path=known(operation), params={"cursor": "*", "per_page": per_page})
+        token, begun = {"Authorization": answer.request.headers["Authorization"]}, answer.json()
+        while True:
+            page = answer.json()
+            assert client.get(page["_links"]["self"]["href"], headers=token).json() == page
+            assert client.get(page["_links"]["first"]["href"], headers=token).json()["items"] == begun["items"]
+            yield from (item["id"] for item in page["items"])
+            if "next" not in page["_links"]:
+                assert page["next_cursor"] is None
+                return
+            answer = client.get(page["_links"]["next"]["href"], headers=token)
+
+    seen = list(walk(100))
+    assert len(seen) == len(set(seen)) > 0
+    assert list(islice(walk(1), 20)) == seen[:20]
+    assert list(islice(walk(7), 20)) == seen[:20]
+
+
 @each(RESTORATIONS)
 def test_what_is_deleted_comes_back_as_it_was(ask, known, operation):
     path = known(operation).removesuffix("/restoration")
@@ -127,8 +158,8 @@ def test_what_is_deleted_comes_back_as_it_was(ask, known, operation):
     assert _lasting(ask(get, path=path).json()) == _lasting(before)
 
 
-def _sent(parameter):
-    value = example(parameter["schema"])
+def _sent(operation, parameter):
+    value = operation.example(parameter["schema"])
     if isinstance(value, list) and not parameter.get("explode", True):
         return ",".join(value)
     return value

@@ -13,23 +13,28 @@ from tests.contract.operations import PUBLISHED
 OPERATIONS = Path(__file__).with_name("operations.txt")
 
 
+@pytest.fixture(scope="module", params=PUBLISHED)
+def version(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def served(server):
-    return {kind: httpx.get(f"{server.base}/api/v1/openapi.{kind}") for kind in ("json", "yaml")}
+def served(server, version):
+    return {kind: httpx.get(f"{server.base}/api/{version}/openapi.{kind}") for kind in ("json", "yaml")}
 
 
-def test_document_is_openapi():
-    assert list(OpenAPIV31SpecValidator(PUBLISHED).iter_errors()) == []
+def test_document_is_openapi(version):
+    assert list(OpenAPIV31SpecValidator(PUBLISHED[version].raw).iter_errors()) == []
 
 
-def test_what_is_served_is_what_the_files_say(served):
-    assert served["json"].json() == yaml.safe_load(served["yaml"].text) == PUBLISHED
+def test_what_is_served_is_what_the_files_say(served, version):
+    assert served["json"].json() == yaml.safe_load(served["yaml"].text) == PUBLISHED[version].raw
     assert [answer.headers["Content-Type"] for answer in served.values()] == ["application/json", "application/yaml"]
 
 
 @pytest.mark.parametrize(("kind", "options"), [("json", []), ("yaml", ["--yaml"])])
-def test_command_line_writes_what_is_served(server, served, kind, options):
-    assert server.run("openapi", *options).stdout == served[kind].text
+def test_command_line_writes_what_is_served(server, served, version, kind, options):
+    assert server.run("openapi", "--version", version, *options).stdout == served[kind].text
 
 
 def test_readers_see_nothing_of_the_program(served):

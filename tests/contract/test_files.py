@@ -9,11 +9,11 @@ from contract.document import METHODS
 from main import CONTRACTS
 from tests.contract.operations import OPERATIONS, PUBLISHED, each
 
-INDEX = CONTRACTS["v1"]
-ROOT = INDEX.parents[1]
+ROOT = CONTRACTS["v1"].parents[1]
 FILES = {file.relative_to(ROOT).as_posix(): file for file in sorted(ROOT.rglob("*")) if file.is_file()}
 PATHS = [name for name in FILES if name.startswith("paths/")]
-BEGINNINGS = {INDEX.relative_to(ROOT).as_posix(), "problems.md"}
+INDEXES = {version: index.relative_to(ROOT).as_posix() for version, index in CONTRACTS.items()}
+BEGINNINGS = {*INDEXES.values(), "problems.md"}
 """Files that the program reads itself."""
 
 POLICIES = "policies"
@@ -48,14 +48,24 @@ def test_every_file_is_referred_to():
 
 
 def test_path_file_is_named_after_its_path():
-    for path, item in loaded("v1/openapi.yaml")["paths"].items():
+    for path, item in loaded(INDEXES["v1"])["paths"].items():
         name = re.sub(r"^/(api/v\d+/|\.)?", "", path).replace("/", "_") or "index"
         assert item == {"$ref": f"../paths/{name}.yaml"}
 
 
+def test_second_version_is_the_first_but_for_customers():
+    first, second = (loaded(INDEXES[version]) for version in ("v1", "v2"))
+    files = {path: item["$ref"] for path, item in first["paths"].items() if path.startswith("/api/")}
+    files = {
+        path.replace("/v1/", "/v2/"): {"$ref": file.replace("/paths/", "/paths/v2/") if "/customers" in path else file}
+        for path, file in files.items()
+    }
+    assert second == first | {"paths": files}, f"A path of {INDEXES['v1']} stands in {INDEXES['v2']}, too."
+
+
 def test_schemas_keep_the_names_of_their_files():
-    names = {name.removeprefix("components/schemas/") for name in FILES if name.startswith("components/schemas/")}
-    assert {f"{name}.yaml" for name in PUBLISHED["components"]["schemas"]} == names
+    names = {file.stem for name, file in FILES.items() if name.startswith("components/schemas/")}
+    assert {name for document in PUBLISHED.values() for name in document.raw["components"]["schemas"]} == names
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -71,13 +81,13 @@ def test_operation_says_what_it_is(operation):
     spec = operation.spec
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation.id), "An operationId is verb_noun."
     assert len(spec["tags"]) == 1
-    assert spec["tags"][0] in [tag["name"] for tag in PUBLISHED["tags"]]
+    assert spec["tags"][0] in [tag["name"] for tag in operation.document.raw["tags"]]
     assert re.fullmatch(r"(?!An? |The )[A-Z][a-z]*[a-rt-z]( .*[^.])?", spec["summary"]), "A summary begins with a verb."
     assert re.match(r"[A-Z][a-z]+s ", spec["description"]), "A description says what it does: Returns …, Deletes …"
 
 
 def test_descriptions_are_sentences_in_the_present_tense():
-    descriptions = list(described(PUBLISHED))
+    descriptions = {text for document in PUBLISHED.values() for text in described(document.raw)}
     assert [text for text in descriptions if not re.search(r"[.!?]$", text.strip())] == []
     assert [text for text in descriptions if re.search(r"\b(will|shall|should)\b", text)] == []
 

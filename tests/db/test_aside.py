@@ -4,8 +4,8 @@ import asyncio
 import time
 from contextvars import ContextVar
 
-from db.seam import aside
-from tests.db.catalogue import stock
+from db.seam import aside, beforehand
+from tests.db.catalogue import stock, take_one
 
 
 def slow(seconds, answer="done"):
@@ -73,6 +73,40 @@ def test_what_slow_work_raises_is_raised_here(tell):
         return await seam.run("read", divide)
 
     assert tell(story) == "caught"
+
+
+def test_what_is_done_beforehand_holds_up_no_other_writer(tell):
+    def take_and_hash(session, seam, loop, seen):
+        def hash_something(name):
+            # On SQLite, with its one writer, this would wait in vain for the unit that asked for the hash.
+            asyncio.run_coroutine_threadsafe(seam.run("write", take_one), loop).result(timeout=3)
+            return f"hash of {name}"
+
+        seen.append(take_one(session))
+        return [beforehand(session, calls.setdefault(name, hash_something), name) for name in ("one", "two")]
+
+    calls = {}
+
+    async def story(seam):
+        loop, seen = asyncio.get_running_loop(), []
+        hashes = await seam.run("write", lambda session: take_and_hash(session, seam, loop, seen))
+        assert (hashes, seen) == (["hash of one", "hash of two"], [99, 98, 97])
+        return await seam.run("read", stock)
+
+    assert tell(story) == 97
+
+
+def test_what_is_done_beforehand_is_done_at_once_where_nothing_is_held(tell):
+    def hash_something(session):
+        tries.append(1)
+        return beforehand(session, aside, slow, 0.01), stock(session)
+
+    tries = []
+
+    async def story(seam):
+        return await seam.run("guarded", hash_something)
+
+    assert (tell(story), tries) == (("done", 100), [1])
 
 
 def test_outside_a_unit_of_work_it_is_a_plain_call():

@@ -98,6 +98,11 @@ class Keys:
         session["keys"][name] = Kept(session["keys"][name].fingerprint, status, headers, body)
 
 
+def trail(session, *, actor, operation, request_id):
+    """Keeps, in the very store of the unit of work, who it is done for."""
+    session.setdefault("trail", []).append((actor, operation, request_id))
+
+
 def shown(note_id, text):
     return {"id": note_id, "text": text, "size": len(text)}
 
@@ -134,7 +139,7 @@ def delete_note(session, note_id):
 @pytest.fixture
 def engine():
     functions = [create_note, list_notes, get_note, replace_note, set_text, delete_note]
-    engine = start(NOTES, {function.__name__: function for function in functions}, store=Keys())
+    engine = start(NOTES, {function.__name__: function for function in functions}, store=Keys(), trail=trail)
     engine.seam.kept["notes"] = {1: "one", 2: "two"}
     return engine
 
@@ -335,3 +340,37 @@ def test_successor_that_is_nowhere_is_refused():
     )
     with pytest.raises(ContractError, match=r"the successor of old, /new/{thing_id}, is in no contract"):
         engine.contract.check()
+
+
+def test_write_is_followed_under_the_name_that_its_answer_has(engine):
+    first, second = create(engine, None), put(engine, engine.get("/notes/1").header("etag"))
+    assert first.header("x-request-id") != second.header("x-request-id")
+    assert engine.seam.kept["trail"] == [
+        (None, "create_note", first.header("x-request-id")),
+        (None, "replace_note", second.header("x-request-id")),
+    ]
+
+
+def test_read_is_not_followed(engine):
+    reply = engine.get("/notes/1")
+    assert reply.header("x-request-id") is None
+    assert "trail" not in engine.seam.kept
+
+
+@pytest.mark.parametrize(("name", "is_kept"), [("mine.2026-1", True), ("short", False), ("a b c d e f", False)])
+def test_request_has_the_name_that_its_caller_gives_it(engine, name, is_kept):
+    made = engine.post("/notes", {"text": "new"}, {"X-Request-Id": name})
+    refused = engine.post("/notes", {"text": "taken"}, {"X-Request-Id": name})
+    assert (made.header("x-request-id") == name) == is_kept
+    assert (refused.json["request_id"] == name) == is_kept
+
+
+def test_repetition_has_a_name_of_its_own(engine):
+    first, again = create(engine), create(engine)
+    assert again.header("idempotency-replayed") == "true"
+    assert first.header("x-request-id") != again.header("x-request-id")
+
+
+def test_refused_write_is_followed_by_nobody(engine):
+    assert create(engine, text="taken").status == 409
+    assert "trail" not in engine.seam.kept

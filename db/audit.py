@@ -1,0 +1,83 @@
+"""The audit trail: who changed what, written by the very transaction that changes it."""
+
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from db.changes import UNKNOWN, Change, Pair
+from db.columns import now
+from db.compiled import compiled
+from db.models import AuditEvent
+from db.sessions import UnitSession
+
+_LONGEST_TEXT = 200
+_LONGEST_LIST = 100
+
+
+def follow(session: Session, *, actor: UUID | None, operation: str, request_id: str) -> None:
+    """Have an event written, when the session is committed, for each object that it changes by then."""
+    if not isinstance(session, UnitSession):
+        raise TypeError("Only the sessions that a seam hands out can be followed.")
+    session.record = partial(_record, actor_id=actor, action=operation, request_id=request_id)
+
+
+def _record(session: UnitSession, **by: Any) -> None:
+    by["at"] = now()
+    events = [
+        {**by, "object_type": table, "object_id": object_id, "changes": members}
+        for (table, object_id), members in _merged(session.changes).items()
+        if members
+    ]
+    match events:
+        case []:
+            pass
+        case [event]:
+            _RECORD.run(session, **event)
+        case _:
+            session.execute(_INSERT, events)
+
+
+def _merged(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any]]:
+    """What has become of each object in the end."""
+    merged: dict[tuple[str, str], dict[str, Pair]] = {}
+    for change in changes:
+        members = merged.setdefault((change.table, str(change.id)), {})
+        for name, (old, new) in change.members.items():
+            members[name] = members.get(name, (old, new))[0], new
+    return {
+        whose: {name: _told(old, new) for name, (old, new) in members.items() if old is UNKNOWN or old != new}
+        for whose, members in merged.items()
+    }
+
+
+def _told(old: Any, new: Any) -> dict[str, Any]:
+    if new is UNKNOWN:
+        return {}
+    return {"to": _shown(new)} if old is UNKNOWN else {"from": _shown(old), "to": _shown(new)}
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case str():
+            return _cut(value)
+        case None | bool() | int() | float() | date():
+            return value
+        case Decimal():
+            return format(value, "f")
+        case list():
+            return [_cut(str(item)) for item in value[:_LONGEST_LIST]]
+        case _:
+            return _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+_INSERT = insert(AuditEvent)
+_RECORD = compiled(_INSERT, given=[column.name for column in AuditEvent.__table__.c if column.name != "id"])

@@ -1,0 +1,36 @@
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db import Base
+from db.columns import CreatedAt, Id
+
+
+class AuditEvent(Base):
+    """
+    That an operation changed an object, and for whom: nobody if the caller had not logged in.
+
+    Neither actor nor object refers to a row: the event outlives both. The database refuses to change it or to
+    delete it.
+    """
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[Id]
+    at: Mapped[CreatedAt]
+    actor_id: Mapped[UUID | None]
+    action: Mapped[str] = mapped_column(String(100))
+    object_type: Mapped[str] = mapped_column(String(100))
+    object_id: Mapped[UUID]
+    request_id: Mapped[str] = mapped_column(String(64))
+    changes: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+    __table_args__ = (
+        Index("ix_audit_events_at_id", "at", "id"),
+        Index("ix_audit_events_actor_id_at_id", "actor_id", "at", "id"),
+        Index("ix_audit_events_action_at_id", "action", "at", "id"),
+        Index("ix_audit_events_object_type_at_id", "object_type", "at", "id"),
+        Index("ix_audit_events_object_id_at_id", "object_id", "at", "id"),
+    )

@@ -1,0 +1,46 @@
+"""Customers in the words of version 1: their location is a city, their photo a URL."""
+
+from services import customers
+
+
+def list_customers(session, cursors, page, per_page, sort, cursor=None, city=None, q=None):
+    asked = {"sort": sort, "page": page, "per_page": per_page, "cursor": cursor, "location": city, "q": q}
+    found = customers.find(session, cursors, **asked)
+    return _renamed(found, "location", "city") | {"items": [_shown(customer) for customer in found["items"]]}
+
+
+def create_customer(session, body):
+    return _shown(customers.create(session, **_meant(body)))
+
+
+def get_customer(session, customer_id):
+    return _shown(customers.get(session, customer_id))
+
+
+def replace_customer(session, customer_id, body):
+    return _shown(customers.update(session, customer_id, **_meant(body)))
+
+
+def update_customer(session, customer_id, body):
+    return _shown(customers.update(session, customer_id, **_meant(body)))
+
+
+def delete_customer(session, customer_id):
+    customers.delete(session, customer_id)
+
+
+def restore_customer(session, customer_id):
+    return _shown(customers.restore(session, customer_id))
+
+
+def _shown(customer):
+    photo_url = customer["photo"] and f"/api/v1/customers/{customer['id']}/photo"
+    return _renamed(customer, "location", "city") | {"photo_url": photo_url}
+
+
+def _meant(body):
+    return _renamed(body, "city", "location")
+
+
+def _renamed(members, old, new):
+    return {new if name == old else name: value for name, value in members.items()}

@@ -1,0 +1,43 @@
+from services import users
+from services.ownership import only_of
+
+
+def list_users(
+    session, page, per_page, sort,
+    username=None, email=None, name=None, role=None, is_active=None, min_age=None, max_age=None,
+):  # fmt: skip
+    filters = {"username": username, "email": email, "name": name, "role": role, "is_active": is_active}
+    filters |= {"min_age": min_age, "max_age": max_age}
+    return users.find(session, page=page, per_page=per_page, sort=sort, **filters)
+
+
+def create_user(session, passwords, body):
+    return users.create(session, passwords, **body)
+
+
+def get_user(session, caller, user_id):
+    return users.get(session, only_of(caller, "users"), user_id)
+
+
+def replace_user(session, passwords, revocations, caller, user_id, body):
+    return users.update(session, passwords, revocations, caller.id, user_id, **body)
+
+
+def update_user(session, passwords, revocations, caller, user_id, body):
+    return users.update(session, passwords, revocations, caller.id, user_id, **body)
+
+
+def delete_user(session, revocations, caller, user_id):
+    users.delete(session, revocations, caller.id, user_id)
+
+
+def restore_user(session, user_id):
+    return users.restore(session, user_id)
+
+
+def create_users(session, passwords, body):
+    return users.create_all(session, passwords, body)
+
+
+def delete_users(session, revocations, caller, id):  # noqa: A002  # The contract calls it so.
+    users.delete_all(session, revocations, caller.id, id)

@@ -1,0 +1,61 @@
+"""Who changed what."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.orm import Session
+
+from db.compiled import compiled
+from db.models import AuditEvent, User
+from services.errors import NotFound
+from services.listing import Listing
+from services.pages import Cursors, Page
+
+_NEWEST_FIRST = "-at"
+
+
+def _shown(event: Any) -> Select[*tuple[Any, ...]]:
+    return select(
+        event.id,
+        event.at,
+        event.actor_id.label("actor__id"),
+        User.username.label("actor__username"),
+        event.action,
+        event.object_type.label("object__type"),
+        event.object_id.label("object__id"),
+        event.request_id,
+        event.changes,
+    ).join(User, User.id == event.actor_id, isouter=True)
+
+
+_EVENT = compiled(_shown(AuditEvent).where(AuditEvent.id == bindparam("id")))
+_FILTERS: dict[str, ColumnElement[bool]] = {
+    "actor": AuditEvent.actor_id == bindparam("actor"),
+    "action": AuditEvent.action == bindparam("action"),
+    "object_type": AuditEvent.object_type == bindparam("object_type"),
+    "object_id": AuditEvent.object_id == bindparam("object_id"),
+    "from": AuditEvent.at >= bindparam("from"),
+    "to": AuditEvent.at < bindparam("to"),
+}
+_EVENTS = Listing(AuditEvent, _shown, {"at": "at"}, _FILTERS.__getitem__)
+
+
+def find(session: Session, cursors: Cursors, *, per_page: int, cursor: str, **filters: Any) -> Page:
+    """Return the page after *cursor* of the events that fit all filters, newest first."""
+    values = {name: value for name, value in filters.items() if value is not None}
+    page = _EVENTS.after(
+        session, values, filters, sort=_NEWEST_FIRST, cursor=cursor, per_page=per_page, cursors=cursors
+    )
+    return page | {"items": [_told(event) for event in page["items"]]}
+
+
+def get(session: Session, event_id: UUID) -> dict[str, Any]:
+    event = _EVENT.first(session, id=event_id)
+    if event is None:
+        raise NotFound("There is no audit event with this id.")
+    return _told(event)
+
+
+def _told(event: dict[str, Any]) -> dict[str, Any]:
+    return event if event["actor"]["id"] else event | {"actor": None}

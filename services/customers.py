@@ -1,0 +1,117 @@
+"""The people a shop deals with."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from db.columns import now
+from db.compiled import compiled
+from db.errors import violated
+from db.models import Customer, Photo
+from db.text import fold
+from services.errors import Conflict, NotFound
+from services.listing import Listing, containing
+from services.pages import Cursors, Page
+
+_TAKEN = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
+
+
+def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
+    """Select the customers of the table, or of a part of it, each with its photo."""
+    own = (customer.id, customer.name, customer.location, customer.email, customer.phone,
+           customer.created_at, customer.updated_at)  # fmt: skip
+    photo = (getattr(Photo, name).label(f"photo__{name}") for name in ("media_type", "bytes", "width", "height"))
+    return select(*own, *photo).outerjoin(Photo, Photo.customer_id == customer.id)
+
+
+def _condition(name: str) -> ColumnElement[bool]:
+    if name.startswith("word_"):
+        return Customer.search.like(bindparam(name), escape="\\")
+    return Customer.location_key == bindparam(name)
+
+
+_CUSTOMER = compiled(_shown(Customer).where(Customer.id == bindparam("id"), Customer.deleted_at.is_(None)))
+_CUSTOMERS = Listing(Customer, _shown, {"name": "name_key", "created_at": "created_at"}, _condition)
+
+
+def find(
+    session: Session, cursors: Cursors, *, sort: str, page: int, per_page: int, cursor: str | None = None,
+    location: str | None = None, q: str | None = None,
+) -> Page:  # fmt: skip
+    """Return a page of the customers that fit all filters: page number *page*, or the one after *cursor*."""
+    query = {"sort": sort, "location": location, "q": q}
+    values = {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
+    if location is not None:
+        values["location"] = fold(location)
+    if cursor is None:
+        found = _CUSTOMERS.numbered(session, values, query, sort=sort, page=page, per_page=per_page)
+    else:
+        found = _CUSTOMERS.after(session, values, query, sort=sort, cursor=cursor, per_page=per_page, cursors=cursors)
+    return found | {"items": [_with_photo(customer) for customer in found["items"]]}
+
+
+def get(session: Session, customer_id: UUID) -> dict[str, Any]:
+    customer = _CUSTOMER.first(session, id=customer_id)
+    if customer is None:
+        raise NotFound("There is no customer with this id.")
+    return _with_photo(customer)
+
+
+def create(session: Session, **members: Any) -> dict[str, Any]:
+    customer = Customer(**members)
+    session.add(customer)
+    _flush(session, customer)
+    return get(session, customer.id)
+
+
+def update(session: Session, customer_id: UUID, **changes: Any) -> dict[str, Any]:
+    """Change some members of the customer, and leave the others as they are."""
+    customer = _entity(session, customer_id)
+    for name, value in changes.items():
+        setattr(customer, name, value)
+    _flush(session, customer)
+    return get(session, customer_id)
+
+
+def delete(session: Session, customer_id: UUID) -> None:
+    _entity(session, customer_id).deleted_at = now()
+    session.flush()
+
+
+def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
+    customer = session.get(Customer, customer_id)
+    if customer is None or customer.deleted_at is None:
+        raise NotFound("There is no deleted customer with this id.")
+    customer.deleted_at = None
+    _flush(session, customer)
+    return get(session, customer_id)
+
+
+def _with_photo(customer: dict[str, Any]) -> dict[str, Any]:
+    """Say None for the photo that an outer join did not find."""
+    photo = customer["photo"]
+    return customer | {"photo": photo if photo["media_type"] else None}
+
+
+def _entity(session: Session, customer_id: UUID) -> Customer:
+    customer = session.get(Customer, customer_id)
+    if customer is None or customer.deleted_at is not None:
+        raise NotFound("There is no customer with this id.")
+    return customer
+
+
+def _flush(session: Session, customer: Customer) -> None:
+    """Write the customer, with what it is found by."""
+    customer.name_key, customer.email_key = fold(customer.name), fold(customer.email)
+    customer.location_key = None if customer.location is None else fold(customer.location)
+    customer.search = fold(f"{customer.name}\n{customer.email}")
+    try:
+        session.flush()
+    except IntegrityError as error:
+        member = _TAKEN.get(violated(error))
+        if member is None:
+            raise
+        raise Conflict(f"Another customer has this {member}.", pointer=f"/{member}") from error

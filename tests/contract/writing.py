@@ -1,0 +1,152 @@
+"""How the operations that write succeed: by their examples, with what no example can know filled in."""
+
+import base64
+from uuid import uuid4
+
+from tests.contract.operations import OPERATIONS
+
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+FRESH = {
+    "sku": lambda: f"W-{uuid4().hex[:20].upper()}",
+    "name": lambda: f"Written {uuid4().hex}",
+    "username": lambda: f"w{uuid4().hex[:16]}",
+    "email": lambda: f"{uuid4().hex}@written.example",
+    "phone": lambda: f"+91{uuid4().int % 10**10:010}",
+    "password": lambda: f"canary {uuid4()}",
+    "new_password": lambda: f"canary {uuid4()}",
+}
+"""Members whose values must not have been there before."""
+
+
+def as_somebody_new(write, person=None):
+    return {"role": None, "headers": {"Authorization": f"Bearer {write.logged_in(person)['access_token']}"}}
+
+
+def with_their_password(write):
+    person = write.person()
+    body = {"current_password": person["password"], "new_password": FRESH["new_password"]()}
+    return {**as_somebody_new(write, person), "json": body}
+
+
+def about_their_session(write):
+    sent, listing = as_somebody_new(write), _named("list_sessions")
+    (session,) = write.ask(listing, path=listing.path, **sent).json()["items"]
+    return {**sent, "path": _named("end_session").path.replace("{session_id}", session["id"])}
+
+
+RECIPES = {
+    "log_in": lambda write: {"json": write.person()},
+    "refresh_tokens": lambda write: {"json": {"refresh_token": write.logged_in()["refresh_token"]}},
+    "log_out": as_somebody_new,
+    "log_out_everywhere": as_somebody_new,
+    "update_me": as_somebody_new,
+    "change_password": with_their_password,
+    "end_session": about_their_session,
+    "create_product": lambda write: {
+        "json": write.filled(_named("create_product").body) | {"stock": 1000, "tags": ["Written"]}
+    },
+}
+"""What is sent where the example and what can be made for it do not do."""
+
+
+class Writer:
+    """Has operations succeed, each time about something made for it: `write(operation)` is the answer."""
+
+    def __init__(self, ask, known):
+        self.ask, self.known = ask, known
+
+    def __call__(self, operation, **options):
+        recipe = RECIPES.get(operation.id)
+        sent = recipe(self) if recipe else self.by_example(operation)
+        if operation.body is not None:
+            sent.setdefault("json", self.filled(operation.body))
+        headers = {**sent.pop("headers", {}), **options.pop("headers", {})}
+        if "Idempotency-Key" in operation.names("header"):
+            headers["Idempotency-Key"] = str(uuid4())
+        answer = self.ask(operation, headers=headers, **{"path": operation.path, **sent, **options})
+        assert answer.status_code < 300, (
+            f"{operation.id} is to succeed, but {answer.text}. Say in tests/contract/writing.py what it takes."
+        )
+        return answer
+
+    def by_example(self, operation):
+        """The path, about something new that is as the operation wants it, and a body that is not JSON."""
+        path = self.made(operation.path)
+        sent = {"path": path, "headers": {}}
+        if operation.path.endswith("/restoration"):
+            self.ask(_at("DELETE", operation.path.removesuffix("/restoration")), path=path.removesuffix("/restoration"))
+        if operation.method == "DELETE" and (part := _at("PUT", operation.path)) and not operation.path.endswith("}"):
+            self(part, path=path)
+        if "If-Match" in operation.names("header"):
+            sent["headers"]["If-Match"] = self.tag(operation.path, path)
+        if "id" in operation.names("query"):
+            thing = operation.path.removesuffix("/batch") + "/{"
+            made = [self.made(next(o.path for o in OPERATIONS if o.path.startswith(thing))) for _ in range(2)]
+            sent["params"] = {"id": [where.rpartition("/")[2] for where in made]}
+        if operation.body is None and "requestBody" in operation.spec:
+            sent |= _uploaded(operation)
+        return sent
+
+    def made(self, path):
+        """The path, about things that are made for it, or are known where none can be."""
+        before, brace, after = path.rpartition("/{")
+        if not brace:
+            return path
+        name, _, rest = after.partition("}")
+        if creation := _at("POST", before):
+            return self(creation).headers["Location"] + rest
+        return self.known(_at("GET", f"{before}/{{{name}}}")) + rest
+
+    def filled(self, body):
+        """The body with fresh values, and about things that are there."""
+        match body:
+            case dict():
+                return {name: self.member(name, value) for name, value in body.items()}
+            case list():
+                return [self.filled(item) for item in body]
+        return body
+
+    def member(self, name, value):
+        thing = next((o.path for o in OPERATIONS if o.path.endswith(f"/{{{name}}}")), None)
+        if thing:
+            return self.made(thing).rpartition("/")[2]
+        return FRESH[name]() if name in FRESH else self.filled(value)
+
+    def tag(self, template, path):
+        """The entity tag of what the path is about, or of what it is a part of."""
+        while not (get := _at("GET", template)):
+            template, path = template.rpartition("/")[0], path.rpartition("/")[0]
+        return self.ask(get, path=path).headers["ETag"]
+
+    def person(self):
+        """Name and password of somebody who has just registered."""
+        registration = _named("register_user")
+        form = self.filled(registration.body)
+        self(registration, json=form)
+        return {name: form[name] for name in ("username", "password")}
+
+    def logged_in(self, person=None):
+        return self(_named("log_in"), json=person or self.person()).json()
+
+
+def _uploaded(operation):
+    """A body of the first of its media types; what decides is that every file is a picture."""
+    media_type, spec = next(iter(operation.follow(operation.spec["requestBody"])["content"].items()))
+    if media_type != "multipart/form-data":
+        return {"content": PICTURE, "headers": {"Content-Type": media_type}}
+    fields = operation.follow(spec["schema"])["properties"]
+    files = {name for name, field in fields.items() if "contentMediaType" in operation.follow(field)}
+    return {
+        "data": {name: operation.example(field) for name, field in fields.items() if name not in files},
+        "files": dict.fromkeys(files, ("picture.png", PICTURE, "image/png")),
+    }
+
+
+def _at(method, path):
+    return next((o for o in OPERATIONS if (o.method, o.path) == (method, path)), None)
+
+
+def _named(name):
+    return next(operation for operation in OPERATIONS if operation.id == name)

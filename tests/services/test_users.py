@@ -1,0 +1,222 @@
+"""Users: no two have one name, none are lost, and an admin is left, whatever is tried."""
+
+import asyncio
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import delete, select, update
+
+from db.models import User
+from db.text import fold
+from services import users
+from services.errors import Conflict
+from services.passwords import Passwords
+from tests.services.conftest import PASSWORD
+
+NAMES = ("vinod", "VINOD", "Straße", "STRASSE", "Äpfel", "a\N{COMBINING DIAERESIS}pfel", "Ольга", "ольга")
+"""Fewer names than there are ways to write them."""
+PEOPLE = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))
+SOMEBODY = uuid4()
+
+
+def form(username, email, **members):
+    return {"username": username, "email": f"{email}@shop.example", "password": PASSWORD, "role": "customer"} | members
+
+
+@pytest.fixture
+def empty(service):
+    """The service without users."""
+    service(lambda session: session.execute(delete(User)))
+    return service
+
+
+def live(service):
+    """Username and email of each user, folded."""
+    rows = select(User.username, User.email).where(User.deleted_at.is_(None))
+    return sorted((fold(name), fold(email)) for name, email in service(lambda session: session.execute(rows).all()))
+
+
+def tried(service, function, *arguments, **named):
+    """Return what the function returns, and what it refuses."""
+    try:
+        return service(function, *arguments, **named), []
+    except Conflict as conflict:
+        return None, [fault.pointer for fault in conflict.each or [conflict]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(known=st.lists(PEOPLE, max_size=4), wanted=st.lists(PEOPLE, min_size=1, max_size=6))
+def test_a_batch_is_there_whole_or_not_at_all_and_its_faults_are_the_right_ones(service, known, wanted):
+    service(lambda session: session.execute(delete(User)))
+    taken = {"username": set(), "email": set()}
+    for person in known:
+        if any(fold(name) in keys for name, keys in zip(person, taken.values(), strict=True)):
+            continue
+        service(users.create, service.passwords, **form(*person))
+        for name, keys in zip(person, taken.values(), strict=True):
+            keys.add(fold(name))
+    before = live(service)
+
+    faults = []
+    for index, person in enumerate(wanted):
+        for name, (member, keys) in zip(person, taken.items(), strict=True):
+            if fold(name) in keys:
+                faults.append(f"/{index}/{member}")
+            keys.add(fold(name))
+
+    made, refused = tried(service, users.create_all, service.passwords, [form(*person) for person in wanted])
+    assert refused == faults
+    assert len(live(service)) == len(before) + (0 if faults else len(wanted))
+    if made:
+        names = [(user.username, user.email) for user in made["items"]]
+        assert names == [(username, form(username, email)["email"]) for username, email in wanted]
+
+
+class Names(RuleBasedStateMachine):
+    """A model of whose names are taken, beside the users who have them."""
+
+    service = None
+
+    @initialize()
+    def begin(self):
+        self.service(lambda session: session.execute(delete(User)))
+        self.people, self.deleted = {}, {}
+
+    @rule(person=PEOPLE)
+    def create(self, person):
+        user = self.trying(person, None, users.create, self.service.passwords, **form(*person))
+        if user:
+            self.people[user.id] = person
+
+    @rule(data=st.data(), person=PEOPLE)
+    def change(self, data, person):
+        user_id = self.some(data, self.people)
+        changes = {name: value for name, value in form(*person).items() if name != "password"}
+        tools = (self.service.passwords, self.service.revocations, SOMEBODY)
+        if user_id and self.trying(person, user_id, users.update, *tools, user_id, **changes):
+            self.people[user_id] = person
+
+    @rule(data=st.data())
+    def delete(self, data):
+        user_id = self.some(data, self.people)
+        if user_id:
+            self.service(users.delete, self.service.revocations, SOMEBODY, user_id)
+            self.deleted[user_id] = self.people.pop(user_id)
+
+    @rule(data=st.data())
+    def restore(self, data):
+        user_id = self.some(data, self.deleted)
+        if user_id and self.trying(self.deleted[user_id], user_id, users.restore, user_id):
+            self.people[user_id] = self.deleted.pop(user_id)
+
+    @invariant()
+    def users_are_as_in_the_model(self):
+        expected = sorted((fold(name), fold(form(name, email)["email"])) for name, email in self.people.values())
+        assert live(self.service) == expected
+
+    def trying(self, person, user_id, function, *arguments, **named):
+        """Return what the function returns if the names of the person are free but for this user, otherwise None."""
+        others = [fold_both(other) for key, other in self.people.items() if key != user_id]
+        taken = [
+            f"/{member}"
+            for n, member in enumerate(("username", "email"))
+            if fold_both(person)[n] in [other[n] for other in others]
+        ]
+        made, refused = tried(self.service, function, *arguments, **named)
+        assert refused == taken
+        return made
+
+    @staticmethod
+    def some(data, people):
+        return data.draw(st.sampled_from(sorted(people))) if people else None
+
+
+def fold_both(person):
+    return tuple(map(fold, person))
+
+
+def test_names_are_taken_and_freed_as_in_the_model(service):
+    machine = type("NamesOfService", (Names,), {"service": service})
+    run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=15, deadline=None))
+
+
+def removal(service, way, caller_id, user_id):
+    """The function that takes an admin away, and its arguments but for the session."""
+    tools = service.passwords, service.revocations, caller_id, user_id
+    return {
+        "demotion": partial(service.doing, users.update, *tools, role="manager"),
+        "deactivation": partial(service.doing, users.update, *tools, is_active=False),
+        "deletion": partial(service.doing, users.delete, *tools[1:]),
+        "batch": partial(service.doing, users.delete_all, *tools[1:3], [user_id]),
+    }[way]
+
+
+WAYS = ("demotion", "deactivation", "deletion", "batch")
+
+
+def active_admins(service):
+    found = select(User.id).where(User.role == "admin", User.is_active, User.deleted_at.is_(None))
+    return service(lambda session: session.scalars(found).all())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_last_admin_stays_although_others_were_admins(empty, way):
+    make = partial(empty, users.create, empty.passwords)
+    deleted = make(**form("deleted", "deleted", role="admin"))
+    make(**form("inactive", "inactive", role="admin", is_active=False))
+    last = make(**form("last", "last", role="admin"))
+    empty(users.delete, empty.revocations, SOMEBODY, deleted.id)
+    with pytest.raises(Conflict, match="last admin"):
+        empty.runner.run(removal(empty, way, SOMEBODY, last.id)())
+    assert active_admins(empty) == [last.id]
+
+
+def test_no_batch_takes_all_admins(empty):
+    made = [empty(users.create, empty.passwords, **form(f"a{n}", f"a{n}", role="admin")).id for n in range(3)]
+    with pytest.raises(Conflict, match="last admin"):
+        empty(users.delete_all, empty.revocations, SOMEBODY, made)
+    empty(users.delete_all, empty.revocations, SOMEBODY, made[1:])
+    assert active_admins(empty) == made[:1]
+
+
+def test_of_admins_who_all_remove_another_one_stays(empty):
+    """In a ring, each in some way, so that every one of them would be gone."""
+    for turn in range(20):
+        made = [
+            empty(users.create, empty.passwords, **form(f"a{turn}{n}", f"a{turn}{n}", role="admin")) for n in range(4)
+        ]
+        former = [user_id for user_id in active_admins(empty) if user_id not in {user.id for user in made}]
+        if former:
+            empty(users.delete_all, empty.revocations, SOMEBODY, former)
+        ring = zip(made, [*made[1:], made[0]], [WAYS[(turn + n) % 4] for n in range(4)], strict=True)
+        removals = [removal(empty, way, caller.id, other.id) for caller, other, way in ring]
+
+        async def rush(removals=removals):
+            return await asyncio.gather(*(remove() for remove in removals), return_exceptions=True)
+
+        got = empty.runner.run(rush())
+        assert [type(one) for one in got if isinstance(one, Exception)] == [Conflict]
+        assert len(active_admins(empty)) == 1
+
+
+def test_hashes_of_a_batch_hold_up_no_other_writer(empty):
+    """Not even where the unit of work holds something by then, such as an idempotency key that it has claimed."""
+    loop = empty.runner.get_loop()
+    touch = update(User).values(age=User.age + 1)
+
+    class Slow(Passwords):
+        def _hash(self, password):
+            done = empty.doing(lambda session: session.execute(touch))
+            asyncio.run_coroutine_threadsafe(done, loop).result(timeout=3)
+            return super()._hash(password)
+
+    def claim_and_create(session, passwords):
+        session.execute(touch)
+        return users.create_all(session, passwords, [form(f"b{n}", f"b{n}") for n in range(3)])
+
+    assert len(empty(claim_and_create, Slow(memory_kib=8, time_cost=1))["items"]) == 3
+    assert len(live(empty)) == 3
