@@ -45,6 +45,7 @@ from services.keys import Keys, KeysError, open_keys
 from services.pages import Cursors
 from services.passwords import Passwords
 from services.revocations import Revocations
+from services.storage import Storage
 from services.tokens import Tokens
 from settings import Settings, SettingsError
 
@@ -133,6 +134,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
         "keys": keys,
         "passwords": _passwords(settings),
         "revocations": Revocations(read_revoked, token_lifetime=access_lifetime),
+        "storage": _storage(settings),
         "tokens": Tokens(
             keys,
             issuer=settings.issuer,
@@ -169,6 +171,10 @@ def _cursor_secret(keys: Keys) -> bytes:
 
 def _passwords(settings: Settings) -> Passwords:
     return Passwords(memory_kib=settings.password_memory_kib, time_cost=settings.password_time_cost)
+
+
+def _storage(settings: Settings) -> Storage:
+    return Storage(settings.data_dir / "files")
 
 
 def _told(status: int, error: business.ServiceError) -> Problem:
@@ -256,11 +262,25 @@ def seed() -> None:
     if settings.environment == "production":
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
     _require_migrations(settings)
-    passwords = _passwords(settings)
-    added = _in_database(settings, "write", lambda session: list(demo.fill(session, passwords)))
+    tools = _passwords(settings), _storage(settings)
+    added = _in_database(settings, "write", lambda session: list(demo.fill(session, *tools)))
     click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
     for username, password in demo.LOGINS.values():
         click.echo(f"Demo log-in    {username} / {password}")
+
+
+@cli.command()
+@click.option(
+    "--older-than", "seconds", type=click.IntRange(min=0), default=3_600, show_default=True,
+    help="Seconds since a file was written; younger ones stay, because an upload may be about to commit them.",
+)  # fmt: skip
+def sweep(seconds: int) -> None:
+    """Remove files that nothing names: a crash in the middle of an upload or a deletion leaves them."""
+    settings = configuration.load()
+    _require_migrations(settings)
+    storage, age = _storage(settings), timedelta(seconds=seconds)
+    swept = _in_database(settings, "read", lambda session: storage.sweep(session, age))
+    click.echo(f"Removed {swept.files} files with {swept.bytes} bytes.")
 
 
 @cli.command()

@@ -11,8 +11,8 @@ from uuid_utils.compat import uuid7
 from db.types import Amount, UTCDateTime, folded
 
 __all__ = [
-    "DERIVED", "SECRET", "CreatedAt", "DeletedAt", "Folded", "Id", "Money", "UTCDateTime", "UpdatedAt", "Versioned",
-    "new_id", "now",
+    "DERIVED", "SECRET", "CreatedAt", "DeletedAt", "Folded", "Id", "Money", "Sum", "UTCDateTime", "UpdatedAt",
+    "Versioned", "new_id", "now",
 ]  # fmt: skip
 
 DERIVED = {"derived": True}
@@ -33,6 +33,7 @@ def new_id() -> UUID:
 
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id, info=DERIVED)]
 Money = Annotated[Decimal, mapped_column(Amount)]
+Sum = Annotated[Decimal, mapped_column(Amount(17))]
 Folded = Annotated[str, mapped_column(folded(), info=DERIVED)]
 CreatedAt = Annotated[datetime, mapped_column(default=now, info=DERIVED)]
 UpdatedAt = Annotated[datetime, mapped_column(default=now, onupdate=now, info=DERIVED)]

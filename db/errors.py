@@ -23,6 +23,10 @@ class InFlight(Exception):
     """Another request with the same idempotency key is still being worked on."""
 
 
+class RolledBack(Exception):
+    """A commit was asked for, and the database rolled back."""
+
+
 def violated(error: IntegrityError) -> str:
     """The name of the constraint or unique index that refused; empty where the database does not tell."""
     cause = _cause(error)
@@ -59,6 +63,13 @@ def unavailable(error: Exception) -> Unavailable | None:
     if is_ending or is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
         return Unavailable("The database is not available.")
     return None
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a COMMIT that ended so was not done; otherwise the database may have done it without being heard."""
+    if isinstance(error, PostgresError):
+        return _state(error)[:2] not in _AWAY
+    return isinstance(error, sqlite3.Error | RolledBack)
 
 
 def is_lock_timeout(error: Exception) -> bool:

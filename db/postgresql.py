@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
-from db.errors import Unavailable
+from db.errors import RolledBack, Unavailable
 from db.sessions import Mode
 from db.types import json_text
 
@@ -72,7 +72,7 @@ class PostgresConnection:
         if self._is_in_transaction:
             self._is_in_transaction = False
             if self._wait(self._driver.execute("COMMIT")) != "COMMIT":
-                raise RuntimeError("A statement had failed, so PostgreSQL rolled the transaction back.")
+                raise RolledBack("A statement had failed, so PostgreSQL rolled the transaction back.")
 
     def rollback(self) -> None:
         if self._is_in_transaction:

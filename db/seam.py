@@ -6,7 +6,6 @@ works. On SQLite, where the database is in this process, they run in threads.
 """
 
 import asyncio
-import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -21,15 +20,13 @@ from sqlalchemy.util.concurrency import in_greenlet
 from db.errors import is_overtaken, unavailable
 from db.greenlets import Greenlets
 from db.postgresql import PostgresPool
-from db.sessions import Call, Mode, Pool, Record, Returned, UnitSession
+from db.sessions import Call, Mode, Pool, Record, Returned, UnitSession, call_each
 from db.sqlite import SqlitePool, sqlite_engine
 from db.threads import Threads
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
-
-TRIES = 3
+TRIES = 8
 """How often in all a unit of work is done that others were faster than."""
 
 
@@ -88,6 +85,18 @@ def after_commit(session: Session, function: Callable[..., object], *arguments: 
     session.committed.append(partial(function, *arguments))
 
 
+def on_rollback(session: Session, function: Callable[..., object], *arguments: Any) -> None:
+    """
+    Have the function called when the session's unit of work, or one try of it, is rolled back.
+
+    It undoes what no transaction can, such as a file that was written. It is not called after a
+    commit, nor when nobody can tell whether there was one.
+    """
+    if not isinstance(session, UnitSession):
+        raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
+    session.rolled_back.append(partial(function, *arguments))
+
+
 def after_rollback(session: Session, perform: Callable[..., object], *arguments: Any) -> None:
     """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is redone."""
     if not isinstance(session, UnitSession):
@@ -120,7 +129,7 @@ class Seam(ABC):
                     if reason is None or reason is error:
                         raise
                     raise reason from error
-            await asyncio.sleep(random.uniform(0, 0.005 * 4**attempt))  # noqa: S311  # It only spreads them out.
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  # It only spreads them out.
         raise AssertionError
 
     async def open(self) -> None:
@@ -202,9 +211,5 @@ def _work(
             for follow_up in session.failed:
                 _work(pool, mode, follow_up, (), session.record)
         raise
-    for function in session.committed:
-        try:
-            function()
-        except Exception:
-            log.exception("What follows the commit failed.")
+    call_each(session.committed, "What follows the commit failed.")
     return answer

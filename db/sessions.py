@@ -1,15 +1,20 @@
 """The session of a unit of work, and what it asks of the connection under it."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
 
+from db.errors import is_refusal
+
 if TYPE_CHECKING:
     from db.changes import Change
 
 Mode = Literal["read", "write", "guarded"]
+
+log = logging.getLogger(__name__)
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 Returned = list[tuple[Call, Any]]
@@ -60,6 +65,7 @@ class UnitSession(Session):
         self._mode = mode
         self._held: Held | None = None
         self.committed: list[Callable[[], object]] = []
+        self.rolled_back: list[Callable[[], object]] = []
         self.failed: list[Callable[[Session], object]] = []
         self.returned: Returned = []
         self.prepared = 0
@@ -112,31 +118,35 @@ class UnitSession(Session):
         self.changes.clear()
         if self._is_set_up:
             super().commit()
-        self._end(commit=True)
+        try:
+            self._end(commit=True)
+        except BaseException as error:
+            # A COMMIT whose answer is lost may have been done: then nothing may be undone beside it.
+            if not is_refusal(error):
+                self.rolled_back.clear()
+            raise
+        self.rolled_back.clear()
 
     def rollback(self) -> None:
-        self._forget()
-        try:
-            if self._is_set_up:
-                super().rollback()
-        finally:
-            self._end(commit=False)
+        self._undo(super().rollback)
 
     def close(self) -> None:
-        self._forget()
-        try:
-            if self._is_set_up:
-                super().close()
-        finally:
-            self._end(commit=False)
+        self._undo(super().close)
 
     @property
     def _is_set_up(self) -> bool:
         return "identity_map" in self.__dict__
 
-    def _forget(self) -> None:
+    def _undo(self, undo: Callable[[], None]) -> None:
         self.committed.clear()
         self.changes.clear()
+        try:
+            if self._is_set_up:
+                undo()
+        finally:
+            self._end(commit=False)
+            functions, self.rolled_back = self.rolled_back, []
+            call_each(functions, "What follows the rollback failed.")
 
     def _end(self, *, commit: bool) -> None:
         held, self._held = self._held, None
@@ -145,6 +155,15 @@ class UnitSession(Session):
                 held.commit() if commit else held.rollback()
             finally:
                 self._pool.give(held)
+
+
+def call_each(functions: Sequence[Callable[[], object]], complaint: str) -> None:
+    """Call them all, whatever one of them raises: that is logged, since nothing can be changed any more."""
+    for function in functions:
+        try:
+            function()
+        except Exception:
+            log.exception(complaint)
 
 
 Record = Callable[[UnitSession], None]

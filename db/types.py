@@ -25,15 +25,19 @@ class Identifier(TypeDecorator[UUID]):
 class Amount(TypeDecorator[Decimal]):
     """An amount of money, exact and with two decimal places; a value with more is refused, not rounded."""
 
-    impl = Numeric(12, 2)
+    impl = Numeric
     cache_ok = True
+
+    def __init__(self, digits: int = 12) -> None:
+        super().__init__(digits, 2)
+        self.digits = digits
 
     @property
     def python_type(self) -> type[Decimal]:
         return Decimal
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(_Cents() if dialect.name == "sqlite" else Numeric(12, 2))
+        return dialect.type_descriptor(_Cents() if dialect.name == "sqlite" else Numeric(self.digits, 2))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | None:
         if value is None:

@@ -10,6 +10,10 @@ def list_products(
     return products.find(session, cursors, **asked, **filters)
 
 
+def list_popular_products(session, page, per_page):
+    return products.find_popular(session, page=page, per_page=per_page)
+
+
 def create_product(session, body):
     return products.create(session, **body)
 

@@ -1,5 +1,6 @@
 """The people a shop deals with."""
 
+from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
 
@@ -7,14 +8,17 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from db.changes import noted
 from db.columns import now
 from db.compiled import compiled
 from db.errors import violated
 from db.models import Customer, Photo
 from db.text import fold
+from services import photos
 from services.errors import Conflict, NotFound
 from services.listing import Listing, containing
 from services.pages import Cursors, Page
+from services.storage import Download, Storage, Upload
 
 _TAKEN = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
 
@@ -60,10 +64,11 @@ def get(session: Session, customer_id: UUID) -> dict[str, Any]:
     return _with_photo(customer)
 
 
-def create(session: Session, **members: Any) -> dict[str, Any]:
-    customer = Customer(**members)
+def create(session: Session, storage: Storage, *, photo: Upload | None = None, **members: Any) -> dict[str, Any]:
+    customer = Customer(**members, photo=photo and photos.make(session, storage, photo))
     session.add(customer)
     _flush(session, customer)
+    noted(session, Customer, customer.id, {"photo": (None, _hash(customer.photo))})
     return get(session, customer.id)
 
 
@@ -88,6 +93,43 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
     customer.deleted_at = None
     _flush(session, customer)
     return get(session, customer_id)
+
+
+def replace_photo(session: Session, storage: Storage, customer_id: UUID, *, photo: Upload) -> None:
+    made = photos.make(session, storage, photo)
+    customer = _entity(session, customer_id)
+    if customer.photo:
+        storage.drop(session, customer.photo.stored_as)
+    _show(session, customer, made)
+
+
+def delete_photo(session: Session, storage: Storage, customer_id: UUID) -> None:
+    customer = _entity(session, customer_id)
+    storage.drop(session, _photo(customer).stored_as)
+    _show(session, customer, None)
+
+
+def photo(session: Session, storage: Storage, customer_id: UUID) -> Download:
+    kept = _photo(_entity(session, customer_id))
+    return storage.download(kept, f"photo{guess_extension(kept.media_type)}")
+
+
+def _photo(customer: Customer) -> Photo:
+    if customer.photo is None:
+        raise NotFound("The customer has no photo.")
+    return customer.photo
+
+
+def _show(session: Session, customer: Customer, photo: Photo | None) -> None:
+    """Give the customer a photo or none; of two that do so at once, the version of the customer tells the second."""
+    before = customer.photo
+    customer.photo, customer.updated_at = photo, now()
+    session.flush()
+    noted(session, Customer, customer.id, {"photo": (_hash(before), _hash(photo))})
+
+
+def _hash(photo: Photo | None) -> str | None:
+    return photo.sha256 if photo else None
 
 
 def _with_photo(customer: dict[str, Any]) -> dict[str, Any]:

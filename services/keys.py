@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import PyJWTError
 
+from services.durable import written
+
 ALGORITHM = "ES256"
 
 _KIND = {"kty": "EC", "crv": "P-256"}
@@ -162,7 +164,7 @@ class KeyFile(Keys):
         try:
             with _locked(folder):
                 if not self._file.exists():
-                    _write(self._file, KeySet({(key := SigningKey.make()).id: key}))
+                    self._write(KeySet({(key := SigningKey.make()).id: key}))
             self._seen = self._mark()
             super().__init__(KeySet.read(self._file.read_text("utf-8")))
         except (OSError, UnicodeDecodeError, KeysError) as error:
@@ -185,8 +187,12 @@ class KeyFile(Keys):
 
     def rotate(self, seconds_kept: int) -> KeySet:
         with _locked(self._file.parent):
-            _write(self._file, self.look().rotated(seconds_kept))
+            self._write(self.look().rotated(seconds_kept))
         return self.look()
+
+    def _write(self, keys: KeySet) -> None:
+        with written(self._file) as stream:
+            stream.write(keys.secret().encode())
 
     def _mark(self) -> tuple[int, int, int] | None:
         try:
@@ -210,22 +216,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _write(file: Path, keys: KeySet) -> None:
-    """Replace the file at once: readers see the old keys or the new ones, also after a power cut."""
-    new = file.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(keys.secret())
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _thumbprint(key: EllipticCurvePublicKey) -> str:

@@ -60,6 +60,12 @@ _FILTERS: dict[str, ColumnElement[bool]] = {
 }
 _SORTS = {"name": "name_key", "price": "price", "stock": "stock", "created_at": "created_at"}
 _PRODUCTS = Listing(Product, _shown, _SORTS, _condition)
+_POPULAR = Listing(
+    Product,
+    lambda product: _shown(product).add_columns(product.units_sold),
+    {"units_sold": "units_sold"},
+    _condition,
+)
 
 
 def find(
@@ -74,6 +80,11 @@ def find(
     if cursor is None:
         return _PRODUCTS.numbered(session, values, query, sort=sort, page=page, per_page=per_page)
     return _PRODUCTS.after(session, values, query, sort=sort, cursor=cursor, per_page=per_page, cursors=cursors)
+
+
+def find_popular(session: Session, *, page: int, per_page: int) -> Page:
+    """Return page number *page* of the products, the one most sold first."""
+    return _POPULAR.numbered(session, {}, {}, sort="-units_sold", page=page, per_page=per_page)
 
 
 def get(session: Session, product_id: UUID) -> dict[str, Any]:

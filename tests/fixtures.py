@@ -1,5 +1,8 @@
 """The running service and its callers, for all tests that speak HTTP."""
 
+from pathlib import Path
+from uuid import uuid4
+
 import httpx
 import pytest
 
@@ -35,6 +38,13 @@ def tokens(server):
 
 
 @pytest.fixture
+def store(server):
+    """Say what is in the store of the service: the names of its files."""
+    folder = Path(server.environment["ACCORD_DATA_DIR"]) / "files"
+    return lambda: {file.name for file in folder.iterdir()}
+
+
+@pytest.fixture
 def anonymous(server, published):
     with ContractClient(published, base_url=server.base) as client:
         yield client
@@ -55,6 +65,16 @@ def manager(server, published, tokens):
 @pytest.fixture
 def customer(server, published, tokens):
     with _client(server, published, tokens["customer"]) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(server, published, anonymous):
+    """A second customer, who has just registered."""
+    login = {"username": f"s{uuid4().hex[:12]}", "password": "correct horse battery staple"}
+    anonymous.post("/api/v1/auth/register", json={**login, "email": f"{login['username']}@shop.example"})
+    token = anonymous.post("/api/v1/auth/login", json=login).json()["access_token"]
+    with _client(server, published, token) as client:
         yield client
 
 

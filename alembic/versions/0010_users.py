@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0005"
+down_revision = "0009"
 
 FOLDED = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 IS_LIVE = sa.text("deleted_at IS NULL")

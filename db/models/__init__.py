@@ -3,12 +3,18 @@
 from db.models.audit_event import AuditEvent
 from db.models.category import Category
 from db.models.customer import Customer
+from db.models.file import File
 from db.models.idempotency_key import IdempotencyKey
+from db.models.order import Order
+from db.models.order_item import OrderItem
+from db.models.order_year import OrderYear
 from db.models.photo import Photo
+from db.models.post import Post
 from db.models.product import Product
 from db.models.product_tag import ProductTag
 from db.models.refresh_token import RefreshToken
 from db.models.tag import Tag
+from db.models.task import Task
 from db.models.user import User
 from db.models.user_session import UserSession
 
@@ -16,12 +22,18 @@ __all__ = [
     "AuditEvent",
     "Category",
     "Customer",
+    "File",
     "IdempotencyKey",
+    "Order",
+    "OrderItem",
+    "OrderYear",
     "Photo",
+    "Post",
     "Product",
     "ProductTag",
     "RefreshToken",
     "Tag",
+    "Task",
     "User",
     "UserSession",
 ]

@@ -1,17 +1,21 @@
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db import Base
-from db.columns import CreatedAt, DeletedAt, Folded, Id, Money, UpdatedAt, Versioned
+from db.columns import DERIVED, CreatedAt, DeletedAt, Folded, Id, Money, UpdatedAt, Versioned
 from db.indexes import deleted, live
 from db.models.category import Category
 from db.models.product_tag import ProductTag
 
 
 class Product(Versioned, Base):
-    """Something the shop sells. `search` is the folded name and description; a deleted product's sku is free again."""
+    """
+    Something the shop sells; a deleted product's sku is free again.
+
+    `search` is the folded name and description, `units_sold` what is in orders that are not cancelled.
+    """
 
     __tablename__ = "products"
 
@@ -23,6 +27,7 @@ class Product(Versioned, Base):
     description: Mapped[str | None] = mapped_column(Text)
     price: Mapped[Money]
     stock: Mapped[int] = mapped_column(default=0)
+    units_sold: Mapped[int] = mapped_column(BigInteger, server_default="0", info=DERIVED)
     category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.id", ondelete="RESTRICT"), index=True)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -39,5 +44,6 @@ class Product(Versioned, Base):
         live("ix_products_price_id", "price", "id"),
         live("ix_products_stock_id", "stock", "id"),
         live("ix_products_created_at_id", "created_at", "id"),
+        live("ix_products_units_sold_id", "units_sold", "id"),
         deleted("ix_products_deleted_at"),
     )

@@ -7,8 +7,8 @@ def list_customers(session, cursors, page, per_page, sort, cursor=None, location
     return found | {"items": [_shown(customer) for customer in found["items"]]}
 
 
-def create_customer(session, body):
-    return _shown(customers.create(session, **body))
+def create_customer(session, storage, body):
+    return _shown(customers.create(session, storage, **body))
 
 
 def get_customer(session, customer_id):
@@ -29,6 +29,18 @@ def delete_customer(session, customer_id):
 
 def restore_customer(session, customer_id):
     return _shown(customers.restore(session, customer_id))
+
+
+def get_customer_photo(session, storage, customer_id):
+    return customers.photo(session, storage, customer_id)
+
+
+def replace_customer_photo(session, storage, customer_id, body):
+    customers.replace_photo(session, storage, customer_id, **body)
+
+
+def delete_customer_photo(session, storage, customer_id):
+    customers.delete_photo(session, storage, customer_id)
 
 
 def _shown(customer):

@@ -98,7 +98,9 @@ def test_batches_that_use_a_new_tag_at_once_share_it(admin, new):
         tags = [f"Tag {uuid4()}" for _ in range(3)]
         with ThreadPoolExecutor(4) as threads:
             batches = [[new(tags=tags), new(tags=tags[::-1])] for _ in range(4)]
-            assert [answer.status_code for answer in threads.map(lambda b: admin.post(BATCH, json=b), batches)] == [201] * 4
+            assert [answer.status_code for answer in threads.map(lambda b: admin.post(BATCH, json=b), batches)] == [
+                201
+            ] * 4
 
 
 def test_batch_is_deleted_whole_or_not_at_all(admin, anonymous, new, category):

@@ -19,7 +19,7 @@ def ask(client, tokens):
 
     def ask(operation, role="admin", path=None, **options):
         headers = {"Authorization": f"Bearer {tokens[role]}"} if role else {}
-        options["headers"] = headers | options.get("headers", {})
+        options["headers"] = operation.required_headers() | headers | options.get("headers", {})
         if operation.query:
             options["params"] = operation.query | options.get("params", {})
         if operation.body is not None and "content" not in options:

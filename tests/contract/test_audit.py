@@ -35,7 +35,10 @@ def test_every_write_leaves_its_events(write, events, operation):
     name = f"write-{uuid4()}"
     assert write(operation, headers={"X-Request-Id": name}).headers["X-Request-Id"] == name
     left = events(operation, name)
-    assert left, f"{operation.id} writes past the ORM; its service says what with db.changes.noted."
+    assert left, (
+        f"{operation.id} writes past the ORM, and its service is to say what with db.changes.noted; "
+        "or what was sent changes nothing, and tests/contract/writing.py is to say what does."
+    )
     assert all(event["changes"] for event in left)
 
 

@@ -44,6 +44,7 @@ RECIPES = {
     "update_me": as_somebody_new,
     "change_password": with_their_password,
     "end_session": about_their_session,
+    "update_user": lambda write: write.by_example(_named("update_user")) | {"json": {"name": FRESH["name"]()}},
     "create_product": lambda write: {
         "json": write.filled(_named("create_product").body) | {"stock": 1000, "tags": ["Written"]}
     },

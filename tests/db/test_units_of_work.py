@@ -1,9 +1,11 @@
 """A unit of work is done whole or not at all, and a read changes nothing."""
 
 import asyncio
+import contextlib
 
+import asyncpg
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -11,7 +13,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from db.compiled import compiled
 from db.errors import Unavailable
 from db.models import Category, Product
-from db.seam import TRIES, after_commit, open_seam
+from db.seam import TRIES, after_commit, on_rollback, open_seam
 from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
@@ -189,8 +191,8 @@ def test_work_that_others_overtook_is_done_again(tell):
         with pytest.raises(Unavailable):
             tell(story, pool_timeout=0.1)
     else:
-        assert tell(story) == 97
-        assert tries == [100, 99, 98]
+        assert tell(story) == 100 - TRIES
+        assert tries == [100 - n for n in range(TRIES)]
 
 
 def test_work_that_is_overtaken_every_time_is_given_up(tell):
@@ -298,9 +300,151 @@ def test_what_follows_a_commit_cannot_undo_it(tell, caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_other_sessions_have_no_commit_to_follow():
+@pytest.mark.parametrize("ending", ["raise", "rollback", "close"])
+def test_what_no_transaction_undoes_is_undone_on_rollback(tell, ending):
+    calls = []
+
+    def fail(session):
+        on_rollback(session, lambda *what: calls.append(what), "first", 1)
+        take_one(session)
+        on_rollback(session, calls.append, ("second",))
+        if ending == "raise":
+            raise LookupError
+        getattr(session, ending)()
+        assert calls == [("first", 1), ("second",)]
+
+    async def story(seam):
+        with pytest.raises(LookupError) if ending == "raise" else contextlib.nullcontext():
+            await seam.run("write", fail)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 100
+    assert calls == [("first", 1), ("second",)]
+
+
+def test_each_try_of_a_unit_is_undone_but_the_one_that_commits(tell):
+    done, undone = [], []
+
+    def stale_at_first(session):
+        done.append(stock(session))
+        on_rollback(session, undone.append, len(done))
+        if len(done) < TRIES:
+            raise StaleDataError
+
+    async def story(seam):
+        await seam.run("write", stale_at_first)
+
+    tell(story)
+    assert undone == [1, 2]
+
+
+def test_nothing_is_undone_after_a_commit(tell):
+    undone = []
+
+    def commit_midway(session):
+        on_rollback(session, undone.append, "never")
+        take_one(session)
+        session.commit()
+        raise LookupError
+
+    async def story(seam):
+        with pytest.raises(LookupError):
+            await seam.run("write", commit_midway)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 99
+    assert undone == []
+
+
+def test_a_refused_commit_is_undone(tell):
+    undone = []
+
+    def swallow(session):
+        on_rollback(session, undone.append, "done")
+        session.add(product("BUTTER"))
+        with pytest.raises(IntegrityError):
+            session.flush()
+
+    async def story(seam):
+        with pytest.raises(Exception, match="rolled"):
+            await seam.run("write", swallow)
+
+    tell(story)
+    assert undone == ["done"]
+
+
+def at_commit(does):
+    """The statements after which PostgreSQL does this when a change of a product is committed."""
+    return (
+        f"create function late() returns trigger language plpgsql as 'begin {does}; return new; end'",
+        """create constraint trigger late after update on products deferrable initially deferred
+               for each row execute function late()""",
+    )
+
+
+@POSTGRESQL
+def test_a_commit_that_fails_is_undone(tell):
+    undone = []
+
+    def take(session):
+        on_rollback(session, undone.append, "done")
+        take_one(session)
+
+    async def story(seam):
+        for statement in at_commit("raise exception ''no''"):
+            await seam.run("write", lambda session, statement=statement: session.execute(text(statement)))
+        with pytest.raises(asyncpg.RaiseError):
+            await seam.run("write", take)
+        return await seam.run("read", stock)
+
+    assert tell(story) == 100
+    assert undone == ["done"]
+
+
+@POSTGRESQL
+def test_nothing_is_undone_when_nobody_can_tell_whether_it_was_committed(tell):
+    """The connection is lost while the commit is under way, and PostgreSQL may have done it."""
+    undone = []
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where query = 'COMMIT' and state = 'active'"
+
+    def take(session):
+        on_rollback(session, undone.append, "done")
+        take_one(session)
+
+    async def story(seam):
+        for statement in at_commit("perform pg_sleep(5)"):
+            await seam.run("write", lambda session, statement=statement: session.execute(text(statement)))
+        committing = asyncio.ensure_future(seam.run("write", take))
+        while not await seam.run("write", lambda session: session.scalars(text(cut)).all()):
+            assert not committing.done()
+        with pytest.raises(Unavailable):
+            await committing
+
+    tell(story)
+    assert undone == []
+
+
+def test_what_cannot_be_undone_is_logged_and_hides_nothing(tell, caplog):
+    undone = []
+
+    def fail(session):
+        on_rollback(session, lambda: 1 / 0)
+        on_rollback(session, undone.append, "done")
+        raise LookupError
+
+    async def story(seam):
+        with pytest.raises(LookupError):
+            await seam.run("write", fail)
+
+    tell(story)
+    assert undone == ["done"]
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("register", [after_commit, on_rollback])
+def test_other_sessions_do_not_tell_how_they_end(register):
     with pytest.raises(TypeError):
-        after_commit(Session(), print)
+        register(Session(), print)
 
 
 def test_other_databases_are_refused():

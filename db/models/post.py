@@ -1,0 +1,35 @@
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from db import Base
+from db.columns import CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
+from db.indexes import deleted, live
+from db.models.user import User
+
+
+class Post(Versioned, Base):
+    """Something that is announced, or is going to be. `search` is the folded title and content."""
+
+    __tablename__ = "posts"
+
+    id: Mapped[Id]
+    title: Mapped[str] = mapped_column(String(255))
+    published: Mapped[bool]
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+    deleted_at: Mapped[DeletedAt]
+    # Last, because SQLite reads over them to what comes behind.
+    content: Mapped[str] = mapped_column(Text)
+    search: Mapped[Folded]
+
+    author: Mapped[User] = relationship()
+
+    __table_args__ = (
+        # All that tells who sees a post is in the index, so that counting them does not look at the posts.
+        live("ix_posts_created_at_id", "created_at", "id", "published", "author_id", "deleted_at"),
+        live("ix_posts_author_id_created_at_id", "author_id", "created_at", "id"),
+        deleted("ix_posts_deleted_at"),
+    )

@@ -1,0 +1,39 @@
+from services import orders
+from services.ownership import of_user, only_of
+
+_EVERYBODYS = "orders:all"
+
+
+def list_orders(session, cursors, caller, cursor, per_page, status=None, from_=None, to=None):
+    filters = {"status": status, "from": from_, "to": to}
+    return orders.find(session, cursors, only_of(caller, _EVERYBODYS), cursor=cursor, per_page=per_page, **filters)
+
+
+def create_order(session, caller, body):
+    return orders.place(session, caller.id, **body)
+
+
+def list_user_orders(session, cursors, caller, user_id, cursor, per_page, status=None, from_=None, to=None):
+    filters = {"status": status, "from": from_, "to": to}
+    owner_id = of_user(session, caller, _EVERYBODYS, user_id)
+    return orders.find(session, cursors, owner_id, cursor=cursor, per_page=per_page, **filters)
+
+
+def create_user_order(session, caller, user_id, body):
+    return orders.place(session, of_user(session, caller, _EVERYBODYS, user_id), **body)
+
+
+def get_order(session, caller, order_id):
+    return orders.get(session, only_of(caller, _EVERYBODYS), order_id)
+
+
+def update_order(session, caller, order_id, body):
+    return orders.update(session, only_of(caller, _EVERYBODYS), order_id, **body)
+
+
+def set_order_status(session, caller, order_id, body):
+    return orders.set_status(session, only_of(caller, _EVERYBODYS), order_id, **body)
+
+
+def cancel_order(session, caller, order_id):
+    return orders.cancel(session, only_of(caller, _EVERYBODYS), order_id)

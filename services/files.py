@@ -1,0 +1,119 @@
+"""Documents and pictures of users."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.orm import Session
+
+from db.compiled import compiled
+from db.models import File, User
+from db.text import fold
+from services.errors import NotFound
+from services.listing import Listing, containing
+from services.pages import Page
+from services.storage import Download, Storage, Upload
+
+_LONGEST_NAME = File.name.type.length
+_NAME_OF_THE_NAMELESS = "file"
+_NEWEST_FIRST = "-created_at"
+
+
+def _shown(file: Any) -> Select[*tuple[Any, ...]]:
+    """Select the files of the table, or of a part of it, each with its owner."""
+    own = (file.id, file.name, file.media_type, file.bytes, file.sha256, file.description,
+           file.created_at, file.updated_at)  # fmt: skip
+    owner = (User.id.label("owner__id"), User.username.label("owner__username"))
+    return select(*own, *owner).join(User, User.id == file.owner_id)
+
+
+def _condition(name: str) -> ColumnElement[bool]:
+    if name.startswith("word_"):
+        return File.name_key.like(bindparam(name), escape="\\")
+    return {"owner": File.owner_id, "media_type": File.media_type}[name] == bindparam(name)
+
+
+_FILE = {
+    is_owned: compiled(_shown(File).where(File.id == bindparam("id"), *([_condition("owner")] if is_owned else [])))
+    for is_owned in (False, True)
+}
+_FILES = Listing(File, _shown, {"created_at": "created_at"}, _condition)
+
+
+def find(
+    session: Session, owner_id: UUID | None, *, page: int, per_page: int,
+    media_type: str | None = None, q: str | None = None,
+) -> Page:  # fmt: skip
+    """Return a page of the files of one owner, or of all, that fit all filters; the newest come first."""
+    filters = {"owner": owner_id, "media_type": media_type}
+    values = {name: value for name, value in filters.items() if value is not None}
+    values |= {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
+    query = {"media_type": media_type, "q": q}
+    return _FILES.numbered(session, values, query, sort=_NEWEST_FIRST, page=page, per_page=per_page)
+
+
+def get(session: Session, owner_id: UUID | None, file_id: UUID) -> dict[str, Any]:
+    file = _FILE[owner_id is not None].first(session, id=file_id, owner=owner_id)
+    if file is None:
+        raise _missing()
+    return file
+
+
+def create(
+    session: Session, storage: Storage, owner_id: UUID, *, file: Upload, description: str | None = None
+) -> dict[str, Any]:
+    """Keep a file; it is known by its content, and its name is only what it is called."""
+    stored = storage.keep(session, file.file)
+    made = File(
+        **_named(file.name),
+        media_type=file.media_type,
+        bytes=stored.bytes,
+        sha256=stored.sha256,
+        description=description,
+        stored_as=stored.stored_as,
+        owner_id=owner_id,
+    )
+    session.add(made)
+    session.flush()
+    return get(session, owner_id, made.id)
+
+
+def update(session: Session, owner_id: UUID | None, file_id: UUID, **changes: Any) -> dict[str, Any]:
+    file = _entity(session, owner_id, file_id)
+    if "name" in changes:
+        changes |= _named(changes["name"])
+    for member, value in changes.items():
+        setattr(file, member, value)
+    session.flush()
+    return get(session, owner_id, file_id)
+
+
+def delete(session: Session, storage: Storage, owner_id: UUID | None, file_id: UUID) -> None:
+    file = _entity(session, owner_id, file_id)
+    session.delete(file)
+    session.flush()
+    storage.drop(session, file.stored_as)
+
+
+def content(session: Session, storage: Storage, owner_id: UUID | None, file_id: UUID) -> Download:
+    file = _entity(session, owner_id, file_id)
+    return storage.download(file, file.name)
+
+
+def _named(name: str) -> dict[str, str]:
+    """What is kept of a name: its last part, without what cannot be seen, and of a long one the end with its suffix."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    seen = "".join(character for character in last if character.isprintable()).strip(" .")
+    kept = seen[-_LONGEST_NAME:] or _NAME_OF_THE_NAMELESS
+    return {"name": kept, "name_key": fold(kept)}
+
+
+def _entity(session: Session, owner_id: UUID | None, file_id: UUID) -> File:
+    file = session.get(File, file_id)
+    if file is None or owner_id not in (None, file.owner_id):
+        raise _missing()
+    return file
+
+
+def _missing() -> NotFound:
+    return NotFound("There is no file with this id.")

@@ -1,0 +1,215 @@
+"""What is ordered, and how far it is."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, type_coerce
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.changes import noted
+from db.columns import now
+from db.compiled import compiled
+from db.given import given
+from db.models import Order, OrderItem, OrderYear, Product, User
+from db.types import Identifier
+from services import customers, stock
+from services.errors import Conflict, Invalid, NotFound, ServiceError
+from services.listing import Listing
+from services.pages import Cursors, Page
+
+_PLACED, _CANCELLED = "pending", "cancelled"
+_FOLLOWING = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, "shipped": {"delivered"}}
+
+
+def _shown(order: Any) -> Select[*tuple[Any, ...]]:
+    """Select the orders of the table, or of a part of it, each with its owner."""
+    own = (order.id, order.number, order.customer_id, order.total, order.status, order.note,
+           order.created_at, order.updated_at)  # fmt: skip
+    owner = (User.id.label("owner__id"), User.username.label("owner__username"))
+    return select(*own, *owner).join(User, User.id == order.owner_id)
+
+
+def _condition(name: str) -> ColumnElement[bool]:
+    return _FILTERS[name]
+
+
+_FILTERS: dict[str, ColumnElement[bool]] = {
+    "user_id": Order.owner_id == bindparam("user_id"),
+    "status": Order.status == bindparam("status"),
+    "from": Order.created_at >= bindparam("from"),
+    "to": Order.created_at < bindparam("to"),
+}
+_ORDERS = Listing(Order, _shown, {"created_at": "created_at"}, _condition)
+_ORDER = compiled(
+    _shown(Order).where(
+        Order.id == bindparam("id"),
+        Order.owner_id == func.coalesce(bindparam("owner_id", type_=Identifier()), Order.owner_id),
+    )
+)
+_ASKED = given("orders", id=Identifier())
+_ITEMS = compiled(
+    select(
+        OrderItem.order_id,
+        Product.id.label("product__id"),
+        Product.sku.label("product__sku"),
+        Product.name.label("product__name"),
+        OrderItem.quantity,
+        OrderItem.unit_price,
+        type_coerce(OrderItem.unit_price * OrderItem.quantity, Order.total.type).label("amount"),
+    )
+    .join(Product, Product.id == OrderItem.product_id)
+    .join(_ASKED, _ASKED.c.id == OrderItem.order_id)
+    .order_by(OrderItem.order_id, OrderItem.position)
+)
+
+
+def _counting(insert: postgresql.Insert | sqlite.Insert) -> compiled:
+    one_more = insert.values(orders=1).on_conflict_do_update(
+        index_elements=[OrderYear.year], set_={"orders": OrderYear.orders + 1}
+    )
+    return compiled(one_more.returning(OrderYear.orders), given=["year"])
+
+
+_COUNT = {"postgresql": _counting(postgresql.insert(OrderYear)), "sqlite": _counting(sqlite.insert(OrderYear))}
+
+
+def find(
+    session: Session, cursors: Cursors, owner_id: UUID | None, *, cursor: str, per_page: int, **filters: Any
+) -> Page:
+    """Return the page after *cursor* of the owner's orders that fit all filters, or of everybody's, newest first."""
+    query = {"user_id": owner_id, **filters}
+    values = {name: value for name, value in query.items() if value is not None}
+    page = _ORDERS.after(session, values, query, sort="-created_at", cursor=cursor, per_page=per_page, cursors=cursors)
+    return page | {"items": _with_items(session, page["items"])}
+
+
+def get(session: Session, owner_id: UUID | None, order_id: UUID) -> dict[str, Any]:
+    """Return the order of this owner or, if that is None, of whomever."""
+    order = _ORDER.first(session, owner_id=owner_id, id=order_id)
+    if order is None:
+        raise NotFound("There is no order with this id.")
+    return _with_items(session, [order])[0]
+
+
+def place(
+    session: Session,
+    owner_id: UUID,
+    *,
+    items: Sequence[dict[str, Any]],
+    customer_id: UUID | None = None,
+    note: str | None = None,
+) -> dict[str, Any]:
+    """Take from stock what the items say, and return the order; what is at fault is told all at once."""
+    units = _units((item["product_id"], item["quantity"]) for item in items)
+    taken = stock.take(session, units)
+    missing = {product_id: number for product_id, number in units.items() if str(product_id) not in taken}
+    if faults := [*_customer_faults(session, customer_id), *_item_faults(session, items, missing)]:
+        raise _refusal(faults)
+    lines = [
+        OrderItem(position=position, unit_price=taken[str(item["product_id"])]["price"], **item)
+        for position, item in enumerate(items)
+    ]
+    moment = now()
+    order = Order(
+        number=_next_number(session, moment.year),
+        owner_id=owner_id,
+        customer_id=customer_id,
+        status=_PLACED,
+        note=note,
+        total=sum((line.unit_price * line.quantity for line in lines), Decimal()),
+        items=lines,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(order)
+    session.flush()
+    placed = get(session, owner_id, order.id)
+    said = [f"{item['quantity']} of {item['product']['sku']}" for item in placed["items"]]
+    noted(session, Order, order.id, {"items": (None, said)})
+    return placed
+
+
+def update(session: Session, owner_id: UUID | None, order_id: UUID, **changes: Any) -> dict[str, Any]:
+    order = _entity(session, owner_id, order_id)
+    if faults := list(_customer_faults(session, changes.get("customer_id"))):
+        raise _refusal(faults)
+    for name, value in changes.items():
+        setattr(order, name, value)
+    session.flush()
+    return get(session, owner_id, order_id)
+
+
+def set_status(session: Session, owner_id: UUID | None, order_id: UUID, status: str) -> dict[str, Any]:
+    """Bring the order to a status that can follow the one it has; one that is cancelled gives back what it took."""
+    order = _entity(session, owner_id, order_id)
+    if status not in _FOLLOWING.get(order.status, ()):
+        raise Conflict(f"An order that is {order.status} cannot become {status}.")
+    order.status = status
+    session.flush()
+    if status == _CANCELLED:
+        stock.give_back(session, _units((item.product_id, item.quantity) for item in order.items))
+    return get(session, owner_id, order_id)
+
+
+def cancel(session: Session, owner_id: UUID | None, order_id: UUID) -> dict[str, Any]:
+    return set_status(session, owner_id, order_id, _CANCELLED)
+
+
+def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    items: dict[str, list[dict[str, Any]]] = {str(order["id"]): [] for order in orders}
+    for item in _ITEMS.all(session, orders=[[order_id] for order_id in items]):
+        items[str(item["order_id"])].append(item)
+    return [order | {"items": items[str(order["id"])]} for order in orders]
+
+
+def _entity(session: Session, owner_id: UUID | None, order_id: UUID) -> Order:
+    order = session.get(Order, order_id)
+    if order is None or owner_id not in (None, order.owner_id):
+        raise NotFound("There is no order with this id.")
+    return order
+
+
+def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
+    """Return how many units there are of each product, which several items may name."""
+    units: Counter[UUID] = Counter()
+    for product_id, quantity in items:
+        units[product_id] += quantity
+    return units
+
+
+def _next_number(session: Session, year: int) -> str:
+    # The next order waits here until this one is done, so this comes after everything that may take long or fail.
+    counted = _COUNT[session.get_bind().dialect.name].all(session, year=year)[0]["orders"]
+    return f"{year}-{counted:06}"
+
+
+def _customer_faults(session: Session, customer_id: UUID | None) -> Iterator[ServiceError]:
+    try:
+        if customer_id is not None:
+            customers.get(session, customer_id)
+    except NotFound as error:
+        yield Invalid(str(error), pointer="/customer_id")
+
+
+def _item_faults(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:
+    left = stock.left(session, missing) if missing else {}
+    for position, item in enumerate(items):
+        product = left.get(str(item["product_id"]))
+        if product:
+            yield Conflict(_left(product["name"], product["stock"]), pointer=f"/items/{position}/quantity")
+        elif item["product_id"] in missing:
+            yield Invalid("There is no product with this id.", pointer=f"/items/{position}/product_id")
+
+
+def _left(name: str, units: int) -> str:
+    return f"Only {units} of {name} {'is' if units == 1 else 'are'} left." if units else f"{name} is sold out."
+
+
+def _refusal(faults: Sequence[ServiceError]) -> ServiceError:
+    kind = Invalid if any(isinstance(fault, Invalid) for fault in faults) else Conflict
+    told = {str(fault) for fault in faults}
+    return kind(told.pop() if len(told) == 1 else "The order cannot be as it is; see errors.", each=faults)

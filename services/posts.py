@@ -1,0 +1,123 @@
+"""What is announced."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
+from sqlalchemy.orm import Session
+
+from db.columns import now
+from db.compiled import compiled
+from db.models import Post, User
+from db.text import fold
+from services import accounts
+from services.errors import NotFound
+from services.listing import Listing, containing
+from services.ownership import only_of
+from services.pages import Cursors, Page
+from services.tokens import Caller
+
+_NOBODY = UUID(int=0)
+_NEWEST_FIRST = "-created_at"
+_drafts_of = bindparam("drafts_of", type_=User.id.type)
+_VISIBLE = and_(
+    Post.deleted_at.is_(None),
+    Post.author_id.not_in(select(User.id).where(User.deleted_at.is_not(None)).correlate(None)),
+    or_(Post.published, Post.author_id == _drafts_of, _drafts_of.is_(None)),
+)
+"""Whether a viewer sees a post: every way to posts has this condition, bound to what `_seen_by` says of the viewer."""
+
+
+def _seen_by(viewer: Caller | None) -> dict[str, UUID | None]:
+    """Whose drafts the viewer sees beside what is published; None for everybody's."""
+    return {"drafts_of": only_of(viewer, "posts:all") if viewer else _NOBODY}
+
+
+def _shown(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
+    own = [post.id, post.title, post.published, post.created_at, post.updated_at, *more]
+    author = [User.id.label("author__id"), User.username.label("author__username")]
+    return select(*own, *author).join(User, User.id == post.author_id)
+
+
+def _condition(name: str) -> ColumnElement[bool]:
+    return Post.search.like(bindparam(name), escape="\\") if name.startswith("word_") else _CONDITIONS[name]
+
+
+_POST = compiled(_shown(Post, Post.content).where(Post.id == bindparam("id"), _VISIBLE))
+_CONDITIONS: dict[str, ColumnElement[bool]] = {
+    "drafts_of": _VISIBLE,
+    "published": Post.published == bindparam("published"),
+    "author": Post.author_id == bindparam("author"),
+}
+_POSTS = Listing(Post, _shown, {"created_at": "created_at"}, _condition)
+
+
+def find(
+    session: Session, cursors: Cursors, viewer: Caller | None, *,
+    page: int, per_page: int, cursor: str | None, q: str | None, **filters: Any,
+) -> Page:  # fmt: skip
+    """Return a page of the posts that *viewer* sees and that fit all filters."""
+    values = {name: value for name, value in filters.items() if value is not None} | _seen_by(viewer)
+    values |= {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
+    query = {**filters, "q": q}
+    if cursor is None:
+        return _POSTS.numbered(session, values, query, sort=_NEWEST_FIRST, page=page, per_page=per_page)
+    return _POSTS.after(session, values, query, sort=_NEWEST_FIRST, cursor=cursor, per_page=per_page, cursors=cursors)
+
+
+def find_of_user(session: Session, cursors: Cursors, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
+    """As `find` does, of one author; raises NotFound if there is no such user."""
+    user = session.get(User, user_id)
+    if user is None or user.deleted_at:
+        raise NotFound("There is no user with this id.")
+    return find(session, cursors, viewer, author=user_id, **asked)
+
+
+def get(session: Session, viewer: Caller | None, post_id: UUID) -> dict[str, Any]:
+    post = _POST.first(session, id=post_id, **_seen_by(viewer))
+    if post is None:
+        raise NotFound("There is no post with this id.")
+    return post
+
+
+def create(session: Session, author_id: UUID, *, title: str, content: str, published: bool) -> Post:
+    post = Post(author=accounts.get(session, author_id), title=title, content=content, published=published)
+    post.search = _search(post)
+    session.add(post)
+    session.flush()
+    return post
+
+
+def update(session: Session, writer: Caller, post_id: UUID, **changes: Any) -> Post:
+    post = _writable(session, writer, post_id)
+    for name, value in changes.items():
+        setattr(post, name, value)
+    post.search = _search(post)
+    session.flush()
+    return post
+
+
+def delete(session: Session, writer: Caller, post_id: UUID) -> None:
+    _writable(session, writer, post_id).deleted_at = now()
+    session.flush()
+
+
+def restore(session: Session, post_id: UUID) -> Post:
+    post = session.get(Post, post_id)
+    if post is None or post.deleted_at is None or post.author.deleted_at:
+        raise NotFound("There is no deleted post with this id.")
+    post.deleted_at = None
+    session.flush()
+    return post
+
+
+def _writable(session: Session, writer: Caller, post_id: UUID) -> Post:
+    """Return the post if the writer sees it, and it is theirs or they write everybody's."""
+    post = session.scalars(select(Post).where(Post.id == post_id, _VISIBLE), _seen_by(writer)).one_or_none()
+    if post is None or only_of(writer, "posts:all") not in (None, post.author_id):
+        raise NotFound("There is no post with this id.")
+    return post
+
+
+def _search(post: Post) -> str:
+    return fold(f"{post.title}\n{post.content}")

@@ -1,0 +1,74 @@
+"""What has to be done."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.orm import Session
+
+from db.models import Task, User
+from services import accounts
+from services.errors import NotFound
+from services.listing import Listing
+from services.ownership import only_of
+from services.pages import Cursors, Page
+from services.tokens import Caller
+
+_NEWEST_FIRST = "-created_at"
+
+
+def _shown(task: Any) -> Select[*tuple[Any, ...]]:
+    own = [task.id, task.title, task.description, task.status, task.due_date, task.created_at, task.updated_at]
+    owner = [User.id.label("owner__id"), User.username.label("owner__username")]
+    return select(*own, *owner).join(User, User.id == task.owner_id)
+
+
+_FILTERS: dict[str, ColumnElement[bool]] = {
+    "owner": Task.owner_id == bindparam("owner"),
+    "status": Task.status == bindparam("status"),
+    "due_before": Task.due_date < bindparam("due_before"),
+}
+_TASKS = Listing(Task, _shown, {"created_at": "created_at"}, _FILTERS.__getitem__)
+
+
+def find(
+    session: Session, cursors: Cursors, reader: Caller, *, page: int, per_page: int, cursor: str | None, **filters: Any
+) -> Page:
+    """Return a page of the tasks that *reader* may read and that fit all filters."""
+    wanted = {"owner": only_of(reader, "tasks:all"), **filters}
+    values = {name: value for name, value in wanted.items() if value is not None}
+    if cursor is None:
+        return _TASKS.numbered(session, values, filters, sort=_NEWEST_FIRST, page=page, per_page=per_page)
+    return _TASKS.after(session, values, filters, sort=_NEWEST_FIRST, cursor=cursor, per_page=per_page, cursors=cursors)
+
+
+def get(session: Session, reader: Caller, task_id: UUID) -> Task:
+    return _of(session, only_of(reader, "tasks:all"), task_id)
+
+
+def create(session: Session, owner_id: UUID, **members: Any) -> Task:
+    task = Task(owner=accounts.get(session, owner_id), **members)
+    session.add(task)
+    session.flush()
+    return task
+
+
+def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> Task:
+    task = _of(session, owner_id, task_id)
+    for name, value in changes.items():
+        setattr(task, name, value)
+    session.flush()
+    return task
+
+
+def delete(session: Session, remover: Caller, task_id: UUID) -> None:
+    session.delete(_of(session, only_of(remover, "tasks:delete"), task_id))
+    session.flush()
+
+
+def _of(session: Session, owner_id: UUID | None, task_id: UUID) -> Task:
+    """Return the task of the owner; whosever it is, for None."""
+    task = session.get(Task, task_id)
+    if task is None or owner_id not in (None, task.owner_id):
+        raise NotFound("There is no task with this id.")
+    return task

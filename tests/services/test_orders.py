@@ -1,0 +1,111 @@
+"""Whatever is ordered, cancelled and restocked in whatever order: no unit of stock comes from nowhere or is lost."""
+
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select
+
+from db.columns import new_id
+from db.models import Order, Product
+from services import categories, orders, products
+from services.errors import Conflict
+
+PRICES = [Decimal("0.10"), Decimal("50.00"), Decimal("32999.00")]
+FOLLOWING = {"pending": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}
+STATUSES = ["pending", "paid", "shipped", "delivered", "cancelled"]
+
+baskets = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4)), min_size=1, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def owner_id(service):
+    return service.register().id
+
+
+def new_shop(session, stock):
+    """Three products that nobody else orders."""
+    category_id = categories.create(session, name=f"Category {new_id()}", description=None).id
+    made = [
+        products.create(
+            session, sku=f"M-{new_id().hex[-20:].upper()}", name="Pencil", description=None, price=price,
+            stock=stock, category_id=category_id, tags=[],
+        )
+        for price in PRICES
+    ]  # fmt: skip
+    return session.scalars(select(Product.id).where(Product.sku.in_([product["sku"] for product in made]))
+                           .order_by(Product.price)).all()  # fmt: skip
+
+
+def shelves(session, ids):
+    found = session.scalars(select(Product).where(Product.id.in_(ids)).order_by(Product.price))
+    return [(product.stock, product.units_sold) for product in found]
+
+
+class Shop(RuleBasedStateMachine):
+    def __init__(self, service, owner_id):
+        super().__init__()
+        self.service, self.owner_id = service, owner_id
+        self.stock = [6, 6, 6]
+        self.ids = service(new_shop, 6)
+        self.placed = {}
+
+    @rule(basket=baskets)
+    def place(self, basket):
+        wanted = Counter()
+        for product, quantity in basket:
+            wanted[product] += quantity
+        items = [{"product_id": self.ids[product], "quantity": quantity} for product, quantity in basket]
+        if short := {product for product, units in wanted.items() if units > self.stock[product]}:
+            with pytest.raises(Conflict) as refused:
+                self.service(orders.place, self.owner_id, items=items)
+            assert {fault.pointer for fault in refused.value.each} == {
+                f"/items/{position}/quantity" for position, (product, _) in enumerate(basket) if product in short
+            }
+            return
+        order = self.service(orders.place, self.owner_id, items=items)
+        assert order["total"] == sum(PRICES[product] * units for product, units in wanted.items())
+        for product, units in wanted.items():
+            self.stock[product] -= units
+        self.placed[order["id"]] = ["pending", wanted]
+
+    @rule(data=st.data(), status=st.sampled_from(STATUSES))
+    def set_status(self, data, status):
+        if not self.placed:
+            return
+        order_id = data.draw(st.sampled_from(list(self.placed)))
+        before, wanted = self.placed[order_id]
+        if status not in FOLLOWING.get(before, ()):
+            with pytest.raises(Conflict, match=f"{before} cannot become {status}"):
+                self.service(orders.set_status, self.owner_id, order_id, status)
+            return
+        assert self.service(orders.set_status, self.owner_id, order_id, status)["status"] == status
+        self.placed[order_id][0] = status
+        if status == "cancelled":
+            for product, units in wanted.items():
+                self.stock[product] += units
+
+    @rule(product=st.integers(0, 2), units=st.integers(0, 9))
+    def restock(self, product, units):
+        self.service(products.update, self.ids[product], stock=units)
+        self.stock[product] = units
+
+    @invariant()
+    def every_unit_is_somewhere(self):
+        sold = Counter()
+        for status, wanted in self.placed.values():
+            sold += wanted if status != "cancelled" else Counter()
+        assert self.service(shelves, self.ids) == [(self.stock[n], sold[n]) for n in range(3)]
+
+
+def test_no_unit_of_stock_is_lost_or_made(service, owner_id):
+    run_state_machine_as_test(
+        lambda: Shop(service, owner_id),
+        settings=settings(max_examples=25, stateful_step_count=20, deadline=None,
+                          suppress_health_check=[HealthCheck.too_slow]),
+    )  # fmt: skip
+    numbers = service(lambda session: session.scalars(select(Order.number).order_by(Order.number)).all())
+    assert [int(number.partition("-")[2]) for number in numbers] == [*range(1, len(numbers) + 1)]
