@@ -1,12 +1,8 @@
 """What schemathesis is told of this contract beyond what the document can say."""
 
-<<<<<<< HEAD
 import json
 import re
 from pathlib import Path
-=======
-import re
->>>>>>> main
 
 import schemathesis
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
@@ -63,11 +59,12 @@ def _is_meant(response):
         return "If-Match" in sent  # An entity tag that is made up is not the current one.
     if response.status_code == 422 and not faults:
         return "Idempotency-Key" in sent  # The key was drawn before, for another body.
-<<<<<<< HEAD
     # A member of an item of a batch is one like any other.
-    named = {re.sub(r"^/\d+(?=/)", "", fault.get("pointer", fault.get("parameter"))): fault["code"] for fault in faults}
-    return bool(named) and named.items() <= MEANT.items()
-=======
-    named = {(re.sub(r"/\d+/", "/*/", fault.get("pointer", fault.get("parameter"))), fault["code"]) for fault in faults}
+    named = {
+        (
+            re.sub(r"/\d+/", "/*/", re.sub(r"^/\d+(?=/)", "", fault.get("pointer", fault.get("parameter")))),
+            fault["code"],
+        )
+        for fault in faults
+    }
     return bool(named) and named <= MEANT.items()
->>>>>>> main
