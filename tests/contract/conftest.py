@@ -24,6 +24,8 @@ def ask(client, tokens):
             options["params"] = operation.query | options.get("params", {})
         if operation.body is not None and "content" not in options:
             options.setdefault("json", operation.body)
+        elif operation.form and "content" not in options:
+            options = operation.form | options
         return client.request(options.pop("method", operation.method), path or operation.unknown(), **options)
 
     return ask
@@ -34,7 +36,8 @@ def known(ask, client, tokens):
     """
     The path of an operation, about something that exists: the first item of the list that it belongs to.
 
-    Of users it is somebody who does not ask, so that whatever happens to them, all who ask may go on.
+    Of users it is somebody who does not ask, so that whatever happens to them, all who ask may go on. What
+    hangs on it, and can be uploaded, is uploaded: nobody else may have done so.
     """
     somebody = next(o for o in OPERATIONS if o.id == "register_user")
     client.request("POST", somebody.path, json=somebody.body)
@@ -46,6 +49,9 @@ def known(ask, client, tokens):
             listing = next(o for o in OPERATIONS if o.method == "GET" and o.path == path.partition(f"/{{{name}}}")[0])
             ids = [item["id"] for item in ask(listing, path=listing.path).json()["items"]]
             path = path.replace(f"{{{name}}}", next(known_id for known_id in ids if known_id not in asking))
+        upload = next((o for o in OPERATIONS if (o.method, o.path) == ("PUT", operation.path) and o.form), None)
+        if upload:
+            ask(upload, path=path)
         return path
 
     return known

@@ -10,6 +10,7 @@ import pytest
 
 from contract.document import METHODS, Document
 from main import CONTRACTS
+from tests.pictures import drawn
 
 PUBLISHED = {version: Document(Document.read(index).published()) for version, index in CONTRACTS.items()}
 """The contract of each version, as its readers have it."""
@@ -59,6 +60,19 @@ class Operation:
         """A body as the contract has it; None if there is none that is JSON."""
         content = self.follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json")
         return self.example(content["schema"]) if content else None
+
+    @cached_property
+    def form(self):
+        """A form as the contract has it, with a picture for each file; None if there is none, or JSON does, too."""
+        content = self.follow(self.spec.get("requestBody", {})).get("content", {})
+        if "multipart/form-data" not in content or self.body is not None:
+            return None
+        fields = self.follow(content["multipart/form-data"]["schema"])["properties"]
+        files = {name for name, field in fields.items() if "contentMediaType" in self.follow(field)}
+        return {
+            "data": {name: self.example(field) for name, field in fields.items() if name not in files},
+            "files": dict.fromkeys(files, ("picture.png", drawn(), "image/png")),
+        }
 
     @cached_property
     def query(self):

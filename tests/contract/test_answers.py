@@ -13,13 +13,14 @@ from tests.contract.operations import GETS, OPERATIONS, each
 PROBLEMS = ["application/problem+json", "application/problem+xml"]
 STATUSES = sorted({status for operation in OPERATIONS for status in operation.spec["responses"] if status >= "4"})
 LISTS = [o for o in GETS if "items" in o.json_schema(o.success).get("properties", {}) and not o.path.endswith("}")]
+CHOSEN = {"application/json", "application/jwk-set+json", "application/xml", "text/csv"}
+"""Media types that Accept chooses among; others are those of files, which are what they are."""
 LINKED = [
     pytest.param(operation, parameter, id=f"{operation.label}-{parameter and parameter['name']}")
     for operation in GETS
+    if CHOSEN.intersection(operation.success["content"])
     for parameter in [None, *(p for p in operation.parameters if p["in"] == "query")]
 ]
-CHOSEN = {"application/json", "application/jwk-set+json", "application/xml", "text/csv"}
-"""Media types that Accept chooses among; others are those of files, which are what they are."""
 RESTORATIONS = [o for o in OPERATIONS if o.path.endswith("/restoration")]
 
 

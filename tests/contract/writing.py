@@ -1,13 +1,9 @@
 """How the operations that write succeed: by their examples, with what no example can know filled in."""
 
-import base64
 from uuid import uuid4
 
 from tests.contract.operations import OPERATIONS
 
-PICTURE = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
 FRESH = {
     "sku": lambda: f"W-{uuid4().hex[:20].upper()}",
     "name": lambda: f"Written {uuid4().hex}",
@@ -74,7 +70,7 @@ class Writer:
         return answer
 
     def by_example(self, operation):
-        """The path, about something new that is as the operation wants it, and a body that is not JSON."""
+        """The path, about something new that is as the operation wants it."""
         path = self.made(operation.path)
         sent = {"path": path, "headers": {}}
         if operation.path.endswith("/restoration"):
@@ -87,8 +83,6 @@ class Writer:
             thing = operation.path.removesuffix("/batch") + "/{"
             made = [self.made(next(o.path for o in OPERATIONS if o.path.startswith(thing))) for _ in range(2)]
             sent["params"] = {"id": [where.rpartition("/")[2] for where in made]}
-        if operation.body is None and "requestBody" in operation.spec:
-            sent |= _uploaded(operation)
         return sent
 
     def made(self, path):
@@ -131,19 +125,6 @@ class Writer:
 
     def logged_in(self, person=None):
         return self(_named("log_in"), json=person or self.person()).json()
-
-
-def _uploaded(operation):
-    """A body of the first of its media types; what decides is that every file is a picture."""
-    media_type, spec = next(iter(operation.follow(operation.spec["requestBody"])["content"].items()))
-    if media_type != "multipart/form-data":
-        return {"content": PICTURE, "headers": {"Content-Type": media_type}}
-    fields = operation.follow(spec["schema"])["properties"]
-    files = {name for name, field in fields.items() if "contentMediaType" in operation.follow(field)}
-    return {
-        "data": {name: operation.example(field) for name, field in fields.items() if name not in files},
-        "files": dict.fromkeys(files, ("picture.png", PICTURE, "image/png")),
-    }
 
 
 def _at(method, path):
