@@ -115,6 +115,8 @@ def test_every_number_that_is_sent_has_bounds():
 def test_every_text_that_is_sent_excludes_nul():
     def is_right(schema):
         pattern = schema.get("pattern")
+        if "contentMediaType" in schema:
+            return True  # A file, which is bytes.
         return "enum" in schema or schema.get("format") in FREE_OF_NUL or (pattern and not re.search(pattern, "a\0b"))
 
     assert wrong(SENT, "string", is_right) == []
