@@ -36,7 +36,9 @@ def preferred(accept: bytes, offered: tuple[str, ...]) -> str | None:
     than anybody needs, says nothing.
     """
     ranges = []
-    for value, quality in parse_accept_header(accept.decode("latin-1") if len(accept) <= _LONGEST else ""):
+    # Java's own client says `q=.2`, which RFC 9110 does not know.
+    header = accept.decode("latin-1").replace("q=.", "q=0.") if len(accept) <= _LONGEST else ""
+    for value, quality in parse_accept_header(header):
         name = value.partition(";")[0].strip()
         if name == "*" or _RANGE.fullmatch(name):
             ranges.append(("*/*" if name == "*" else name, quality))

@@ -1,5 +1,5 @@
-from services import orders
-from services.ownership import of_user, only_of
+from services import orders, users
+from services.ownership import only_of
 
 _EVERYBODYS = "orders:all"
 
@@ -15,12 +15,13 @@ def create_order(session, caller, body):
 
 def list_user_orders(session, cursors, caller, user_id, cursor, per_page, status=None, from_=None, to=None):
     filters = {"status": status, "from": from_, "to": to}
-    owner_id = of_user(session, caller, _EVERYBODYS, user_id)
-    return orders.find(session, cursors, owner_id, cursor=cursor, per_page=per_page, **filters)
+    users.get(session, only_of(caller, _EVERYBODYS), user_id)
+    return orders.find(session, cursors, user_id, cursor=cursor, per_page=per_page, **filters)
 
 
 def create_user_order(session, caller, user_id, body):
-    return orders.place(session, of_user(session, caller, _EVERYBODYS, user_id), **body)
+    users.get(session, only_of(caller, _EVERYBODYS), user_id)
+    return orders.place(session, user_id, **body)
 
 
 def get_order(session, caller, order_id):

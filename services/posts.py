@@ -10,7 +10,7 @@ from db.columns import now
 from db.compiled import compiled
 from db.models import Post, User
 from db.text import fold
-from services import accounts
+from services import accounts, users
 from services.errors import NotFound
 from services.listing import Listing, containing
 from services.ownership import only_of
@@ -67,9 +67,7 @@ def find(
 
 def find_of_user(session: Session, cursors: Cursors, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
     """As `find` does, of one author; raises NotFound if there is no such user."""
-    user = session.get(User, user_id)
-    if user is None or user.deleted_at:
-        raise NotFound("There is no user with this id.")
+    users.get(session, None, user_id)
     return find(session, cursors, viewer, author=user_id, **asked)
 
 

@@ -120,7 +120,10 @@ def create_all(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[
         raise _faults(session, products) from error
     chosen = select(Category).where(Category.id.in_({product.category_id for product in made}))
     categories = {category.id: category for category in session.scalars(chosen)}
-    return {"items": [_made(product, categories[product.category_id]) for product in made]}
+    items = [_made(product, categories[product.category_id]) for product in made]
+    for item in items:
+        noted(session, Product, item["id"], {"tags": ([], item["tags"])})
+    return {"items": items}
 
 
 def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:

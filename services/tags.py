@@ -1,10 +1,12 @@
 """Words that products are found by."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from db.changes import noted
 from db.compiled import compiled
 from db.models import Product, ProductTag, Tag
 from db.text import fold
@@ -28,6 +30,11 @@ _TAGS = compiled(
     .offset(bindparam("offset"))
 )
 
+_MAKE = {
+    "postgresql": postgresql.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
+    "sqlite": sqlite.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
+}
+
 
 def find(session: Session, *, page: int, per_page: int) -> Page:
     items = _TAGS.all(session, limit=per_page, offset=(page - 1) * per_page)
@@ -38,11 +45,16 @@ def find(session: Session, *, page: int, per_page: int) -> Page:
 def named(session: Session, names: Sequence[str]) -> list[Tag]:
     """Return the tags with these names, in their order; those that are new are made, and each comes once."""
     wanted = {fold(name): name for name in reversed(names)}
-    known = (
-        {tag.name_key: tag for tag in session.scalars(select(Tag).where(Tag.name_key.in_(wanted)))} if wanted else {}
-    )
-    for key in sorted(wanted.keys() - known.keys()):
-        known[key] = Tag(name=wanted[key], name_key=key)
-        session.add(known[key])
-    session.flush()
+    known = _known(session, wanted)
+    if new := sorted(wanted.keys() - known.keys()):
+        rows = [{"name": wanted[key], "name_key": key} for key in new]
+        for tag in session.scalars(_MAKE[session.get_bind().dialect.name], rows):
+            noted(session, Tag, tag.id, {"name": (None, tag.name)})
+        # Others may have made some of them meanwhile, which makes them neither new nor known.
+        known = _known(session, wanted)
     return [known[key] for key in dict.fromkeys(fold(name) for name in names)]
+
+
+def _known(session: Session, keys: Collection[str]) -> dict[str, Tag]:
+    found = session.scalars(select(Tag).where(Tag.name_key.in_(keys))) if keys else ()
+    return {tag.name_key: tag for tag in found}

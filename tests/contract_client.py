@@ -66,7 +66,7 @@ class PublishedContract:
             schema = f"{at}/requestBody/content/application~1json/schema"
             faults += self._schema_faults(schema, _json(body))
         elif body and media_type == "text/csv":
-            faults += self._row_faults(content[media_type]["schema"], body.decode())
+            faults += self._row_faults(content[media_type]["schema"], body.decode("utf-8-sig"))
         return faults
 
     def response_faults(self, response: httpx.Response) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from tests.databases import fresh_database
 from tests.server import ROOT, Server
 
-GUIDES = ["orders-and-idempotency.md"]
+GUIDES = ["moving-from-v1-to-v2.md", "orders-and-idempotency.md", "uploading-files.md"]
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 END = "\x1e\n"
 

@@ -372,6 +372,16 @@ def test_own_orders_are_placed_under_oneself_too(stranger, make):
     assert [order["id"] for order in stranger.get(ORDERS).json()["items"]] == [first.json()["id"]]
 
 
+def test_order_for_a_customer_leads_there_whom_it_may(customer, manager, make):
+    vinod = manager.get("/api/v1/customers", params={"q": "vinod"}).json()["items"][0]
+    placed_for = placed(customer, (make(), 1), customer_id=vinod["id"])
+    assert (placed_for.json()["customer_id"], placed_for.json()["_links"].keys()) == (vinod["id"], {"self"})
+    order = manager.get(placed_for.headers["Location"])
+    assert manager.get(order.json()["_links"]["customer"]["href"]).json()["id"] == vinod["id"]
+    nobody = manager.patch(placed_for.headers["Location"], json={"customer_id": None}, headers=if_match(order)).json()
+    assert (nobody["customer_id"], nobody["_links"].keys()) == (None, {"self"})
+
+
 def test_orders_of_nobody_are_404(manager, make):
     nobody = f"/api/v1/users/{uuid4()}/orders"
     assert manager.get(nobody).status_code == 404

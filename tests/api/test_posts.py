@@ -180,6 +180,20 @@ def test_deleted_post_vanishes_and_comes_back_as_it_was(make, author, admin, ano
     assert anonymous.get(where).status_code == (200 if is_public else 404)
 
 
+def test_posts_of_a_deleted_user_are_gone_until_the_user_is_back(make, author, admin, anonymous, titles):
+    where, user = make().headers["Location"], f"/api/v1/users/{author.id}"
+    tag = anonymous.get(where).headers["ETag"]
+    assert admin.delete(user).status_code == 204
+    for client in (anonymous, admin):
+        assert client.get(where, headers={"If-None-Match": tag}).status_code == 404
+        assert client.get(f"{user}/posts").status_code == 404
+        assert titles(client) == []
+    assert admin.patch(where, json={"published": False}).status_code == 404
+    assert admin.post(f"{user}/restoration").status_code == 200
+    assert anonymous.get(f"{user}/posts").json()["total"] == 1
+    assert anonymous.get(where).headers["ETag"] == tag
+
+
 def test_search_finds_words_in_any_case_and_literally(make, anonymous, titles):
     make(title="Der Löwe ist los", content="In der STRASSE.")
     make(title="100% Baumwolle", content="Maus_2 schläft.")

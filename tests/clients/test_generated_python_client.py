@@ -1,5 +1,6 @@
 """A client that openapi-python-client makes of the served contract works with the service as it is."""
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -17,13 +18,16 @@ def generated(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("generated")
     configuration = folder / "configuration.yaml"
     configuration.write_text("post_hooks: []\n")
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
     source = ["--url", f"{server.base}/api/v1/openapi.json", "--config", configuration]
     done = subprocess.run(
         [*command, *source, "--output-path", folder / "accord_client"],
         cwd=ROOT, check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    # It writes no CSV, and leaves it to JSON to bring a batch of products.
+    warnings = re.findall(r"^(?:WARNING|ERROR) .*\n\n(.*)", done.stdout, re.MULTILINE)
+    assert set(warnings) <= {"Unsupported content type text/csv"}, done.stdout
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         yield import_module("accord_client")
@@ -89,3 +93,11 @@ def test_product_is_created_read_changed_and_deleted(models, anybody, admin):
     assert call("products.update_product", admin, **change).parsed.price == "2.00"
     assert call("products.delete_product", admin, product_id=product.id).status_code == 204
     assert call("products.get_product", anybody, product_id=product.id).parsed.title == "Not Found"
+
+
+def test_batch_of_products_comes_and_goes(models, anybody, admin):
+    category = call("categories.list_categories", anybody).parsed.items[0]
+    new = [models.ProductCreate(uuid4().hex[:20].upper(), "Pen", "1.00", category.id) for _ in range(3)]
+    made = call("products.create_products", admin, body=new).parsed.items
+    assert [product.sku for product in made] == [product.sku for product in new]
+    assert call("products.delete_products", admin, id=[product.id for product in made]).status_code == 204

@@ -11,6 +11,7 @@ PICTURE = base64.b64decode(
 FRESH = {
     "sku": lambda: f"W-{uuid4().hex[:20].upper()}",
     "name": lambda: f"Written {uuid4().hex}",
+    "title": lambda: f"Written {uuid4().hex}",
     "username": lambda: f"w{uuid4().hex[:16]}",
     "email": lambda: f"{uuid4().hex}@written.example",
     "phone": lambda: f"+91{uuid4().int % 10**10:010}",
