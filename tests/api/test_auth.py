@@ -99,9 +99,11 @@ def test_all_that_is_wrong_with_a_registration_is_said(anonymous):
 def test_logging_in_gives_what_the_contract_says(person):
     answer = person.log_in()
     assert answer.status_code == 200
-    # Nobody is logged in while logging in, and so is shown no way that takes credentials.
     assert answer.json()["user"] == person.user
-    assert person.ask(answer.json(), "GET", "me").json() | {"_links": {}} == person.user
+    # Nobody is logged in while logging in, and so is shown no way that takes credentials.
+    me = person.ask(answer.json(), "GET", "me").json()
+    assert me | {"_links": person.user["_links"]} == person.user
+    assert person.user["_links"].items() < me["_links"].items()
 
 
 @pytest.mark.parametrize("role", LOGINS)

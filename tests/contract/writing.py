@@ -80,8 +80,9 @@ class Writer:
         if "If-Match" in operation.names("header"):
             sent["headers"]["If-Match"] = self.tag(operation.path, path)
         if "id" in operation.names("query"):
-            thing = operation.path.removesuffix("/batch") + "/{"
-            made = [self.made(next(o.path for o in OPERATIONS if o.path.startswith(thing))) for _ in range(2)]
+            items = operation.path.removesuffix("/batch")
+            thing = next(o.path for o in OPERATIONS if o.path.rpartition("/{")[0] == items and o.path.endswith("}"))
+            made = [self.made(thing) for _ in range(2)]
             sent["params"] = {"id": [where.rpartition("/")[2] for where in made]}
         return sent
 
