@@ -115,7 +115,12 @@ class Writer:
         """The entity tag of what the path is about, or of what it is a part of."""
         while not (get := _at("GET", template)):
             template, path = template.rpartition("/")[0], path.rpartition("/")[0]
-        return self.ask(get, path=path).headers["ETag"]
+        answer = self.ask(get, path=path)
+        if answer.status_code == 404:
+            # What is uploaded to its own path is not there with what it hangs on.
+            self.ask(_at("PUT", template), path=path)
+            answer = self.ask(get, path=path)
+        return answer.headers["ETag"]
 
     def person(self):
         """Name and password of somebody who has just registered."""

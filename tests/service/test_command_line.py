@@ -14,7 +14,7 @@ import main
 from tests.databases import fresh_database
 from tests.server import ROOT
 
-COMMANDS = ("serve", "migrate", "seed", "check", "openapi", "operations", "keys rotate")
+COMMANDS = ("serve", "migrate", "seed", "check", "openapi", "operations", "sweep", "keys rotate")
 
 
 @pytest.fixture
