@@ -29,15 +29,17 @@ import pages
 import settings as configuration
 from contract.document import Document
 from contract.errors import ContractError
+from contract.exchange import exchange
 from contract.operation import Operation
 from contract.pipeline import Contract
-from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault, request_id
+from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault
 from contract.request import Limits
 from db import audit, migrations
 from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
 from db.sessions import Mode
+from edge.exchanges import Exchanges
 from edge.versions import Versions
 from services import demo, sessions
 from services import errors as business
@@ -95,7 +97,12 @@ def create_app(settings: Settings) -> FlaskApp:
     app = FlaskApp(
         __name__,
         lifespan=lifespan,
-        middlewares=[_before(versions, contract), ServerErrorMiddleware, ExceptionMiddleware, LifespanMiddleware],
+        middlewares=[
+            _before(Exchanges(), versions, contract),
+            ServerErrorMiddleware,
+            ExceptionMiddleware,
+            LifespanMiddleware,
+        ],
     )
     app.add_api(contract.documents[0].raw, resolver=Resolver(_nowhere), resolver_error=404)
     pages.register(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
@@ -159,8 +166,8 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
     return contract
 
 
-def _before(versions: Versions, contract: Contract) -> Callable[[Any], Any]:
-    return lambda next_app: versions.before(contract.before(next_app))
+def _before(exchanges: Exchanges, versions: Versions, contract: Contract) -> Callable[[Any], Any]:
+    return lambda next_app: exchanges.before(versions.before(contract.before(next_app)))
 
 
 def _cursor_secret(keys: Keys) -> bytes:
@@ -198,11 +205,11 @@ def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
     """Answer for pages as the contract's operations do."""
     detail = "There is nothing at this path." if error.code == 404 else error.description or ""
     headers = {name: value for name, value in error.get_headers() if name == "Allow"}
-    identity = request_id(request.headers.get("X-Request-Id"))
+    about = exchange(request.environ["asgi.scope"])
+    about.problem = Problem(error.code or 500, detail)
     kind = media_type(request.headers.get("Accept", "").encode("latin-1"))
-    body = Problem(error.code or 500, detail).body(request.path, identity, kind)
-    headers |= {"Content-Type": kind.decode(), "Vary": "Accept", "X-Request-Id": identity}
-    return body, error.code or 500, headers
+    headers |= {"Content-Type": kind.decode(), "Vary": "Accept"}
+    return about.problem.body(request.path, about.identity, kind), about.problem.status, headers
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

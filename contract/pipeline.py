@@ -142,7 +142,7 @@ class Contract(SpecMiddleware):
             return
         method: str = scope["method"]
         operation = path.operations.get(method) if path else None
-        request, file = Request(scope, receive, values), None
+        request, file = Request(scope, receive, values, operation.id if operation else None), None
         try:
             if operation:
                 answer = await self._perform(operation, request)
@@ -205,7 +205,7 @@ class Contract(SpecMiddleware):
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
 
     def _answer_to(self, error: Exception, operation: Operation | None, request: Request) -> Answer:
-        at_path, identity = request.scope["path"], request.identity
+        at_path, identity = request.scope["path"], request.exchange.identity
         name = operation.id if operation else at_path
         problem = self.errors.problem(error)
         if problem is None:
@@ -216,8 +216,9 @@ class Contract(SpecMiddleware):
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
+        request.exchange.problem = problem
         kind = media_type(request.headers.get(b"accept"))
-        headers = [(b"content-type", kind), (b"vary", b"Accept"), (b"x-request-id", identity.encode())]
+        headers = [(b"content-type", kind), (b"vary", b"Accept")]
         headers += [
             (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
         ]

@@ -1,10 +1,8 @@
 """Problem details (RFC 9457): the one form of every error."""
 
-import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
@@ -30,8 +28,6 @@ _FORM: dict[str, Any] = {
     "properties": {"errors": {"items": {"xml": {"name": "i"}}, "xml": {"wrapped": True}}},
 }
 _WRITER = Xml(_FORM, Representations(Schemas(Document({}))))
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 Fault = dict[str, str]
 """One thing wrong with a request: `pointer` (RFC 6901) or `parameter` and `in`, `detail`, `code`."""
@@ -93,11 +89,6 @@ def media_type(accept: bytes | None) -> bytes:
     """Return what a problem is for a caller with this `Accept`: XML where that is preferred, JSON everywhere else."""
     wanted = preferred(accept, tuple(_MEDIA_TYPES)) if accept else None
     return _MEDIA_TYPES[wanted] if wanted else JSON
-
-
-def request_id(given: str | None) -> str:
-    """Return the caller's own X-Request-Id where it is one, otherwise a new one."""
-    return given if given and _REQUEST_ID.fullmatch(given) else str(uuid4())
 
 
 def parameter_fault(place: str, name: str, detail: str, code: str) -> Fault:

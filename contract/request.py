@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from contract.accept import MediaType
-from contract.problems import request_id
+from contract.exchange import exchange
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -37,11 +37,15 @@ class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
     __slots__ = (
-        "_identity", "arguments", "body", "caller", "files", "headers", "media_type", "path_values", "raw", "receive",
-        "scope",
+        "arguments", "body", "caller", "exchange", "files", "headers", "media_type", "operation", "path_values", "raw",
+        "receive", "scope",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...]) -> None:
+    def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...], operation: str | None) -> None:
+        """*operation* is the id of the operation that the request is for, where there is one."""
+        self.exchange = exchange(scope)
+        self.exchange.request = self
+        self.operation = operation
         self.scope = scope
         self.receive = receive
         self.path_values = path_values
@@ -54,14 +58,6 @@ class Request:
         self.files: Sequence[IO[bytes]] = ()
         self.raw = b""
         """The body as it came; of a multipart body, which is not kept in memory, a digest of what it says."""
-        self._identity: str | None = None
-
-    @property
-    def identity(self) -> str:
-        """What the request is called: by the caller, or from now on."""
-        if self._identity is None:
-            self._identity = request_id(self.headers.get(b"x-request-id", b"").decode("latin-1"))
-        return self._identity
 
     def close(self) -> None:
         """Let go of the files that came with the request."""

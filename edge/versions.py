@@ -6,7 +6,8 @@ from typing import Any
 
 from werkzeug.http import parse_accept_header, parse_options_header
 
-from contract.problems import Problem, media_type, request_id
+from contract.exchange import exchange
+from contract.problems import Problem, media_type
 from contract.reading.parameters import pairs
 
 Scope = dict[str, Any]
@@ -119,14 +120,13 @@ def _raw_path(scope: Scope) -> bytes:
 
 
 async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
-    received = dict(scope["headers"])
-    identity = request_id(received.get(b"x-request-id", b"").decode("latin-1"))
-    kind = media_type(received.get(b"accept"))
-    body = problem.body(scope["path"], identity, kind)
+    refused = exchange(scope)
+    refused.problem = problem
+    kind = media_type(dict(scope["headers"]).get(b"accept"))
+    body = problem.body(scope["path"], refused.identity, kind)
     headers = [
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", identity.encode()),
         (b"vary", b"X-API-Version, Accept"),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

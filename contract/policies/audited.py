@@ -17,7 +17,7 @@ class Trail(Protocol):
 
 
 class Audited:
-    """Every operation that is not safe. Its answer has the request id that its events have."""
+    """Every operation that is not safe. Its events have the identity of its exchange."""
 
     def __init__(self, trail: Trail | None) -> None:
         self.trail = trail
@@ -29,9 +29,7 @@ class Audited:
 
         def perform_audited(request: Request, session: Any) -> Answer:
             actor = request.caller.id if request.caller else None
-            trail(session, actor=actor, operation=operation.id, request_id=request.identity)
-            answer = perform(request, session)
-            answer.headers.append((b"x-request-id", request.identity.encode()))
-            return answer
+            trail(session, actor=actor, operation=operation.id, request_id=request.exchange.identity)
+            return perform(request, session)
 
         return perform_audited

@@ -16,6 +16,7 @@ import orjson
 from connexion.resolver import Resolver
 
 from contract.document import Document
+from contract.exchange import Exchange, exchange
 from contract.pipeline import Contract
 from contract.problems import Errors, Problem
 
@@ -60,6 +61,11 @@ class Reply:
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    exchange: Exchange
+
+    @property
+    def identity(self) -> str:
+        return self.exchange.identity
 
     @property
     def json(self) -> Any:
@@ -142,7 +148,8 @@ class Engine:
         if not sent:
             return None
         start, *rest = sent
-        return Reply(start["status"], list(start["headers"]), b"".join(part.get("body", b"") for part in rest))
+        body = b"".join(part.get("body", b"") for part in rest)
+        return Reply(start["status"], list(start["headers"]), body, exchange(scope))
 
 
 def read(text: str, **files: str) -> Document:
