@@ -1,6 +1,7 @@
 """The service as an operator starts it: a process of its own, on a port of its own."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,9 +17,10 @@ CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_KIB": "64", "ACCORD_PASSWORD_TIME_COS
 
 
 class Server:
-    """A migrated and seeded service; `log` has what it printed."""
+    """A migrated and seeded service, of the repository or of a copy of it; `log` has what it printed."""
 
-    def __init__(self, database_url: str, folder: Path, **settings: str) -> None:
+    def __init__(self, database_url: str, folder: Path, *, root: Path = ROOT, **settings: str) -> None:
+        self.root = root
         self.port = _free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -36,13 +38,13 @@ class Server:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command of the command line, with the settings of this server."""
         command = [sys.executable, "main.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, check=check, capture_output=True, text=True)
+        return subprocess.run(command, cwd=self.root, env=self.environment, check=check, capture_output=True, text=True)
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "main.py", "serve", "--port", str(self.port)],
-                cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+                cwd=self.root, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         for _ in range(300):
             try:
@@ -57,6 +59,12 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=30)
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the repository, for tests that change it."""
+    ignored = (".git", ".*_cache", ".venv", "__pycache__", "bench", "data", "node_modules", "*.db*")
+    return shutil.copytree(ROOT, folder / "copy", ignore=shutil.ignore_patterns(*ignored))
 
 
 def _free_port() -> int:
