@@ -29,11 +29,10 @@ import pages
 import settings as configuration
 from contract.document import Document
 from contract.errors import ContractError
-from contract.exchange import exchange
 from contract.operation import Operation
 from contract.pipeline import Contract
 from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault
-from contract.request import Limits
+from contract.request import Limits, exchange
 from db import audit, migrations
 from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys

@@ -1,11 +1,14 @@
-"""One request on its way through its operation."""
+"""One request on its way through its operation, and what came of it for those who watch from outside."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import IO, Any, Protocol
+from uuid import uuid4
 
 from contract.accept import MediaType
-from contract.exchange import exchange
+from contract.problems import Problem
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -31,6 +34,42 @@ class Limits:
 
     body_size: int = 1024 * 1024
     body_seconds: float = 20.0
+
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+class Exchange:
+    """
+    One request and its answer.
+
+    Who is first to see the request puts it into the scope, as `exchange`; who answers, says here
+    what. `request` is what the contract made of the request, None where it is about a page, and
+    `problem` what the request was refused with. `identity` is the caller's own X-Request-Id where
+    it is one, otherwise a new one.
+    """
+
+    __slots__ = ("identity", "problem", "request", "scope", "size", "started", "status")
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.started = perf_counter()
+        self.scope = scope
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        self.identity = given.decode() if given and _REQUEST_ID.fullmatch(given) else str(uuid4())
+        self.request: Request | None = None
+        self.problem: Problem | None = None
+        self.status = 0
+        """Of the answer; 0 while there is none."""
+        self.size = 0
+        """Bytes of the answer's body that were sent so far."""
+
+
+def exchange(scope: dict[str, Any]) -> Exchange:
+    """Return the exchange that *scope* belongs to; it begins now where nobody stands around the contract."""
+    found: Exchange | None = scope.get("exchange")
+    if found is None:
+        found = scope["exchange"] = Exchange(scope)
+    return found
 
 
 class Request:

@@ -16,9 +16,9 @@ import orjson
 from connexion.resolver import Resolver
 
 from contract.document import Document
-from contract.exchange import Exchange, exchange
 from contract.pipeline import Contract
 from contract.problems import Errors, Problem
+from contract.request import Exchange, exchange
 
 Headers = dict[str, str] | list[tuple[str, str]]
 
