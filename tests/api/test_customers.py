@@ -1,5 +1,7 @@
 """Customers as version 1 of the contract has them."""
 
+import csv
+import io
 from uuid import uuid4
 
 import pytest
@@ -71,6 +73,16 @@ def test_phone_is_of_one_customer(make, manager):
     taken = make().json()["phone"]
     assert manager.post(CUSTOMERS, json=customer_of(phone=taken)).json()["errors"][0]["pointer"] == "/phone"
     assert manager.patch(make().headers["Location"], json={"phone": taken}).status_code == 409
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_spreadsheet_runs_what_a_customer_is_called(make, manager, first):
+    name, city = f"{first}1+1 {uuid4().hex}", f"{first}2+2 {uuid4().hex}"
+    made = make(name=name, city=city).json()
+    for customers, place in ((CUSTOMERS, "city"), (SUCCESSOR, "location")):
+        table = manager.get(customers, params={place: city}, headers={"Accept": "text/csv"}).text
+        (row,) = csv.DictReader(io.StringIO(table, newline=""), strict=True)
+        assert (row["id"], row["name"], row[place]) == (made["id"], f"'{name}", f"'{city}")
 
 
 def test_replacing_takes_defaults_for_what_is_missing(make, manager):

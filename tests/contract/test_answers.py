@@ -1,8 +1,12 @@
 """What answers are: problems, entity tags, links and pages, of every operation that has them."""
 
+import csv
+import io
 import json
 import re
+from functools import reduce
 from itertools import islice
+from xml.etree.ElementTree import fromstring
 
 import httpx
 import pytest
@@ -61,6 +65,24 @@ def test_each_media_type_is_what_was_asked_for(ask, known, operation):
         assert answer.headers["Content-Type"].partition(";")[0] == name
         again = ask(operation, path=path, headers={"Accept": name, "If-None-Match": answer.headers["ETag"]})
         assert (again.status_code, again.headers["Vary"]) == (304, "Accept")
+
+
+@each(o for o in GETS if "application/xml" in o.success.get("content", {}))
+def test_xml_says_what_json_says(ask, known, operation):
+    path = known(operation)
+    document = fromstring(ask(operation, path=path, headers={"Accept": "application/xml"}).content)  # noqa: S314
+    assert [*document.itertext()] == [*filter(None, _texts(ask(operation, path=path).json()))]
+
+
+@each(o for o in GETS if "text/csv" in o.success.get("content", {}))
+def test_rows_say_what_json_says(ask, known, operation):
+    path = known(operation)
+    items = ask(operation, path=path).json()["items"]
+    rows = csv.DictReader(io.StringIO(ask(operation, path=path, headers={"Accept": "text/csv"}).text, newline=""))
+    for item, row in zip(items, rows, strict=True):
+        for column, cell in row.items():
+            value = reduce(lambda inner, name: inner and inner[name], column.split("."), item)
+            assert isinstance(value, list) or any(cell in (text, f"'{text}") for text in _texts(value))
 
 
 @each(o for o in GETS if "ETag" in o.success.get("headers", {}))
@@ -164,6 +186,20 @@ def _sent(operation, parameter):
     if isinstance(value, list) and not parameter.get("explode", True):
         return ",".join(value)
     return value
+
+
+def _texts(made):
+    """Every scalar in it, at any depth, as text; of what is empty, one that is."""
+    match made:
+        case dict() | list() if made:
+            for inner in made.values() if isinstance(made, dict) else made:
+                yield from _texts(inner)
+        case None | dict() | list():
+            yield ""
+        case str():
+            yield made
+        case _:
+            yield json.dumps(made)
 
 
 def _links(made):
