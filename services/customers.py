@@ -15,7 +15,7 @@ from db.errors import violated
 from db.models import Customer, Photo
 from db.text import fold
 from services import photos
-from services.errors import Conflict, NotFound
+from services.errors import Conflict, NotFound, without_pointers
 from services.listing import Listing, bound, found_in, words
 from services.pages import Cursors, Page
 from services.storage import Download, Storage, Upload
@@ -81,7 +81,8 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
     if customer is None or customer.deleted_at is None:
         raise NotFound("There is no deleted customer with this id.")
     customer.deleted_at = None
-    _flush(session, customer)
+    with without_pointers():
+        _flush(session, customer)
     return get(session, customer_id)
 
 

@@ -16,7 +16,7 @@ from db.errors import violated
 from db.models import Category, Product, ProductTag, Tag
 from db.text import fold
 from services import tags
-from services.errors import Conflict, Invalid, NotFound
+from services.errors import Conflict, Invalid, NotFound, without_pointers
 from services.listing import Listing, bound, found_in, words
 from services.pages import Cursors, Page
 
@@ -161,7 +161,8 @@ def restore(session: Session, product_id: UUID) -> dict[str, Any]:
     if product is None or product.deleted_at is None:
         raise NotFound("There is no deleted product with this id.")
     product.deleted_at = None
-    _flush(session)
+    with without_pointers():
+        _flush(session)
     return get(session, product_id)
 
 

@@ -15,7 +15,7 @@ from db.models import User
 from db.seam import beforehand
 from db.text import fold
 from services import sessions
-from services.errors import Conflict, NotFound
+from services.errors import Conflict, NotFound, without_pointers
 from services.listing import Listing, bound, containing, found_in
 from services.pages import Page
 from services.passwords import Passwords
@@ -117,7 +117,8 @@ def restore(session: Session, user_id: UUID) -> User:
     if user is None or user.deleted_at is None:
         raise NotFound("There is no deleted user with this id.")
     user.deleted_at = None
-    _flush(session, {"": user})
+    with without_pointers():
+        _flush(session, {"": user})
     return user
 
 
