@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from services.demo import LOGINS
-from tests.databases import KINDS, fresh_database
-from tests.server import ROOT, Server
+from tests.databases import KINDS
+from tests.server import ROOT, demo_shop
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml").read_text()
 LOG_IN = """
@@ -35,7 +35,7 @@ VERSIONS = {"v1": [], "v2": ["--include-path-regex=/customers"]}
 def service(request, tmp_path_factory):
     """A service of its own, whose sessions may be ended and whose catalogue may be turned over."""
     folder = tmp_path_factory.mktemp(f"fuzzed-{request.param}")
-    running = Server(fresh_database(request.param, folder), folder)
+    running = demo_shop(request.param, folder)
     yield request.param, running
     running.stop()
 

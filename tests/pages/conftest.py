@@ -6,14 +6,13 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.databases import fresh_database
-from tests.server import Server
+from tests.server import demo_shop
 
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    server = Server(fresh_database("sqlite", folder), folder)
+    server = demo_shop("sqlite", folder)
     yield server.base
     server.stop()
 
