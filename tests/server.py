@@ -20,9 +20,16 @@ CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_KIB": "64", "ACCORD_PASSWORD_TIME_COS
 
 
 class Server:
-    """The service on a database, which it migrates and seeds unless it is filled; `log` has what it printed."""
+    """
+    The service on a database, which it migrates and seeds unless it is filled; `log` has what it printed.
 
-    def __init__(self, database_url: str, folder: Path, *, is_filled: bool = False, **settings: str) -> None:
+    It is that of the repository, or of a copy at *root*.
+    """
+
+    def __init__(
+        self, database_url: str, folder: Path, *, root: Path = ROOT, is_filled: bool = False, **settings: str
+    ) -> None:
+        self.root = root
         self.port = _free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -41,13 +48,13 @@ class Server:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command of the command line, with the settings of this server."""
         command = [sys.executable, "main.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, check=check, capture_output=True, text=True)
+        return subprocess.run(command, cwd=self.root, env=self.environment, check=check, capture_output=True, text=True)
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "main.py", "serve", "--port", str(self.port)],
-                cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+                cwd=self.root, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         for _ in range(300):
             try:
@@ -64,11 +71,11 @@ class Server:
         self.process.wait(timeout=30)
 
 
-def demo_shop(kind: str, folder: Path, **settings: str) -> Server:
+def demo_shop(kind: str, folder: Path, *, root: Path = ROOT, **settings: str) -> Server:
     """A service on a new database of this kind, migrated and seeded."""
     database_url, data = _template(kind)
     shutil.copytree(data, folder / "data", dirs_exist_ok=True)
-    return Server(copied_database(database_url, folder), folder, is_filled=True, **settings)
+    return Server(copied_database(database_url, folder), folder, root=root, is_filled=True, **settings)
 
 
 @cache
@@ -78,6 +85,12 @@ def _template(kind: str) -> tuple[str, Path]:
     database_url = fresh_database(kind, folder)
     Server(database_url, folder).stop()
     return database_url, folder / "data"
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the repository, for tests that change it."""
+    ignored = (".git", ".*_cache", ".venv", "__pycache__", "bench", "data", "node_modules", "*.db*")
+    return shutil.copytree(ROOT, folder / "copy", ignore=shutil.ignore_patterns(*ignored))
 
 
 def _free_port() -> int:
