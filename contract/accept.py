@@ -25,6 +25,17 @@ class MediaType:
     write: Write | None = None
 
 
+def media_ranges(accept: bytes) -> list[tuple[str, float]]:
+    """
+    Return what stands in the header *accept*, with parameters but for `q`, and how much it is wanted; most first.
+
+    A header that is longer than anybody needs says nothing.
+    """
+    # Java's own client says `q=.2`, which RFC 9110 does not know.
+    header = accept.decode("latin-1").replace("q=.", "q=0.") if len(accept) <= _LONGEST else ""
+    return list(parse_accept_header(header))
+
+
 @lru_cache(maxsize=256)
 def preferred(accept: bytes, offered: tuple[str, ...]) -> str | None:
     """
@@ -32,13 +43,10 @@ def preferred(accept: bytes, offered: tuple[str, ...]) -> str | None:
 
     The most specific range says how much a media type is wanted; of parameters, only `q` is looked at.
     Of those wanted alike, one that is named comes before one that is merely not excluded, and then
-    the first. What is no media range is passed over, and a header without any, or one that is longer
-    than anybody needs, says nothing.
+    the first. What is no media range is passed over, and a header without any says nothing.
     """
     ranges = []
-    # Java's own client says `q=.2`, which RFC 9110 does not know.
-    header = accept.decode("latin-1").replace("q=.", "q=0.") if len(accept) <= _LONGEST else ""
-    for value, quality in parse_accept_header(header):
+    for value, quality in media_ranges(accept):
         name = value.partition(";")[0].strip()
         if name == "*" or _RANGE.fullmatch(name):
             ranges.append(("*/*" if name == "*" else name, quality))

@@ -70,21 +70,30 @@ def fresh_database(kind: str, directory: Path) -> str:
 
 def migrated_database(kind: str, directory: Path) -> str:
     """The URL of a new database with all tables, which are empty."""
-    template = make_url(_template(kind)).database
-    if kind == "sqlite":
-        url = fresh_database(kind, directory)
-        shutil.copy(template, make_url(url).database)
-        return url
+    return copied_database(_template(kind), directory)
+
+
+def copied_database(url: str, directory: Path) -> str:
+    """The URL of a new database that has what the other one has, which takes a tenth of the time of making it so."""
+    template = make_url(url)
+    if template.get_backend_name() == "sqlite":
+        copy = fresh_database("sqlite", directory)
+        shutil.copy(template.database, make_url(copy).database)
+        return copy
     name = f"test_{uuid4().hex}"
-    postgresql_server().execute(f"create database {name} template {template}")
+    postgresql_server().execute(f"create database {name} template {template.database}")
     return postgresql_server().url(name)
 
 
 @cache
 def _template(kind: str) -> str:
-    """A migrated database to copy, which takes a tenth of the time."""
-    directory = Path(tempfile.mkdtemp(prefix="accord-sqlite-"))
-    atexit.register(shutil.rmtree, directory)
-    url = fresh_database(kind, directory)
+    url = fresh_database(kind, scratch_folder())
     migrations.upgrade(url)
     return url
+
+
+def scratch_folder() -> Path:
+    """A new folder; it goes with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="accord-"))
+    atexit.register(shutil.rmtree, folder)
+    return folder

@@ -9,15 +9,15 @@ import pytest
 from main import PUBLISHED
 from services.demo import LOGINS
 from tests.contract_client import ContractClient, PublishedContract, PublishedContracts
-from tests.databases import KINDS, fresh_database
-from tests.server import Server
+from tests.databases import KINDS
+from tests.server import demo_shop
 
 
 @pytest.fixture(scope="session", params=KINDS)
 def server(request, tmp_path_factory):
     """The service on a database of either kind; one process for all tests."""
     folder = tmp_path_factory.mktemp(request.param)
-    running = Server(fresh_database(request.param, folder), folder)
+    running = demo_shop(request.param, folder)
     yield running
     running.stop()
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from db import migrations
 from services.demo import LOGINS
 from tests.contract_client import ContractClient, PublishedContract
-from tests.server import CHEAP_PASSWORDS, ROOT, Server
+from tests.server import CHEAP_PASSWORDS, ROOT, Server, copied
 
 TEXT = ROOT.joinpath("docs/adding-a-resource.md").read_text("utf-8")
 FILES = dict(re.findall(r"^`(\S+)`\n\n```\w+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
@@ -50,9 +49,7 @@ class Copy:
     """A copy of the repository, with the resource added."""
 
     def __init__(self, folder):
-        self.root = folder / "copy"
-        ignored = (".git", ".*_cache", ".venv", "__pycache__", "bench", "data", "node_modules", "*.db*")
-        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*ignored))
+        self.root = copied(folder)
         self.database_url = f"sqlite:///{folder}/copy.db"
         self.environment = {**os.environ, **CHEAP_PASSWORDS, "ACCORD_DATABASE_URL": self.database_url,
                             "ACCORD_DATA_DIR": str(folder / "data")}  # fmt: skip
@@ -90,9 +87,7 @@ def copy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(copy):
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("tests.server.ROOT", copy.root)
-        server = Server(copy.database_url, copy.root.parent)
+    server = Server(copy.database_url, copy.root.parent, root=copy.root)
     yield server
     server.stop()
 

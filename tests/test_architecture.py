@@ -82,6 +82,27 @@ def test_connexion_is_known_at_few_sites():
     assert {str(file.relative_to(ROOT)) for file in rooms if "connexion" in packages(file)} <= KNOWS_CONNEXION
 
 
+@pytest.mark.parametrize("second", sorted(ROOT.glob("handlers/v*/[!_]*.py")), ids=lambda file: file.stem)
+def test_versions_are_served_by_the_same_services(second):
+    served, before = called(second), called(ROOT / "handlers" / second.name)
+    assert served == {name: before[name] for name in served} != {}
+
+
+def called(file):
+    """The functions of services that each operation calls."""
+    tree = ast.parse(file.read_text("utf-8"))
+    services = {name.rpartition(".")[2] for name in imported(tree) if name.startswith("services.")}
+    return {
+        function.name: {
+            f"{node.value.id}.{node.attr}"
+            for node in ast.walk(function)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in services
+        }
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_")
+    }
+
+
 def test_words_of_our_own_are_explained():
     table = TEXT.partition("| word |")[2]
     assert set(re.findall(r"`(x-[\w-]+)`", table)) == KNOWN_WORDS

@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.databases import fresh_database
-from tests.server import ROOT, Server
+from tests.server import ROOT, demo_shop
 
 GUIDES = ["moving-from-v1-to-v2.md", "orders-and-idempotency.md", "uploading-files.md"]
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -25,7 +24,7 @@ def steps(guide):
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize("guide", GUIDES)
 def test_commands_print_what_is_shown(guide, tmp_path):
-    server = Server(fresh_database("sqlite", tmp_path), tmp_path)
+    server = demo_shop("sqlite", tmp_path)
     commands, shown = zip(*steps(guide), strict=True)
     script = "set -euo pipefail\n" + "".join(f"{block}printf '{END}'\n" for block in commands)
     done = subprocess.run(

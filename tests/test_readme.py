@@ -8,8 +8,7 @@ import subprocess
 import pytest
 
 from bench import readme
-from tests.databases import fresh_database
-from tests.server import ROOT, Server
+from tests.server import ROOT, demo_shop
 
 TEXT = ROOT.joinpath("README.md").read_text("utf-8")
 HEADINGS = re.findall(r"^### (\d+\. .+): ([\d, ]+)$", TEXT, re.MULTILINE)
@@ -26,7 +25,7 @@ curl() { command curl --max-time 20 -w '%{stderr}status %{http_code}\\n' "$@"; }
 def tour(tmp_path_factory):
     """What each step of the tour answered: its statuses, and what it printed."""
     folder = tmp_path_factory.mktemp("tour")
-    server = Server(fresh_database("sqlite", folder), folder)
+    server = demo_shop("sqlite", folder)
     steps = re.split(r"^### (.+):.*\n", TEXT.partition("## A tour")[2].partition("\n## ")[0], flags=re.MULTILINE)
     script = PRELUDE + "".join(
         f"printf '\\n### {name}\\n' | tee /dev/stderr\n" * bool(name) + "".join(_commands(text))

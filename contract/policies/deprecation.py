@@ -34,6 +34,8 @@ class Deprecation:
             return
         if since is None:
             raise at(spec, f"{name} is deprecated; say the date in x-deprecated-since.")
+        if self.sunset and self.sunset < since:
+            raise at(spec, f"{name}: x-sunset is earlier than x-deprecated-since, which RFC 9745 does not allow.")
         pieces = re.split(r"{([^{}]+)}", self.successor or "")
         if unknown := [variable for variable in pieces[1::2] if variable not in names]:
             raise at(spec, f"{name}: x-successor has {', '.join(unknown)}, which the path of {name} does not have.")

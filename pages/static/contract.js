@@ -5,6 +5,7 @@ export async function load(url) {
   const paths = Object.values(contract.paths);
   const operations = paths.flatMap(Object.values).filter((operation) => operation.operationId);
   operations.forEach((operation) => sayForWhom(operation, contract));
+  operations.filter((operation) => operation.deprecated).forEach(sayEnd);
   [contract.components, ...paths, ...operations]
     .flatMap((holder) => Object.values(holder.parameters ?? {}))
     .forEach((parameter) => sayExample(parameter, contract));
@@ -21,6 +22,13 @@ function sayForWhom(operation, contract) {
     return `${roles.join(", ")} (scope ${scopes.map((scope) => `\`${scope}\``).join(", ")})`;
   });
   append(operation, `For ${isOpen ? "anybody" : groups.join(" or ")}.`, "\n\n");
+}
+
+// Swagger UI says that an operation is deprecated, but not until when it is there, and what comes after it.
+function sayEnd(operation) {
+  const { "x-deprecated-since": since, "x-sunset": sunset, "x-successor": successor } = operation;
+  const said = [`Deprecated since ${since}`, sunset && `may end on ${sunset}`, successor && `its successor is \`${successor}\``];
+  append(operation, `${said.filter(Boolean).join("; ")}.`, "\n\n");
 }
 
 // Swagger UI fills examples in as if they were defaults, and a request with every filter finds nothing.

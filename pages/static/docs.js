@@ -6,6 +6,7 @@ const page = document.querySelector("#contract");
 const logInForm = document.querySelector("#log-in");
 const logOutForm = document.querySelector("#log-out");
 const notice = document.querySelector("#notice");
+const versions = document.querySelectorAll(".versions a");
 
 const contract = await load(page.dataset.url);
 const schemes = contract.components.securitySchemes;
@@ -33,6 +34,9 @@ const ui = SwaggerUIBundle({
     return response;
   },
 });
+
+// The other version of what is unfolded here.
+versions.forEach((link) => link.addEventListener("click", () => { link.hash = location.hash; }));
 
 logInForm.addEventListener("submit", async (event) => {
   event.preventDefault();

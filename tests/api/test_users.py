@@ -9,8 +9,7 @@ import pytest
 
 from services.demo import LOGINS
 from tests.contract_client import ContractClient
-from tests.databases import fresh_database
-from tests.server import Server
+from tests.server import demo_shop
 
 PASSWORD, NEW = "correct horse battery staple", "twelve pears under a blue roof"
 BATCH = "/api/v1/users/batch"
@@ -275,7 +274,7 @@ def test_nobody_raises_themselves(make, log_in):
 def shop(server, tmp_path_factory):
     """A service of its own, of whose admins a test may take one after the other away."""
     folder = tmp_path_factory.mktemp("shop")
-    running = Server(fresh_database(server.environment["ACCORD_DATABASE_URL"].partition(":")[0], folder), folder)
+    running = demo_shop(server.environment["ACCORD_DATABASE_URL"].partition(":")[0], folder)
     yield running
     running.stop()
 

@@ -57,7 +57,12 @@ def filter_failure(context, failure, case, response):
     """Return whether *failure* is one; the codes of the engine's own refusals are keywords of JSON Schema and stay."""
     if isinstance(failure, EnsureResourceAvailability):
         return not case.path.endswith("/restoration")  # What was just created is not there to be restored.
-    return not (isinstance(failure, RejectedPositiveData) and _is_meant(response))
+    return not (isinstance(failure, RejectedPositiveData) and (_is_unfilled(case) or _is_meant(response)))
+
+
+def _is_unfilled(case):
+    """Return whether its form has text that is empty, as schemathesis leaves what must go with a file."""
+    return case.media_type == "multipart/form-data" and "" in case.body.values()
 
 
 def _is_meant(response):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from contract.document import IMPLEMENTATION_WORDS
+from contract.document import IMPLEMENTATION_WORDS, METHODS
 from tests.contract.operations import PUBLISHED
 
 OPERATIONS = Path(__file__).with_name("operations.txt")
@@ -46,3 +46,36 @@ def test_list_of_operations_is_the_committed_one(server):
     assert server.run("operations").stdout == OPERATIONS.read_text(), (
         "The operations have changed. If that is meant: main.py operations > tests/contract/operations.txt"
     )
+
+
+def test_second_version_changes_what_the_first_deprecates_and_nothing_else():
+    first, second = (dict(meanings(document.raw)) for document in PUBLISHED.values())
+    changed = {name for name, meaning in first.items() if meaning != second[name]}
+    assert first.keys() == second.keys()
+    assert changed == {name for name, (*_, spec) in first.items() if spec.get("deprecated")} != set()
+    assert [name for name, (*_, spec) in second.items() if spec.get("deprecated")] == []
+
+
+def meanings(contract):
+    """All that a caller can know of each operation that has a version, by its id."""
+    for path, item in contract["paths"].items():
+        for method in METHODS:
+            if path.startswith("/api/") and method in item:
+                place = path.removeprefix("/api/").partition("/")[2]
+                meaning = whole([item.get("parameters"), item[method]], contract)
+                yield item[method]["operationId"], (method, place, *meaning)
+
+
+def whole(node, contract):
+    """The node with all that it refers to."""
+    match node:
+        case {"$ref": str(reference)}:
+            target = contract
+            for step in reference.removeprefix("#/").split("/"):
+                target = target[step]
+            return whole(target, contract)
+        case dict():
+            return {key: whole(inner, contract) for key, inner in node.items()}
+        case list():
+            return [whole(inner, contract) for inner in node]
+    return node

@@ -464,6 +464,11 @@ BROKEN = {
         {"t": lambda: 1},
         "x-deprecated-since must be a date, .*, not 2027",
     ),
+    "end before its announcement": (
+        DEPRECATED % "deprecated: true, x-deprecated-since: 2027-06-30, x-sunset: 2027-06-29",
+        {"t": lambda: 1},
+        f"{INDEX}:2: t: x-sunset is earlier than x-deprecated-since",
+    ),
 }
 
 

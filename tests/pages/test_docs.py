@@ -33,6 +33,17 @@ def test_operation_says_whom_it_is_for(page):
     expect(operation(page, "list_products")).to_contain_text("For anybody.")
 
 
+def test_other_version_of_an_operation_is_one_click_away(page):
+    page.goto("/docs")
+    customers = operation(page, "list_customers")
+    expect(customers).to_contain_text("/api/v1/customers")
+    expect(customers).to_contain_text("its successor is /api/v2/customers.")
+    page.get_by_role("link", name="v2", exact=True).click()
+    customers = page.locator(".opblock.is-open", has_text="/api/v2/customers")
+    customers.wait_for()
+    expect(customers).not_to_contain_text("deprecated", ignore_case=True)
+
+
 def test_wrong_password_is_told(page):
     page.goto("/docs")
     log_in(page, "admin", "not the password")

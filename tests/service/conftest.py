@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from services.demo import LOGINS
-from tests.databases import KINDS, fresh_database
-from tests.server import Server
+from tests.databases import KINDS
+from tests.server import Server, demo_shop
 from tests.service.wire import Wire, exchange, request
 
 JSON = "Content-Type: application/json"
@@ -119,7 +119,7 @@ def start(tmp_path_factory):
 
     def start(kind, database_url=None, **settings):
         folder = tmp_path_factory.mktemp(kind)
-        server = Server(database_url or fresh_database(kind, folder), folder, **settings)
+        server = Server(database_url, folder, **settings) if database_url else demo_shop(kind, folder, **settings)
         running.append(server)
         return Shop(server)
 

@@ -6,6 +6,7 @@ from statistics import median
 
 import pytest
 
+from tests.databases import fresh_database
 from tests.service.conftest import JSON
 from tests.service.wire import exchange, request
 
@@ -20,9 +21,10 @@ def timed(shop, data):
 
 
 @pytest.fixture(scope="module")
-def thorough(start):
+def thorough(start, tmp_path_factory):
     """A service that takes its time for a password; on PostgreSQL, where handlers run on the event loop itself."""
-    return start("postgresql", ACCORD_PASSWORD_MEMORY_KIB="32768", ACCORD_PASSWORD_TIME_COST="4")
+    own = fresh_database("postgresql", tmp_path_factory.mktemp("thorough"))  # Its passwords are as costly, too.
+    return start("postgresql", own, ACCORD_PASSWORD_MEMORY_KIB="32768", ACCORD_PASSWORD_TIME_COST="4")
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/api/v1/products?per_page=5"])

@@ -34,10 +34,15 @@ def busy(request, start):
 
 
 @pytest.fixture
-def connections(busy):
-    """So many connections that each process has some."""
+def connect(busy):
+    """Make so many connections that each process has some."""
     with contextlib.ExitStack() as open_ones:
-        yield [Worker(open_ones.enter_context(busy.wire())) for _ in range(12)]
+        yield lambda: [Worker(open_ones.enter_context(busy.wire())) for _ in range(12)]
+
+
+@pytest.fixture
+def connections(connect):
+    return connect()
 
 
 def at_once(workers, *asked, **options):
@@ -86,11 +91,12 @@ def test_twins_in_different_processes_have_one_effect(busy, connections):
         assert len({answer.json["id"] for answer in answers if answer.status == 201}) == 1
 
 
-def test_rotated_keys_log_nobody_out_and_are_taken_up_by_all(busy, connections):
+def test_rotated_keys_log_nobody_out_and_are_taken_up_by_all(busy, connect):
     old = busy.log_in("customer")
-    cursor = connections[0].ask("GET", "/api/v1/products?cursor=*&per_page=1").json["_links"]["next"]["href"]
+    cursor = connect()[0].ask("GET", "/api/v1/products?cursor=*&per_page=1").json["_links"]["next"]["href"]
     rotated = busy.server.run("keys", "rotate").stdout.split()
     time.sleep(SOON)
+    connections = connect()
     keys = [worker.ask("GET", "/.well-known/jwks.json").json for worker in connections]
     assert all(found == keys[0] for found in keys)
     assert keys[0]["keys"][0]["kid"] in rotated

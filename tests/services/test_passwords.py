@@ -45,9 +45,9 @@ def test_no_hash_takes_as_long_as_a_wrong_password():
     kept = passwords.hash(PASSWORD)
 
     def duration(password_hash):
-        started = time.perf_counter()
+        started = time.process_time()
         passwords.fits("wrong", password_hash)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     wrong, nobody = (median(duration(what) for _ in range(15)) for what in (kept, None))
     assert 0.5 < nobody / wrong < 2
