@@ -73,6 +73,12 @@ def test_phone_is_of_one_customer(make, manager):
     assert manager.patch(make().headers["Location"], json={"phone": taken}).status_code == 409
 
 
+def test_all_that_another_customer_has_is_named(make, manager):
+    taken = {member: make().json()[member] for member in ("email", "phone")}
+    answer = manager.post(CUSTOMERS, json=customer_of(**taken))
+    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (409, ["/email", "/phone"])
+
+
 def test_replacing_takes_defaults_for_what_is_missing(make, manager):
     created = make(city="Pune")
     replaced = manager.put(created.headers["Location"], json=customer_of(name="Usha")).json()

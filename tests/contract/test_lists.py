@@ -68,16 +68,16 @@ def test_page_leads_to_itself_and_to_those_around_it(reader, operation, start):
     def lead(page, name):
         return reader.ask(operation, path=page["_links"][name]["href"]).json()
 
-    path = reader.made(operation.path)
+    path, links = reader.made(operation.path), operation.success["links"]
     everything = ids(reader.ask, operation, path=path, **start, **LONGEST)
     walk = [answer.json() for answer in islice(pages(reader.ask, operation, path=path, **start, per_page=1), FEW)]
     for before, page in zip([None, *walk], walk, strict=False):
         assert lead(page, "self") == page
-        assert lead(page, "first")["items"] == walk[0]["items"]
+        assert "first" not in links or lead(page, "first")["items"] == walk[0]["items"]
         if "page" in start:
             counted = (page["page"], page["pages"], page["total"])
             assert counted == (walk.index(page) + 1, len(everything), len(everything))
-            assert [item["id"] for item in lead(page, "last")["items"]] == everything[-1:]
+            assert "last" not in links or [item["id"] for item in lead(page, "last")["items"]] == everything[-1:]
             assert (lead(page, "prev") if "prev" in page["_links"] else None) == before
         else:
             assert page.get("total") is None
