@@ -5,7 +5,7 @@ from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,8 +16,8 @@ from db.errors import violated
 from db.models import Customer, Photo
 from db.text import fold
 from services import photos
-from services.errors import Conflict, NotFound
-from services.listing import Listing, containing
+from services.errors import Conflict, NotFound, without_pointers
+from services.listing import Listing, bound, found_in, words
 from services.pages import Cursors, Page
 from services.storage import Download, Storage, Upload
 
@@ -33,14 +33,9 @@ def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *photo).outerjoin(Photo, Photo.customer_id == customer.id)
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    if name.startswith("word_"):
-        return Customer.search.like(bindparam(name), escape="\\")
-    return Customer.location_key == bindparam(name)
-
-
 _CUSTOMER = compiled(_shown(Customer).where(Customer.id == bindparam("id"), Customer.deleted_at.is_(None)))
-_CUSTOMERS = Listing(Customer, _shown, {"name": "name_key", "created_at": "created_at"}, _condition)
+_FILTERS = {"location": Customer.location_key, "word": found_in(Customer.search)}
+_CUSTOMERS = Listing(Customer, _shown, _FILTERS, {"name": "name_key"})
 
 
 def find(
@@ -49,13 +44,8 @@ def find(
 ) -> Page:  # fmt: skip
     """Return a page of the customers that fit all filters: page number *page*, or the one after *cursor*."""
     query = {"sort": sort, "location": location, "q": q}
-    values = {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
-    if location is not None:
-        values["location"] = fold(location)
-    if cursor is None:
-        found = _CUSTOMERS.numbered(session, values, query, sort=sort, page=page, per_page=per_page)
-    else:
-        found = _CUSTOMERS.after(session, values, query, sort=sort, cursor=cursor, per_page=per_page, cursors=cursors)
+    values = bound(location=location and fold(location), word=words(q))
+    found = _CUSTOMERS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
     return found | {"items": [_with_photo(customer) for customer in found["items"]]}
 
 
@@ -93,7 +83,8 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
     if customer is None or customer.deleted_at is None:
         raise NotFound("There is no deleted customer with this id.")
     customer.deleted_at = None
-    _flush(session, customer)
+    with without_pointers():
+        _flush(session, customer)
     return get(session, customer_id)
 
 

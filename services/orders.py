@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, type_coerce
+from sqlalchemy import Select, bindparam, func, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from db.models import Order, OrderItem, OrderYear, Product, User
 from db.types import Identifier
 from services import customers, stock
 from services.errors import Conflict, Invalid, NotFound, ServiceError
-from services.listing import Listing
+from services.listing import Listing, bound
 from services.pages import Cursors, Page
 
 _PLACED, _CANCELLED = "pending", "cancelled"
@@ -33,17 +33,13 @@ def _shown(order: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *owner).join(User, User.id == order.owner_id)
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    return _FILTERS[name]
-
-
-_FILTERS: dict[str, ColumnElement[bool]] = {
-    "user_id": Order.owner_id == bindparam("user_id"),
-    "status": Order.status == bindparam("status"),
-    "from": Order.created_at >= bindparam("from"),
-    "to": Order.created_at < bindparam("to"),
+_FILTERS = {
+    "user_id": Order.owner_id,
+    "status": Order.status,
+    "from": lambda moment: Order.created_at >= moment,
+    "to": lambda moment: Order.created_at < moment,
 }
-_ORDERS = Listing(Order, _shown, {"created_at": "created_at"}, _condition)
+_ORDERS = Listing(Order, _shown, _FILTERS)
 _ORDER = compiled(
     _shown(Order).where(
         Order.id == bindparam("id"),
@@ -82,8 +78,7 @@ def find(
 ) -> Page:
     """Return the page after *cursor* of the owner's orders that fit all filters, or of everybody's, newest first."""
     query = {"user_id": owner_id, **filters}
-    values = {name: value for name, value in query.items() if value is not None}
-    page = _ORDERS.after(session, values, query, sort="-created_at", cursor=cursor, per_page=per_page, cursors=cursors)
+    page = _ORDERS.after(session, cursors, bound(**query), query, cursor=cursor, per_page=per_page)
     return page | {"items": _with_items(session, page["items"])}
 
 

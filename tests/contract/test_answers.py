@@ -1,7 +1,11 @@
 """What answers are: problems, entity tags and links, of every operation that has them."""
 
+import csv
+import io
 import json
 import re
+from functools import reduce
+from xml.etree.ElementTree import fromstring
 
 import httpx
 import pytest
@@ -60,6 +64,24 @@ def test_each_media_type_is_what_was_asked_for(ask, known, operation):
         assert (again.status_code, again.headers["Vary"]) == (304, "Accept")
 
 
+@each(o for o in GETS if "application/xml" in o.success.get("content", {}))
+def test_xml_says_what_json_says(ask, known, operation):
+    path = known(operation)
+    document = fromstring(ask(operation, path=path, headers={"Accept": "application/xml"}).content)  # noqa: S314
+    assert [*document.itertext()] == [*filter(None, _texts(ask(operation, path=path).json()))]
+
+
+@each(o for o in GETS if "text/csv" in o.success.get("content", {}))
+def test_rows_say_what_json_says(ask, known, operation):
+    path = known(operation)
+    items = ask(operation, path=path).json()["items"]
+    rows = csv.DictReader(io.StringIO(ask(operation, path=path, headers={"Accept": "text/csv"}).text, newline=""))
+    for item, row in zip(items, rows, strict=True):
+        for column, cell in row.items():
+            value = reduce(lambda inner, name: inner and inner[name], column.split("."), item)
+            assert isinstance(value, list) or any(cell in (text, f"'{text}") for text in _texts(value))
+
+
 @each(o for o in GETS if "ETag" in o.success.get("headers", {}))
 def test_what_the_caller_has_is_not_sent_again(ask, known, operation):
     path = known(operation)
@@ -92,6 +114,20 @@ def test_link_header_says_what_links_say(ask, known, operation):
     successor = {"successor-version"} & set(said)
     assert bool(successor) == ("x-successor" in operation.spec)
     assert {name: link for name, link in said.items() if name not in successor} == answer.json()["_links"]
+
+
+def _texts(made):
+    """Every scalar in it, at any depth, as text; of what is empty, one that is."""
+    match made:
+        case dict() | list() if made:
+            for inner in made.values() if isinstance(made, dict) else made:
+                yield from _texts(inner)
+        case None | dict() | list():
+            yield ""
+        case str():
+            yield made
+        case _:
+            yield json.dumps(made)
 
 
 def _links(made):

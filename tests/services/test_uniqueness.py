@@ -1,5 +1,6 @@
 """What nobody shares: it is taken until its owner is deleted, and by whoever is created, changed or restored then."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -138,7 +139,7 @@ class Model(RuleBasedStateMachine):
         """Return what the function returns if nobody else has any of the values, otherwise None."""
         others = [other for owner, other in self.live.items() if owner != which]
         taken = {
-            f"/{name}"
+            name
             for name, (_, key) in self.kind.members.items()
             if values[name] is not None and key(values[name]) in [key(other[name]) for other in others]
         }
@@ -146,7 +147,8 @@ class Model(RuleBasedStateMachine):
             return self.service(function, self.service, *arguments, **named)
         with pytest.raises(Conflict) as refused:
             self.service(function, self.service, *arguments, **named)
-        assert {fault.pointer for fault in refused.value.each or [refused.value]} == taken
+        said = " ".join(map(str, refused.value.each or [refused.value]))
+        assert set(re.findall(r"has this (\w+)\.", said.lower())) == taken
         return None
 
 
