@@ -1,5 +1,6 @@
 """The people a shop deals with."""
 
+from collections.abc import Mapping, Sequence
 from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,8 @@ from services.listing import Listing, bound, found_in, words
 from services.pages import Cursors, Page
 from services.storage import Download, Storage, Upload
 
-_TAKEN = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
+_UNIQUE = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
+_KEYS = {"email": Customer.email_key, "phone": Customer.phone}
 
 
 def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
@@ -137,14 +139,30 @@ def _entity(session: Session, customer_id: UUID) -> Customer:
 
 
 def _flush(session: Session, customer: Customer) -> None:
-    """Write the customer, with what it is found by."""
+    """Write the customer, with what it is found by; raises Conflict that names each member that another one has."""
     customer.name_key, customer.email_key = fold(customer.name), fold(customer.email)
     customer.location_key = None if customer.location is None else fold(customer.location)
     customer.search = fold(f"{customer.name}\n{customer.email}")
+    found = {member: getattr(customer, key.key) for member, key in _KEYS.items()}
+    customer_id, wanted = customer.id, {member: value for member, value in found.items() if value is not None}
     try:
         session.flush()
     except IntegrityError as error:
-        member = _TAKEN.get(violated(error))
+        member = _UNIQUE.get(violated(error))
         if member is None:
             raise
-        raise Conflict(f"Another customer has this {member}.", pointer=f"/{member}") from error
+        # The unit of work has failed; without what it wrote, what others have is left.
+        session.rollback()
+        raise _refused(member, _taken(session, customer_id, wanted)) from error
+
+
+def _refused(member: str, taken: Sequence[str]) -> Conflict:
+    # Who had it may be gone by now.
+    faults = [Conflict(f"Another customer has this {name}.", pointer=f"/{name}") for name in taken or [member]]
+    return faults[0] if len(faults) == 1 else Conflict(str(faults[0]), each=faults)
+
+
+def _taken(session: Session, customer_id: UUID | None, wanted: Mapping[str, str]) -> list[str]:
+    """Return the members of which another customer has what is wanted."""
+    others = select(Customer.id).where(Customer.deleted_at.is_(None), Customer.id != customer_id)
+    return [name for name, value in wanted.items() if session.scalars(others.where(_KEYS[name] == value)).first()]

@@ -75,6 +75,12 @@ def test_phone_is_of_one_customer(make, manager):
     assert manager.patch(make().headers["Location"], json={"phone": taken}).status_code == 409
 
 
+def test_all_that_another_customer_has_is_named(make, manager):
+    taken = {member: make().json()[member] for member in ("email", "phone")}
+    answer = manager.post(CUSTOMERS, json=customer_of(**taken))
+    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (409, ["/email", "/phone"])
+
+
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_spreadsheet_runs_what_a_customer_is_called(make, manager, first):
     name, city = f"{first}1+1 {uuid4().hex}", f"{first}2+2 {uuid4().hex}"
