@@ -56,6 +56,10 @@ def get(session: Session, customer_id: UUID) -> dict[str, Any]:
     return _with_photo(customer)
 
 
+def exists(session: Session, customer_id: UUID) -> bool:
+    return _CUSTOMER.first(session, id=customer_id) is not None
+
+
 def create(session: Session, storage: Storage, *, photo: Upload | None = None, **members: Any) -> dict[str, Any]:
     customer = Customer(**members, photo=photo and photos.make(session, storage, photo))
     session.add(customer)

@@ -97,12 +97,17 @@ def place(
     items: Sequence[dict[str, Any]],
     customer_id: UUID | None = None,
     note: str | None = None,
+    knows_customers: bool = True,
 ) -> dict[str, Any]:
-    """Take from stock what the items say, and return the order; what is at fault is told all at once."""
+    """
+    Take from stock what the items say, and return the order; what is at fault is told all at once.
+
+    To whom does not know customers there are none.
+    """
     units = _units((item["product_id"], item["quantity"]) for item in items)
     taken = stock.take(session, units)
     missing = {product_id: number for product_id, number in units.items() if str(product_id) not in taken}
-    if faults := [*_customer_faults(session, customer_id), *_item_faults(session, items, missing)]:
+    if faults := [*_customer_faults(session, customer_id, knows_customers), *_item_faults(session, items, missing)]:
         raise _refusal(faults)
     lines = [
         OrderItem(position=position, unit_price=taken[str(item["product_id"])]["price"], **item)
@@ -128,9 +133,11 @@ def place(
     return placed
 
 
-def update(session: Session, owner_id: UUID | None, order_id: UUID, **changes: Any) -> dict[str, Any]:
+def update(
+    session: Session, owner_id: UUID | None, order_id: UUID, *, knows_customers: bool, **changes: Any
+) -> dict[str, Any]:
     order = _entity(session, owner_id, order_id)
-    if faults := list(_customer_faults(session, changes.get("customer_id"))):
+    if faults := list(_customer_faults(session, changes.get("customer_id"), knows_customers)):
         raise _refusal(faults)
     for name, value in changes.items():
         setattr(order, name, value)
@@ -182,12 +189,9 @@ def _next_number(session: Session, year: int) -> str:
     return f"{year}-{counted:06}"
 
 
-def _customer_faults(session: Session, customer_id: UUID | None) -> Iterator[ServiceError]:
-    try:
-        if customer_id is not None:
-            customers.get(session, customer_id)
-    except NotFound as error:
-        yield Invalid(str(error), pointer="/customer_id")
+def _customer_faults(session: Session, customer_id: UUID | None, knows_customers: bool) -> Iterator[ServiceError]:
+    if customer_id is not None and not (knows_customers and customers.exists(session, customer_id)):
+        yield Invalid("There is no customer with this id.", pointer="/customer_id")
 
 
 def _item_faults(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:
