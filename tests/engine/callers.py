@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Caller:
     id: str
     scopes: frozenset[str] = frozenset()
+    key: str | None = None
 
 
 CALLERS = {
