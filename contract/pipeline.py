@@ -158,8 +158,7 @@ class Contract(SpecMiddleware):
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
             answer = self._answer_to(error, operation, request)
-        if request.allowance:
-            answer.headers = answer.headers + request.allowance
+        answer.headers = answer.headers + request.allowance
         if operation and operation.is_deprecated:
             answer.headers = answer.headers + operation.deprecation.headers(values)
         if file and answer.part:

@@ -79,8 +79,8 @@ class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
     __slots__ = (
-        "allowance", "arguments", "body", "caller", "exchange", "files", "headers", "media_type", "operation", "path_values", "raw",
-        "receive", "scope",
+        "allowance", "arguments", "body", "caller", "exchange", "files", "headers", "media_type", "operation",
+        "path_values", "raw", "receive", "scope",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...], operation: str | None) -> None:

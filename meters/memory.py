@@ -8,7 +8,7 @@ from contract.policies.rate_limit import Taken, Window
 
 
 class Memory:
-    """Windows that begin with their first request; of each counter the *most* recent ones, so that memory is bounded."""
+    """Keeps of each counter the *most* recent windows, and no longer than they last, so that memory is bounded."""
 
     def __init__(self, most: int = 100_000, clock: Callable[[], float] = monotonic) -> None:
         self.most = most
@@ -30,6 +30,9 @@ class Memory:
                     self._keep(window.counter, who, count, now)
                 count.used += 1
         return granted, [(count.used, count.end - now) for count in counts]
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
     def _keep(self, counter: str, who: Hashable, count: "_Count", now: float) -> None:
         counts = self._counters[counter]

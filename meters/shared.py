@@ -87,7 +87,10 @@ class Shared:
 
     def _fall_back(self, error: Exception) -> None:
         if self._return is None:
-            log.warning("Redis does not answer (%s); rate limits are counted in this process.", error or repr(error))
+            log.warning(
+                "Redis does not answer (%s); rate limits are counted in this process.",
+                str(error) or type(error).__name__,
+            )
             self._return = asyncio.create_task(self._wait())
 
     async def _wait(self) -> None:

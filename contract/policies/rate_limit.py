@@ -115,15 +115,18 @@ class RateLimits:
         """Return the members that every body of the operation has."""
         follow = self._document.follow
         contents = follow(spec.get("requestBody", {})).get("content", {}).values()
-        return set.intersection(*(set(follow(content["schema"])["required"]) for content in contents)) if contents else set()
+        required = [set(follow(content.get("schema", {})).get("required", ())) for content in contents]
+        return set.intersection(*required) if required else set()
 
     def _class(self, name: str, spec: dict[str, Any]) -> _Class:
         account, exempt, by = spec.get("account"), spec.get("exempt", []), spec.get("by", [])
         whose: dict[str, Whose] = {"address": _address, "caller": _caller, "api-key": _api_key}
         if account:
             whose["account"] = self._account(account)
-        if not _NAME.fullmatch(name) or (unknown := sorted(spec.keys() - _MEMBERS)):
-            raise at(spec, f"rate limit {name}: {', '.join(unknown) if _NAME.fullmatch(name) else name} is not known here.")
+        if not _NAME.fullmatch(name):
+            raise at(spec, f"rate limit {name}: a name is of small letters, digits and hyphens.")
+        if unknown := sorted(spec.keys() - _MEMBERS):
+            raise at(spec, f"rate limit {name}: {', '.join(unknown)} is not known here.")
         if not by or any(kind not in whose for kind in by) or (account and "account" not in by):
             known = "address, caller, api-key, or account with the member of the body that names one in `account`"
             raise at(spec, f"rate limit {name}: by must list whose requests are counted: {known}.")
@@ -142,7 +145,7 @@ class RateLimits:
     def _account(self, member: str) -> Whose:
         def account(request: Request) -> Hashable:
             # Not the name itself: somebody may have typed a password there.
-            return blake2b(self._fold(request.body[member]).encode(), digest_size=16).hexdigest()
+            return blake2b(self._fold(str(request.body[member])).encode(), digest_size=16).hexdigest()
 
         return account
 
@@ -173,7 +176,8 @@ class RateLimit:
             for name in plan.names:
                 counted[name] += 1
             return
-        full = [(left, window) for window, (used, left) in zip(plan.windows, seen, strict=True) if used >= window.amount]
+        taken = zip(plan.windows, seen, strict=True)
+        full = [(left, window) for window, (used, left) in taken if used >= window.amount]
         for name in {window.rate_class for _, window in full}:
             self._tally.refused[name] += 1
         left, window = max(full, key=lambda each: each[0])
