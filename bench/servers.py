@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,21 +15,15 @@ from typing import Any, Literal
 
 import jwt
 import psutil
-import yaml
 
 from bench import install
 from bench.databases import ADMIN, Database, cpu_seconds, free_port
+from tests.server import GENEROUS
 
 POOL_SIZE = 10
 """Connections to the database, and threads where a peer needs them."""
 
 DatabaseKind = Literal["postgresql", "sqlite"]
-
-_CLASSES = yaml.safe_load(install.ROOT.joinpath("openapi/policies.yaml").read_text("utf-8"))["rate-limits"]["classes"]
-_GENEROUS = json.dumps({
-    name: [re.sub(r"^\d+", "1000000000", limit) for limit in each["limits"]] for name, each in _CLASSES.items()
-})  # fmt: skip
-"""Rate limits as many as by default, so that they cost what they cost, but wide."""
 
 _SECRET = "known to the runner and to the peers"
 _SCOPE = "catalogue:write"
@@ -139,7 +132,7 @@ def serving(peer: Peer, database: Database, folder: Path, interpreters: dict[str
         "BENCH_SECRET": _SECRET,
         "BENCH_SCOPE": _SCOPE,
         "ACCORD_DATABASE_URL": database.url,
-        "ACCORD_RATE_LIMITS": _GENEROUS,
+        "ACCORD_RATE_LIMITS": json.dumps(GENEROUS),
         "ACCORD_DATABASE_POOL_SIZE": str(POOL_SIZE),
         "ACCORD_DATA_DIR": str(folder / f"{peer.name}-data"),
     }

@@ -16,18 +16,21 @@ class Memory:
         self._counters: dict[str, OrderedDict[Hashable, _Count]] = defaultdict(OrderedDict)
 
     async def take(self, windows: Sequence[Window], whose: Sequence[Hashable]) -> Taken:
-        now, granted, counts = self._clock(), True, []
+        now, granted = self._clock(), True
+        counts: list[_Count] = []
+        begun: list[tuple[str, Hashable, _Count]] = []
         for window, who in zip(windows, whose, strict=True):
             count = self._counters[window.counter].get(who)
             if count is None or count.end <= now:
                 count = _Count(now + window.seconds)
+                begun.append((window.counter, who, count))
             elif count.used >= window.amount:
                 granted = False
             counts.append(count)
         if granted:
-            for window, who, count in zip(windows, whose, counts, strict=True):
-                if not count.used:
-                    self._keep(window.counter, who, count, now)
+            for begins in begun:
+                self._keep(*begins, now)
+            for count in counts:
                 count.used += 1
         return granted, [(count.used, count.end - now) for count in counts]
 

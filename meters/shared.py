@@ -87,10 +87,8 @@ class Shared:
 
     def _fall_back(self, error: Exception) -> None:
         if self._return is None:
-            log.warning(
-                "Redis does not answer (%s); rate limits are counted in this process.",
-                str(error) or type(error).__name__,
-            )
+            reason = str(error) or type(error).__name__
+            log.warning("Redis does not answer (%s); rate limits are counted in this process.", reason)
             self._return = asyncio.create_task(self._wait())
 
     async def _wait(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv6Address
-from math import ceil
+from math import ceil, inf
 from time import time
 from typing import Any, Protocol
 
@@ -198,20 +198,21 @@ class _Plan:
         self.names = list(dict.fromkeys(window.rate_class for window in windows))
         policy = ", ".join(f'"{window.name}";q={window.amount};w={window.seconds}' for window in windows)
         self._policy = (b"ratelimit-policy", policy.encode())
+        self._quotas = [(window.amount, f'"{window.name}";r=') for window in windows]
 
     def allowance(self, seen: Sequence[tuple[int, float]]) -> Headers:
         """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, and the older ones, of the tightest window."""
-        told = []
-        least, longest, amount = self.windows[0].amount + 1, 0.0, 0
-        for window, (used, left) in zip(self.windows, seen, strict=True):
-            remaining = max(0, window.amount - used)
-            told.append(f'"{window.name}";r={remaining};t={ceil(left)}')
+        told: list[str] = []
+        least, longest, tightest = inf, 0.0, 0
+        for (quota, beginning), (used, left) in zip(self._quotas, seen, strict=True):
+            remaining = quota - used if used < quota else 0
+            told.append(f"{beginning}{remaining};t={ceil(left)}")
             if remaining < least or (remaining == least and left > longest):
-                least, longest, amount = remaining, left, window.amount
+                least, longest, tightest = remaining, left, quota
         return [
             self._policy,
             (b"ratelimit", ", ".join(told).encode()),
-            (b"x-ratelimit-limit", b"%d" % amount),
+            (b"x-ratelimit-limit", b"%d" % tightest),
             (b"x-ratelimit-remaining", b"%d" % least),
             (b"x-ratelimit-reset", b"%d" % ceil(time() + longest)),
         ]
