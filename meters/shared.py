@@ -58,7 +58,7 @@ class Shared:
         pool = BlockingConnectionPool.from_url(
             url, max_connections=_CONNECTIONS, retry=Retry(NoBackoff(), 0), socket_connect_timeout=patience
         )
-        self._redis = Redis(connection_pool=pool)
+        self._redis = Redis.from_pool(pool)
         self._take = self._redis.register_script(_TAKE)
         self._memory = Memory()
         self._patience, self._pause = patience, pause

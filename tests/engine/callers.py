@@ -14,6 +14,7 @@ CALLERS = {
     "reader": Caller("reader", frozenset({"read"})),
     "writer": Caller("writer", frozenset({"read", "write"})),
     "nobody": Caller("nobody"),
+    "robot": Caller("reader", frozenset({"read"}), key="robot"),
 }
 
 
