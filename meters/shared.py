@@ -54,7 +54,7 @@ class Shared:
     `fallbacks` is how many requests were counted here.
     """
 
-    def __init__(self, url: str, *, patience: float = 0.25, pause: float = 1.0) -> None:
+    def __init__(self, url: str, *, patience: float = 1.0, pause: float = 1.0) -> None:
         pool = BlockingConnectionPool.from_url(
             url, max_connections=_CONNECTIONS, retry=Retry(NoBackoff(), 0), socket_connect_timeout=patience
         )

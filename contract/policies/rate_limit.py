@@ -37,6 +37,8 @@ class Window:
     seconds: int
     said: str
     whose: Whose
+    is_private: bool = False
+    """Whether it is of somebody who need not be the one who asks, and so is told only when it is full."""
 
 
 class Meter(Protocol):
@@ -137,8 +139,7 @@ class RateLimits:
         except ValueError as error:
             raise at(spec, f"rate limit {name}: {error}") from None
         windows = {
-            kind: [_window(name, kind if len(by) > 1 else "", item, len(items) > 1, whose[kind]) for item in items]
-            for kind in by
+            kind: [_window(name, kind, item, len(by) > 1, len(items) > 1, whose[kind]) for item in items] for kind in by
         }
         return _Class(windows, [self._roles[role] for role in exempt], account)
 
@@ -198,17 +199,21 @@ class _Plan:
         self.names = list(dict.fromkeys(window.rate_class for window in windows))
         policy = ", ".join(f'"{window.name}";q={window.amount};w={window.seconds}' for window in windows)
         self._policy = (b"ratelimit-policy", policy.encode())
-        self._quotas = [(window.amount, f'"{window.name}";r=') for window in windows]
+        self._quotas = [(window.amount, f'"{window.name}";r=', window.is_private) for window in windows]
 
     def allowance(self, seen: Sequence[tuple[int, float]]) -> Headers:
         """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, and the older ones, of the tightest window."""
         told: list[str] = []
         least, longest, tightest = inf, 0.0, 0
-        for (quota, beginning), (used, left) in zip(self._quotas, seen, strict=True):
+        for (quota, beginning, is_private), (used, left) in zip(self._quotas, seen, strict=True):
+            if is_private and used < quota:
+                continue
             remaining = quota - used if used < quota else 0
             told.append(f"{beginning}{remaining};t={ceil(left)}")
             if remaining < least or (remaining == least and left > longest):
                 least, longest, tightest = remaining, left, quota
+        if not told:
+            return [self._policy]
         return [
             self._policy,
             (b"ratelimit", ", ".join(told).encode()),
@@ -247,12 +252,22 @@ def _items(limits: Any) -> list[RateLimitItem]:
     return items
 
 
-def _window(rate_class: str, kind: str, item: RateLimitItem, is_one_of_several: bool, whose: Whose) -> Window:
-    unit, number = item.GRANULARITY.name, item.multiples
+def _window(
+    rate_class: str, kind: str, item: RateLimitItem, names_kind: bool, names_time: bool, whose: Whose
+) -> Window:
+    unit, number, seconds = item.GRANULARITY.name, item.multiples, item.get_expiry()
     per = unit if number == 1 else f"{number} {unit}s"
-    name = "-".join(filter(None, [rate_class, kind, per.replace(" ", "-") if is_one_of_several else ""]))
-    counter = f"{rate_class}:{kind}:{item.get_expiry()}"
-    return Window(name, counter, rate_class, item.amount, item.get_expiry(), f"{item.amount} requests per {per}", whose)
+    parts = [rate_class, kind if names_kind else "", per.replace(" ", "-") if names_time else ""]
+    return Window(
+        name="-".join(filter(None, parts)),
+        counter=f"{rate_class}:{kind}:{seconds}",
+        rate_class=rate_class,
+        amount=item.amount,
+        seconds=seconds,
+        said=f"{item.amount} requests per {per}",
+        whose=whose,
+        is_private=kind == "account",
+    )
 
 
 def _address(request: Request) -> Hashable:

@@ -16,6 +16,7 @@ x-rate-limits:
     keys: {by: [api-key], limits: [1 per minute]}
     reading: {by: [address], limits: [2 per minute, 3 per hour]}
     log-in: {by: [address, account], account: name, limits: [2 per minute]}
+    changing: {by: [account], account: name, limits: [2 per minute]}
 security: [{token: [read]}, {}]
 paths:
   /inherited: {get: {operationId: inherit}}
@@ -32,11 +33,12 @@ paths:
     post:
       operationId: log_in
       x-rate-limit: [log-in]
-      requestBody:
+      requestBody: &named
         required: true
         content:
           application/json:
             schema: {type: object, required: [name], properties: {name: {type: string}}}
+  /by-account: {post: {operationId: change, x-rate-limit: [changing], requestBody: *named}}
 components:
   securitySchemes:
     token:
@@ -46,7 +48,7 @@ components:
       x-roles: {reader: [read], admin: [read, write]}
 """
 FUNCTIONS = {name: lambda: None for name in ("inherit", "keep", "look", "look_on", "free", "turn")}
-FUNCTIONS |= {name: lambda body: None for name in ("write", "log_in")}
+FUNCTIONS |= {name: lambda body: None for name in ("write", "log_in", "change")}
 
 
 class Clock:
@@ -169,6 +171,11 @@ def test_account_counts_however_it_is_written_and_wherever_it_comes_from(engine)
     assert reply.status == 429
     assert reply.header("RateLimit") == '"log-in-address";r=2;t=60, "log-in-account";r=0;t=60'
     assert engine.post("/log-in", {"name": "john"}).status == 200
+
+
+def test_how_often_somebody_else_logged_in_is_not_told(engine):
+    assert engine.post("/log-in", {"name": "vinod"}).header("RateLimit") == '"log-in-address";r=1;t=60'
+    assert engine.post("/by-account", {"name": "vinod"}).header("RateLimit") is None
 
 
 def test_body_that_names_no_account_counts_for_the_address(engine):

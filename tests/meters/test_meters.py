@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from itertools import count
 from time import monotonic
 
 import pytest
@@ -21,7 +22,7 @@ def counting(request):
     if request.param == "memory":
         return lambda story: asyncio.run(story(Memory()))
     url = request.getfixturevalue("redis").url
-    return lambda story: asyncio.run(with_redis(url, lambda meter: without_falling_back(meter, story)))
+    return lambda story: asyncio.run(with_redis(url, lambda meter: without_falling_back(meter, story), patience=30))
 
 
 async def without_falling_back(meter, story):
@@ -123,9 +124,9 @@ def test_processes_count_together(redis):
         return await asyncio.gather(*(each.take([window(10)], ["vinod"]) for each in meters))
 
     async def both(meter):
-        return await with_redis(redis.url, lambda other: story(meter, other))
+        return await with_redis(redis.url, lambda other: story(meter, other), patience=30)
 
-    assert sum(granted for granted, _ in asyncio.run(with_redis(redis.url, both))) == 10
+    assert sum(granted for granted, _ in asyncio.run(with_redis(redis.url, both, patience=30))) == 10
 
 
 @pytest.mark.parametrize(("leave", "return_"), [("kill", "start"), ("pause", "resume")])
@@ -137,15 +138,17 @@ def test_redis_that_is_away_is_done_without_and_taken_back(redis, caplog, leave,
         getattr(redis, leave)()
         began = monotonic()
         answers = [await meter.take([window(2)], ["vinod"]) for _ in range(20)]
-        assert monotonic() - began < 0.5
+        assert monotonic() - began < 2
         assert sum(granted for granted, _ in answers) == 2
         assert meter.fallbacks == 20
         getattr(redis, return_)()
-        await asyncio.sleep(0.5)
-        await meter.take([window(9)], ["vinod"])
-        assert meter.fallbacks == 20
+        for fallbacks in count(21):
+            await asyncio.sleep(0.1)
+            await meter.take([window(99)], ["vinod"])
+            if meter.fallbacks < fallbacks:
+                return
 
-    asyncio.run(with_redis(redis.url, story, patience=0.2, pause=0.1))
+    asyncio.run(with_redis(redis.url, story, patience=0.5, pause=0.1))
     first, last = (record.getMessage() for record in caplog.records)
     assert first.startswith("Redis does not answer (")
     assert last == "Redis answers again; rate limits are counted there."
