@@ -68,7 +68,6 @@ class Settings(BaseSettings):
 
     redis_url: str | None = Field(
         default=None,
-        pattern=r"^(redis|rediss|unix)://\S+$",
         repr=False,
         description="Redis that counts rate limits for all server processes; unset, each process counts for itself.",
     )
@@ -124,6 +123,13 @@ class Settings(BaseSettings):
     def _names_a_database(cls, url: str) -> str:
         if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///" or not _has_port_that_reads(url):
             raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_a_redis(cls, url: str | None) -> str | None:
+        if url and (not url.startswith(("redis://", "rediss://", "unix:///")) or not _has_port_that_reads(url)):
+            raise ValueError("should be redis://HOST:PORT, rediss://HOST:PORT or unix:///SOCKET")
         return url
 
     @field_validator("trusted_proxies")
