@@ -31,6 +31,7 @@ from contract.document import Document
 from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
+from contract.policies import rate_limit
 from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault
 from contract.request import Limits, exchange
 from db import audit, migrations
@@ -38,8 +39,10 @@ from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
 from db.sessions import Mode
+from db.text import fold
 from edge.exchanges import Exchanges
 from edge.versions import Versions
+from meters.memory import Memory
 from services import demo, sessions
 from services import errors as business
 from services.keys import Keys, KeysError, open_keys
@@ -49,6 +52,8 @@ from services.revocations import Revocations
 from services.storage import Storage
 from services.tokens import Tokens
 from settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent
 BASE = "/api"
@@ -85,12 +90,14 @@ def create_app(settings: Settings) -> FlaskApp:
         pool_timeout=settings.database_pool_timeout,
         statement_timeout=settings.database_statement_timeout,
     )
-    contract = _contract(settings, seam)
+    meter = _meter(settings)
+    contract = _contract(settings, seam, meter)
     versions = Versions(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord")
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
+        await meter.close()
         await seam.close()
 
     app = FlaskApp(
@@ -120,8 +127,8 @@ def application() -> FlaskApp:
     return app
 
 
-def _contract(settings: Settings, seam: Seam) -> Contract:
-    documents = {version: Document.read(index) for version, index in CONTRACTS.items()}
+def _contract(settings: Settings, seam: Seam, meter: rate_limit.Meter | None = None) -> Contract:
+    documents = {version: _document(version, settings) for version in CONTRACTS}
     first = next(iter(documents.values())).raw
     keys = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
     access_lifetime = timedelta(seconds=settings.access_token_lifetime)
@@ -158,11 +165,31 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
         trail=audit.follow,
         limits=Limits(settings.body_limit, settings.body_timeout),
         ends_at_sunset=settings.ends_at_sunset,
+        meter=meter or Memory(),
+        fold=fold,
     )
     for version, document in documents.items():
         contract.add(document, f"{BASE}/{version}/openapi")
     contract.check()
     return contract
+
+
+def _document(version: str, settings: Settings) -> Document:
+    """The contract of *version*, with the rate limits that are set."""
+    document = Document.read(CONTRACTS[version])
+    try:
+        rate_limit.override(document, settings.rate_limits)
+    except ContractError as error:
+        raise SettingsError(f"ACCORD_RATE_LIMITS: {error}") from None
+    return document
+
+
+def _meter(settings: Settings) -> Any:
+    if settings.redis_url is None:
+        return Memory()
+    from meters.shared import Shared  # noqa: PLC0415  # The client takes a third of a second to import.
+
+    return Shared(settings.redis_url)
 
 
 def _before(exchanges: Exchanges, versions: Versions, contract: Contract) -> Callable[[Any], Any]:
@@ -227,6 +254,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
     _contract(settings, open_seam(settings.database_url))
     _say_where(host, port)
+    if workers > 1 and settings.redis_url is None:
+        log.warning("Each of %d workers counts rate limits for itself; with ACCORD_REDIS_URL, together.", workers)
     uvicorn.run(
         "main:application",
         factory=True,
@@ -238,6 +267,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         lifespan="on",
         timeout_graceful_shutdown=10,
         http="edge.http:Protocol",
@@ -305,7 +336,7 @@ def check() -> None:
 @click.option("--yaml", "as_yaml", is_flag=True, help="Write YAML and not JSON.")
 def openapi(file: Any, version: str, as_yaml: bool) -> None:
     """Write the contract to FILE, as one document."""
-    file.write(Document.read(CONTRACTS[version]).dumped(as_yaml))
+    file.write(_document(version, configuration.load()).dumped(as_yaml))
 
 
 @cli.command()

@@ -1,11 +1,12 @@
 """What an operator can set: environment variables and `.env`, read and checked once at start."""
 
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ByteSize, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -65,6 +66,20 @@ class Settings(BaseSettings):
         default=20.0, gt=0, le=3_600, description="Seconds a client has for sending its request body."
     )
 
+    redis_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Redis that counts rate limits for all server processes; unset, each process counts for itself.",
+    )
+    rate_limits: Json[dict[str, list[str]]] = Field(
+        default="{}",  # type: ignore[arg-type]  # JSON, as the environment has it.
+        description='Limits of classes of the contract, in place of its own, as in {"log-in": ["10 per minute"]}.',
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks, with commas between, whose X-Forwarded-For says where a request is from.",
+    )
+
     ends_at_sunset: bool = Field(
         default=False, description="Whether operations of the contract that are past their sunset are answered 410."
     )
@@ -110,6 +125,21 @@ class Settings(BaseSettings):
         if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///" or not _has_port_that_reads(url):
             raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
         return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_a_redis(cls, url: str | None) -> str | None:
+        if url and (not url.startswith(("redis://", "rediss://", "unix:///")) or not _has_port_that_reads(url)):
+            raise ValueError("should be redis://HOST:PORT, rediss://HOST:PORT or unix:///SOCKET")
+        return url
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _names_proxies(cls, proxies: str) -> str:
+        try:
+            return ",".join(str(ip_network(each.strip())) for each in proxies.split(",") if proxies)
+        except ValueError:
+            raise ValueError("should be addresses and networks, such as 127.0.0.1,10.0.0.0/8") from None
 
     @field_validator("issuer", "signing_keys", "password_memory_kib", "password_time_cost")
     @classmethod

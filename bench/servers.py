@@ -18,6 +18,7 @@ import psutil
 
 from bench import install
 from bench.databases import ADMIN, Database, cpu_seconds, free_port
+from tests.server import GENEROUS
 
 POOL_SIZE = 10
 """Connections to the database, and threads where a peer needs them."""
@@ -131,6 +132,7 @@ def serving(peer: Peer, database: Database, folder: Path, interpreters: dict[str
         "BENCH_SECRET": _SECRET,
         "BENCH_SCOPE": _SCOPE,
         "ACCORD_DATABASE_URL": database.url,
+        "ACCORD_RATE_LIMITS": json.dumps(GENEROUS),
         "ACCORD_DATABASE_POOL_SIZE": str(POOL_SIZE),
         "ACCORD_DATA_DIR": str(folder / f"{peer.name}-data"),
     }

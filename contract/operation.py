@@ -12,6 +12,7 @@ from contract.answering.response import Answer, Response
 from contract.errors import at
 from contract.policies import Perform
 from contract.policies.deprecation import Deprecation
+from contract.policies.rate_limit import RateLimits
 from contract.problems import Fault, Problem
 from contract.reading.bodies import Body
 from contract.reading.parameters import Parameter, Parameters
@@ -35,6 +36,7 @@ class Shared:
     schemes: Mapping[str, Scheme]
     tools: Mapping[str, Any]
     limits: Limits
+    rate_limits: RateLimits
 
 
 class Operation:
@@ -61,6 +63,7 @@ class Operation:
         self.is_guarded, self.must_match = bool(guards), any(guard.required for guard in guards)
         requirements = spec.get("security", document.raw.get("security", []))
         self.security = Security(requirements, shared.schemes) if requirements else None
+        self.rate_limit = shared.rate_limits.of(spec)
         body = document.follow(spec["requestBody"]) if "requestBody" in spec else None
         self.body = Body(body, shared.representations, shared.limits) if body else None
         declared = {status: document.follow(response) for status, response in spec["responses"].items()}
@@ -91,19 +94,22 @@ class Operation:
             self.perform = self._keeping_promises(self.perform)
 
     async def read(self, request: Request) -> None:
-        """Take in the request; raises a Problem that says all that is wrong with it."""
-        if self.security:
-            request.caller = await self.security.caller(request)
-        if self.media_types:
-            request.media_type = self.media_types.chosen(request.headers.get(b"accept"))
-        faults: list[Fault] = []
-        request.arguments = self.parameters.read(request, faults)
-        malformed = len(faults)
-        if self.body:
-            request.body = await self.body.read(request, faults)
-        if faults:
-            status = 400 if malformed else 422
-            raise Problem(status, "The request is not as the contract says; see errors.", faults[:_MOST_FAULTS])
+        """Take in the request; raises a Problem that says all that is wrong with it, or that it is one too many."""
+        limit = self.rate_limit
+        if limit is None:
+            await self._know(request)
+            await self._take_in(request)
+            return
+        try:
+            await self._know(request)
+            if limit.reads_body:
+                await self._take_in(request)
+        except Problem:
+            await limit.take(request)
+            raise
+        await limit.take(request)
+        if not limit.reads_body:
+            await self._take_in(request)
 
     def call(self, request: Request, session: Any) -> Any:
         """Give the function what it names, and return what it returns."""
@@ -141,6 +147,22 @@ class Operation:
     def reached_by(self, scopes: frozenset[str] | None) -> bool:
         """Return whether a caller with these scopes, or nobody, may call it."""
         return self.security is None or self.security.reached_by(scopes)
+
+    async def _know(self, request: Request) -> None:
+        if self.security:
+            request.caller = await self.security.caller(request)
+
+    async def _take_in(self, request: Request) -> None:
+        if self.media_types:
+            request.media_type = self.media_types.chosen(request.headers.get(b"accept"))
+        faults: list[Fault] = []
+        request.arguments = self.parameters.read(request, faults)
+        malformed = len(faults)
+        if self.body:
+            request.body = await self.body.read(request, faults)
+        if faults:
+            status = 400 if malformed else 422
+            raise Problem(status, "The request is not as the contract says; see errors.", faults[:_MOST_FAULTS])
 
     def _keeping_promises(self, perform: Perform) -> Perform:
         def perform_and_check(request: Request, session: Any) -> Answer:
@@ -196,6 +218,7 @@ class Operation:
         needed |= {406: self.media_types is not None}
         needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
         needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
+        needed |= {429: self.rate_limit is not None}
         needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
             raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")

@@ -24,6 +24,7 @@ from contract.policies.conditional import conditional, etag, names_tag
 from contract.policies.idempotent import Idempotent, Store
 from contract.policies.negotiated import negotiated
 from contract.policies.ranges import ranges
+from contract.policies.rate_limit import Meter, RateLimits, Tally
 from contract.policies.sparse_fields import sparse_fields
 from contract.problems import BrokenPromise, Errors, Problem, media_type
 from contract.representations import Representations
@@ -50,11 +51,11 @@ class Contract(SpecMiddleware):
     def __init__(
         self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
         trail: Trail | None = None, limits: Limits | None = None, resolver: Resolver | None = None,
-        ends_at_sunset: bool = False,
+        ends_at_sunset: bool = False, meter: Meter | None = None, fold: Callable[[str], str] = str.casefold,
     ) -> None:  # fmt: skip
         """
         *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
-        who changed what.
+        who changed what; *meter* counts what has limits, under names of accounts as *fold* makes them.
 
         With *ends_at_sunset* an operation whose sunset has passed is answered 410.
         """
@@ -64,6 +65,7 @@ class Contract(SpecMiddleware):
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
+        self.meter, self.fold, self.tally = meter, fold, Tally()
         self.policies: list[Policy] = [
             conditional, ranges, sparse_fields, negotiated, Idempotent(store), Audited(trail),
         ]  # fmt: skip
@@ -87,7 +89,10 @@ class Contract(SpecMiddleware):
         schemas = Schemas(document)
         schemes = security.schemes(document, self.tools)
         _refuse(list(checks.faults(document, schemas, schemes)))
-        shared = Shared(Representations(schemas), schemes, self.tools, self.limits)
+        shared = Shared(
+            Representations(schemas), schemes, self.tools, self.limits,
+            RateLimits(document, self.meter, self.tally, self.fold),
+        )  # fmt: skip
         added: dict[str, Operation] = {}
         faults: list[Exception] = []
         for template, method, spec in document.operations():
@@ -153,6 +158,7 @@ class Contract(SpecMiddleware):
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
             answer = self._answer_to(error, operation, request)
+        answer.headers = answer.headers + request.allowance
         if operation and operation.is_deprecated:
             answer.headers = answer.headers + operation.deprecation.headers(values)
         if file and answer.part:

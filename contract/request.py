@@ -22,6 +22,9 @@ class Caller(Protocol):
     def id(self) -> object: ...
     @property
     def scopes(self) -> frozenset[str]: ...
+    @property
+    def key(self) -> object | None:
+        """The API key that speaks for it, where one does."""
 
 
 class ClientGone(Exception):
@@ -76,8 +79,8 @@ class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
     __slots__ = (
-        "arguments", "body", "caller", "exchange", "files", "headers", "media_type", "operation", "path_values", "raw",
-        "receive", "scope",
+        "allowance", "arguments", "body", "caller", "exchange", "files", "headers", "media_type", "operation",
+        "path_values", "raw", "receive", "scope",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...], operation: str | None) -> None:
@@ -90,6 +93,8 @@ class Request:
         self.path_values = path_values
         self.headers = header_fields(scope["headers"])
         self.caller: Caller | None = None
+        self.allowance: list[tuple[bytes, bytes]] = []
+        """Headers that say what is left to the caller, where there are limits."""
         self.media_type: MediaType | None = None
         """What the answer shall be; None where there is no choice."""
         self.arguments: dict[str, Any] = {}

@@ -73,7 +73,8 @@ class Security:
         """Return who calls; None for nobody, where the contract allows that.
 
         Raises a 401 Problem for credentials that are missing or not valid, also where they
-        are optional, and a 403 for valid ones whose scopes do not reach.
+        are optional, and a 403 for valid ones whose scopes do not reach; the request has their
+        caller then.
         """
         known: Caller | None = None
         lacking: list[str] = []
@@ -99,6 +100,7 @@ class Security:
         if self.is_optional and (known or b"authorization" not in request.headers):
             return known
         if lacking:
+            request.caller = known
             raise self._forbidden(" ".join(lacking))
         raise Problem(401, "This operation takes credentials.", headers={"WWW-Authenticate": self._challenge})
 

@@ -35,6 +35,7 @@ class Caller:
     session_id: UUID
     role: str
     scopes: frozenset[str]
+    key: UUID | None = None
 
 
 class Tokens:

@@ -43,7 +43,24 @@ def test_refusal_does_not_repeat_the_value(monkeypatch):
     assert "hunter2" not in refusal()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://localhost:port"),
+        ("RATE_LIMITS", '{"log-in": '),
+        ("RATE_LIMITS", '{"log-in": "5 per minute"}'),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(monkeypatch, name, value):
+    monkeypatch.setenv(settings.PREFIX + name, value)
+    assert refusal().startswith(f"{settings.PREFIX}{name}: ")
+
+
 def test_secrets_are_not_shown(monkeypatch):
+    monkeypatch.setenv("ACCORD_REDIS_URL", "redis://:hunter2@localhost")
     monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://accord:hunter2@localhost/accord")
     monkeypatch.setenv("ACCORD_SIGNING_KEYS", '{"keys": ["hunter2"]}')
     assert "hunter2" not in repr(settings.load())

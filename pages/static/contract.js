@@ -5,6 +5,7 @@ export async function load(url) {
   const paths = Object.values(contract.paths);
   const operations = paths.flatMap(Object.values).filter((operation) => operation.operationId);
   operations.forEach((operation) => sayForWhom(operation, contract));
+  operations.forEach((operation) => sayLimits(operation, contract));
   operations.filter((operation) => operation.deprecated).forEach(sayEnd);
   [contract.components, ...paths, ...operations]
     .flatMap((holder) => Object.values(holder.parameters ?? {}))
@@ -22,6 +23,17 @@ function sayForWhom(operation, contract) {
     return `${roles.join(", ")} (scope ${scopes.map((scope) => `\`${scope}\``).join(", ")})`;
   });
   append(operation, `For ${isOpen ? "anybody" : groups.join(" or ")}.`, "\n\n");
+}
+
+// What there is of an operation in a time, by the classes that it shares with others.
+function sayLimits(operation, contract) {
+  const { classes, inherited } = contract["x-rate-limits"];
+  const limits = (operation["x-rate-limit"] ?? inherited).map((name) => {
+    const { by, limits, exempt = [] } = classes[name];
+    const without = exempt.length ? `, but not for ${exempt.join(", ")}` : "";
+    return `${limits.join(" and ")} by ${by.join(" and by ")}${without} (\`${name}\`)`;
+  });
+  append(operation, limits.length ? `Rate limits: ${limits.join("; ")}.` : "No rate limits.", "\n\n");
 }
 
 // Swagger UI says that an operation is deprecated, but not until when it is there, and what comes after it.

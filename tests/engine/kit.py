@@ -88,6 +88,7 @@ class Engine:
 
     contract: Contract
     seam: Memory = field(default_factory=Memory)
+    address: str = "192.0.2.1"
 
     def get(self, target: str | bytes, headers: Headers | None = None) -> Reply:
         return self.send("GET", target, headers=headers)
@@ -132,6 +133,7 @@ class Engine:
             "headers": headers,
             "http_version": "1.1",
             "scheme": "http",
+            "client": (self.address, 40_000),
         }
         waiting = iter(messages)
         sent: list[dict[str, Any]] = []

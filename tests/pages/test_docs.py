@@ -33,6 +33,16 @@ def test_operation_says_whom_it_is_for(page):
     expect(operation(page, "list_products")).to_contain_text("For anybody.")
 
 
+def test_operation_says_how_often_it_may_be_called(page):
+    page.goto("/docs")
+    classes = page.request.get("/api/v1/openapi.json").json()["x-rate-limits"]["classes"]
+    catalogue, signed_in = classes["catalogue"]["limits"][0], classes["signed-in"]["limits"][0]
+    products = operation(page, "list_products")
+    expect(products).to_contain_text(f"Rate limits: {catalogue} by address (catalogue);")
+    expect(products).to_contain_text(f"{signed_in} by caller, but not for admin (signed-in)")
+    expect(operation(page, "get_liveness")).to_contain_text("No rate limits.")
+
+
 def test_other_version_of_an_operation_is_one_click_away(page):
     page.goto("/docs")
     customers = operation(page, "list_customers")

@@ -1,0 +1,154 @@
+"""What counts requests counts the same way, wherever it does; and goes on when Redis does not."""
+
+import asyncio
+import logging
+from itertools import count
+from time import monotonic
+
+import pytest
+
+from contract.policies.rate_limit import Window
+from meters.memory import Memory
+from meters.shared import Shared
+
+
+def window(amount, seconds=60, counter="all"):
+    return Window(counter, f"{counter}:{seconds}", counter, amount, seconds, "", lambda request: "")
+
+
+@pytest.fixture(params=["memory", "redis"])
+def counting(request):
+    """Run what counts with a meter of each kind."""
+    if request.param == "memory":
+        return lambda story: asyncio.run(story(Memory()))
+    url = request.getfixturevalue("redis").url
+    return lambda story: asyncio.run(with_redis(url, lambda meter: without_falling_back(meter, story), patience=30))
+
+
+async def without_falling_back(meter, story):
+    told = await story(meter)
+    assert meter.fallbacks == 0
+    return told
+
+
+async def with_redis(url, story, **options):
+    meter = Shared(url, **options)
+    try:
+        return await story(meter)
+    finally:
+        await meter.close()
+
+
+def test_as_many_as_there_may_be_are_granted(counting):
+    async def story(meter):
+        return [await meter.take([window(2)], ["vinod"]) for _ in range(3)]
+
+    granted, counts = zip(*counting(story), strict=True)
+    assert granted == (True, True, False)
+    assert [used for ((used, _),) in counts] == [1, 2, 2]
+    assert all(59 < left <= 60 for ((_, left),) in counts)
+
+
+def test_window_ends_and_another_begins(counting):
+    async def story(meter):
+        seen = []
+        for pause in (0, 0.5, 0.6):
+            await asyncio.sleep(pause)
+            seen.append(await meter.take([window(1, 1)], ["vinod"]))
+        return seen
+
+    (first, _), (second, ((_, left),)), (third, _) = counting(story)
+    assert (first, second, third) == (True, False, True)
+    assert 0 < left <= 0.5
+
+
+def test_each_is_counted_apart(counting):
+    async def story(meter):
+        taken = [("reading", "vinod"), ("reading", "john"), ("writing", "vinod"), ("reading", "vinod")]
+        return [(await meter.take([window(1, counter=counter)], [who]))[0] for counter, who in taken]
+
+    assert counting(story) == [True, True, True, False]
+
+
+def test_one_full_window_keeps_the_others_as_they_are(counting):
+    async def story(meter):
+        await meter.take([window(1)], ["vinod"])
+        refused, seen = await meter.take([window(5, counter="total"), window(1)], ["vinod", "vinod"])
+        granted, ((used, _),) = await meter.take([window(5, counter="total")], ["vinod"])
+        return refused, [used for used, _ in seen], granted, used
+
+    assert counting(story) == (False, [0, 1], True, 1)
+
+
+def test_no_more_are_granted_to_many_at_once(counting):
+    async def story(meter):
+        return await asyncio.gather(*(meter.take([window(7)], ["vinod"]) for _ in range(40)))
+
+    assert sum(granted for granted, _ in counting(story)) == 7
+
+
+def test_memory_forgets_what_is_over_and_what_is_too_much():
+    clock = iter([0.0, 1.0, 2.0, 61.5, 62.0])
+    memory = Memory(most=2, clock=lambda: next(clock))
+
+    async def story():
+        for who in ("first", "second", "third"):
+            await memory.take([window(1)], [who])
+        assert kept(memory) == ["second", "third"]
+        await memory.take([window(1)], ["fourth"])
+        assert kept(memory) == ["third", "fourth"]
+        return (await memory.take([window(1)], ["third"]))[0]
+
+    assert asyncio.run(story())
+
+
+def kept(memory):
+    (counts,) = memory._counters.values()
+    return list(counts)
+
+
+def test_all_windows_of_a_request_are_one_round_trip(redis):
+    async def story(meter):
+        await meter.take([window(9)], ["vinod"])
+        before = redis.commands()
+        for _ in range(5):
+            await meter.take([window(9), window(9, counter="total")], ["vinod", "vinod"])
+        return redis.commands() - before
+
+    assert asyncio.run(with_redis(redis.url, story)) == 5
+
+
+def test_processes_count_together(redis):
+    async def story(meter, other):
+        meters = [meter, other] * 20
+        return await asyncio.gather(*(each.take([window(10)], ["vinod"]) for each in meters))
+
+    async def both(meter):
+        return await with_redis(redis.url, lambda other: story(meter, other), patience=30)
+
+    assert sum(granted for granted, _ in asyncio.run(with_redis(redis.url, both, patience=30))) == 10
+
+
+@pytest.mark.parametrize(("leave", "return_"), [("kill", "start"), ("pause", "resume")])
+def test_redis_that_is_away_is_done_without_and_taken_back(redis, caplog, leave, return_):
+    caplog.set_level(logging.INFO, "meters")
+
+    async def story(meter):
+        assert (await meter.take([window(1)], ["vinod"]))[0]
+        getattr(redis, leave)()
+        began = monotonic()
+        answers = [await meter.take([window(2)], ["vinod"]) for _ in range(20)]
+        assert monotonic() - began < 2
+        assert sum(granted for granted, _ in answers) == 2
+        assert meter.fallbacks == 20
+        getattr(redis, return_)()
+        for fallbacks in count(21):
+            await asyncio.sleep(0.1)
+            await meter.take([window(99)], ["vinod"])
+            if meter.fallbacks < fallbacks:
+                return
+
+    asyncio.run(with_redis(redis.url, story, patience=0.5, pause=0.1))
+    first, last = (record.getMessage() for record in caplog.records)
+    assert first.startswith("Redis does not answer (")
+    assert last == "Redis answers again; rate limits are counted there."
