@@ -51,6 +51,8 @@ def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) 
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         if (response.mimetype or "").startswith("text/"):
             response.vary.add("Accept-Encoding")
+        # The server says it, too.
+        response.headers.pop("Date", None)
         return response
 
     flask_app.register_blueprint(blueprint)
