@@ -62,17 +62,14 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self.unread += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self.unread > LONGEST_HEAD:
+        if self.unread > LONGEST_HEAD and not self.transport.is_closing():
             self.problem = _TOO_LONG
             self.send_400_response("")
-        elif self._is_answering():
-            if self.head_timer:
-                self.head_timer.cancel()
-                self.head_timer = None
-        elif self.head_timer is None:
+        elif not self._is_answering():
             self._wait_for_head()
+        elif self.head_timer:
+            self.head_timer.cancel()
+            self.head_timer = None
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -136,7 +133,8 @@ class Protocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _wait_for_head(self) -> None:
-        self.head_timer = self.loop.call_later(self.patience.head, self._give_up)
+        if self.head_timer is None:
+            self.head_timer = self.loop.call_later(self.patience.head, self._give_up)
 
     def _give_up(self) -> None:
         if self.is_in_head and not self.transport.is_closing():

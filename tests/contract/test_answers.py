@@ -67,10 +67,11 @@ def test_each_media_type_is_what_was_asked_for(ask, known, operation):
 def test_what_the_caller_has_is_not_sent_again(ask, known, operation):
     path = known(operation)
     tag = ask(operation, path=path).headers["ETag"]
-    for same in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+    for same in (tag, f"W/{tag}", f'"other", {tag}'):
         answer = ask(operation, path=path, headers={"If-None-Match": same})
         assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
-    assert ask(operation, path=path, headers={"If-None-Match": '"other"'}).status_code == 200
+    for same, status in {"*": 304, '"other"': 200}.items():
+        assert ask(operation, path=path, headers={"If-None-Match": same}).status_code == status
 
 
 @pytest.mark.parametrize("tag", ['"other"', "no tag at all", 'W/"other"'])
