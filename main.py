@@ -4,10 +4,10 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
 from contract.policies import rate_limit
-from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault
+from contract.problems import VARY, Errors, Fault, Problem, body_fault, media_type, parameter_fault
 from contract.request import Limits, exchange
 from db import audit, migrations
 from db.errors import InFlight, Unavailable
@@ -40,7 +40,10 @@ from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
 from db.sessions import Mode
 from db.text import fold
+from edge.compression import Compression
+from edge.cors import Cors
 from edge.exchanges import Exchanges
+from edge.http import Patience, Protocol
 from edge.versions import Versions
 from meters.memory import Memory
 from services import demo, sessions
@@ -93,6 +96,7 @@ def create_app(settings: Settings) -> FlaskApp:
     meter = _meter(settings)
     contract = _contract(settings, seam, meter)
     versions = Versions(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord")
+    cors = [Cors(settings.cors_origins.split(","), contract.path)] if settings.cors_origins else []
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -104,7 +108,7 @@ def create_app(settings: Settings) -> FlaskApp:
         __name__,
         lifespan=lifespan,
         middlewares=[
-            _before(Exchanges(), versions, contract),
+            _before([Exchanges(), *cors, Compression(), versions, contract]),
             ServerErrorMiddleware,
             ExceptionMiddleware,
             LifespanMiddleware,
@@ -192,8 +196,9 @@ def _meter(settings: Settings) -> Any:
     return Shared(settings.redis_url)
 
 
-def _before(exchanges: Exchanges, versions: Versions, contract: Contract) -> Callable[[Any], Any]:
-    return lambda next_app: exchanges.before(versions.before(contract.before(next_app)))
+def _before(around: Sequence[Any]) -> Callable[[Any], Any]:
+    """What stands around the pages, the outermost first; Connexion builds its stack so."""
+    return lambda next_app: reduce(lambda inner, outer: outer.before(inner), reversed(around), next_app)
 
 
 def _cursor_secret(keys: Keys) -> bytes:
@@ -234,7 +239,7 @@ def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
     about = exchange(request.environ["asgi.scope"])
     about.problem = Problem(error.code or 500, detail)
     kind = media_type(request.headers.get("Accept", "").encode("latin-1"))
-    headers |= {"Content-Type": kind.decode(), "Vary": "Accept"}
+    headers |= {"Content-Type": kind.decode(), "Vary": VARY[1].decode()}
     return about.problem.body(request.path, about.identity, kind), about.problem.status, headers
 
 
@@ -271,7 +276,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         forwarded_allow_ips=settings.trusted_proxies,
         lifespan="on",
         timeout_graceful_shutdown=10,
-        http="edge.http:Protocol",
+        timeout_keep_alive=settings.keep_alive_timeout,
+        http=partial(Protocol, patience=Patience(settings.head_timeout, settings.answer_timeout)),
         ws="none",
         app_dir=str(ROOT),
     )

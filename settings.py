@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "ACCORD_"
 
+_ORIGIN = r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?"
+
 
 class SettingsError(Exception):
     """The settings cannot be used; the message has a line for each wrong one, naming its variable."""
@@ -79,6 +81,20 @@ class Settings(BaseSettings):
         default="",
         description="Addresses and networks, with commas between, whose X-Forwarded-For says where a request is from.",
     )
+    head_timeout: float = Field(
+        default=10.0, gt=0, le=3_600, description="Seconds a client has for sending the head of a request."
+    )
+    keep_alive_timeout: float = Field(
+        default=5.0, gt=0, le=3_600, description="Seconds a connection stays open without a further request."
+    )
+    answer_timeout: float = Field(
+        default=60.0, gt=0, le=3_600, description="Seconds a client has for taking what waits to be sent to it."
+    )
+    cors_origins: str = Field(
+        default="",
+        pattern=rf"^(\*|({_ORIGIN}(,{_ORIGIN})*)?)$",
+        description="Origins, with commas between, whose pages may call the API from a browser; * is all of them.",
+    )
 
     ends_at_sunset: bool = Field(
         default=False, description="Whether operations of the contract that are past their sunset are answered 410."
@@ -141,7 +157,7 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("should be addresses and networks, such as 127.0.0.1,10.0.0.0/8") from None
 
-    @field_validator("issuer", "signing_keys", "password_memory_kib", "password_time_cost")
+    @field_validator("cors_origins", "issuer", "signing_keys", "password_memory_kib", "password_time_cost")
     @classmethod
     def _is_safe_in_production(cls, value: Any, field: ValidationInfo) -> Any:
         is_safe, demand = _PRODUCTION_DEMANDS[str(field.field_name)]
@@ -178,6 +194,7 @@ def example() -> str:
 
 # The password costs are the least that OWASP recommends for argon2id.
 _PRODUCTION_DEMANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "cors_origins": (lambda origins: origins != "*", "a list of origins"),
     "issuer": (lambda url: url.startswith("https://"), "an https URL"),
     "signing_keys": (lambda keys: keys is not None, "set, so that every server signs with the same keys"),
     "password_memory_kib": (lambda kib: kib >= 19_456, "at least 19456"),

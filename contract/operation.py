@@ -144,6 +144,13 @@ class Operation:
     def has_header(self, name: str) -> bool:
         return any(parameter.is_header(name) for parameter in self.parameters.every)
 
+    def request_headers(self) -> set[str]:
+        """Return the header fields that a request may bring: its parameters, credentials, and the type of its body."""
+        declared = {parameter.name for parameter in self.parameters.every if parameter.place == "header"}
+        return (
+            declared | (self.security.headers if self.security else set()) | ({"Content-Type"} if self.body else set())
+        )
+
     def reached_by(self, scopes: frozenset[str] | None) -> bool:
         """Return whether a caller with these scopes, or nobody, may call it."""
         return self.security is None or self.security.reached_by(scopes)

@@ -26,7 +26,7 @@ from contract.policies.negotiated import negotiated
 from contract.policies.ranges import ranges
 from contract.policies.rate_limit import Meter, RateLimits, Tally
 from contract.policies.sparse_fields import sparse_fields
-from contract.problems import BrokenPromise, Errors, Problem, media_type
+from contract.problems import VARY, BrokenPromise, Errors, Problem, media_type
 from contract.representations import Representations
 from contract.request import ClientGone, Limits, Receive, Request, Scope, Send
 from contract.routing import Path, Router
@@ -133,6 +133,10 @@ class Contract(SpecMiddleware):
                 faults.append(at(operation.spec, f"the successor of {operation.id}, {successor}, is in no contract."))
         _refuse(list(faults))
 
+    def path(self, scope: Scope) -> Path | None:
+        """Return the path of the contracts that the request of *scope* is for, with its operations."""
+        return self.router.find(scope)[0]
+
     def add_api(self, specification: Any, **_: Any) -> None:
         """Connexion hands every API over here, at its first request; contracts are compiled long before that."""
 
@@ -194,8 +198,8 @@ class Contract(SpecMiddleware):
     def _publish(self, document: Document, at_path: str) -> None:
         for suffix, kind in (("json", b"application/json"), ("yaml", b"application/yaml")):
             body = document.dumped(as_yaml=suffix == "yaml")
-            tag = (b"etag", etag(body))
-            self._published[f"{at_path}.{suffix}"] = Answer(200, body, [(b"content-type", kind), tag])
+            headers = [(b"etag", etag(body)), (b"vary", b"Accept-Encoding")]
+            self._published[f"{at_path}.{suffix}"] = Answer(200, body, [*headers, (b"content-type", kind)])
 
     def _answer_without_operation(self, path: Path | None, scope: Scope) -> Answer:
         method, published = scope["method"], self._published.get(scope["path"])
@@ -204,8 +208,8 @@ class Contract(SpecMiddleware):
         allow = path.allow if path else "GET, HEAD, OPTIONS"
         if published and method in ("GET", "HEAD"):
             known = dict(scope["headers"]).get(b"if-none-match", b"")
-            tag = published.headers[1]
-            return Answer(304, b"", [tag]) if names_tag(known, tag[1], weak=True) else published
+            tag, vary, _ = published.headers
+            return Answer(304, b"", [tag, vary]) if names_tag(known, tag[1], weak=True) else published
         if method == "OPTIONS":
             return Answer(204, b"", [(b"allow", allow.encode())])
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
@@ -224,7 +228,7 @@ class Contract(SpecMiddleware):
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
         request.exchange.problem = problem
         kind = media_type(request.headers.get(b"accept"))
-        headers = [(b"content-type", kind), (b"vary", b"Accept")]
+        headers = [(b"content-type", kind), VARY]
         headers += [
             (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
         ]

@@ -13,9 +13,11 @@ from contract.representations import Representations
 from contract.schemas import Schemas
 
 JSON, XML = b"application/problem+json", b"application/problem+xml"
+VARY = b"vary", b"Accept, Accept-Encoding"
+"""What the form of a problem depends on."""
 
 # RFC 9110 has these names; Python has them from 3.13 on.
-_TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 _MEDIA_TYPES = {
     "application/problem+json": JSON, "application/json": JSON,

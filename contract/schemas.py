@@ -104,6 +104,27 @@ class Schemas:
         ]
         return list(dict.fromkeys([_kind(value) for value in values] or choices))
 
+    def tells_secret(self, schema: Any) -> bool:
+        """Return whether a response of *schema* can have something of `format: password` in it."""
+        followed: set[str] = set()
+
+        def tells(node: Any) -> bool:
+            match node:
+                case {"writeOnly": True}:
+                    return False
+                case {"format": "password"}:
+                    return True
+                case {"$ref": str(name)} if name not in followed:
+                    followed.add(name)
+                    return tells(self.document.target(node)) or tells(list(node.values()))
+                case dict():
+                    return any(tells(value) for key, value in node.items() if key not in VALUES)
+                case list():
+                    return any(map(tells, node))
+            return False
+
+        return tells(schema)
+
     def _seen_by(self, side: str, node: Any, names: bool = False) -> Any:
         match node:
             case dict() if names:

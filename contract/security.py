@@ -29,6 +29,7 @@ class Scheme:
         self.name = name
         self.find, word, self.challenge = _kind(name, spec)
         self.scopes = _scopes(spec)
+        self.header: str = spec.get("name", "Authorization")
         if word not in spec:
             raise at(spec, f"security scheme {name}: {word} must name the function that knows the caller.")
         try:
@@ -60,6 +61,7 @@ class Security:
             for requirement in requirements
             if requirement
         ]
+        self.headers = {scheme.header for alternative in self._alternatives for scheme, _ in alternative}
         challenges = [scheme.challenge for alternative in self._alternatives for scheme, _ in alternative]
         self._challenge = ", ".join(dict.fromkeys(challenges))
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from werkzeug.http import parse_options_header
 
 from contract.accept import media_ranges
-from contract.problems import Problem, media_type
+from contract.problems import VARY, Problem, media_type
 from contract.reading.parameters import pairs
 from contract.request import exchange, header_fields
 
@@ -132,6 +132,7 @@ async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
+        VARY,
         _VARY,
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

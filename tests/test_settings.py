@@ -38,6 +38,23 @@ def test_every_wrong_setting_is_named_on_its_own_line(monkeypatch):
     assert sorted(line.split(":")[0] for line in refusal().splitlines()) == ["ACCORD_CURRENCY", "ACCORD_PORT"]
 
 
+@pytest.mark.parametrize(
+    ("origins", "is_taken"),
+    [
+        ("*", True), ("https://shop.example", True), ("https://shop.example,http://localhost:3000", True),
+        ("shop.example", False), ("https://shop.example/", False), ("https://Shop.example", False),
+        ("https://shop.example,", False), ("https://shop.example,*", False), ("https://*.example", False),
+        ("null", False),
+    ],
+)  # fmt: skip
+def test_origins_are_written_as_browsers_write_them(monkeypatch, origins, is_taken):
+    monkeypatch.setenv("ACCORD_CORS_ORIGINS", origins)
+    if is_taken:
+        assert settings.load().cors_origins == origins
+    else:
+        assert refusal().startswith("ACCORD_CORS_ORIGINS")
+
+
 def test_refusal_does_not_repeat_the_value(monkeypatch):
     monkeypatch.setenv("ACCORD_DATABASE_URL", "mysql://root:hunter2@localhost")
     assert "hunter2" not in refusal()
@@ -78,9 +95,11 @@ def test_dotenv_that_is_not_text_is_refused(tmp_path):
 
 def test_production_refuses_what_is_only_good_for_development(monkeypatch):
     monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
+    monkeypatch.setenv("ACCORD_CORS_ORIGINS", "*")
     monkeypatch.setenv("ACCORD_PASSWORD_MEMORY_KIB", "8")
     monkeypatch.setenv("ACCORD_PASSWORD_TIME_COST", "1")
     assert {line.split(":")[0] for line in refusal().splitlines()} == {
+        "ACCORD_CORS_ORIGINS",
         "ACCORD_ISSUER",
         "ACCORD_SIGNING_KEYS",
         "ACCORD_PASSWORD_MEMORY_KIB",

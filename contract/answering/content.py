@@ -76,13 +76,12 @@ def headers(content: Content) -> list[tuple[bytes, bytes]]:
     """
     Return the headers that say what the content is.
 
-    A browser is to keep it and not to guess what it may be (RFC 6266; `nosniff` of the Fetch standard).
+    A browser is to keep it (RFC 6266); that it is not to guess what it may be, the edge says of every answer.
     """
     return [
         (b"content-type", content.media_type.encode()),
         (b"content-disposition", f"attachment; filename*=UTF-8''{quote(content.name, safe='')}".encode()),
         (b"last-modified", format_datetime(content.modified_at, usegmt=True).encode()),
-        (b"x-content-type-options", b"nosniff"),
     ]
 
 

@@ -59,7 +59,7 @@ class Response:
         self.promised = [name.encode() for name, header in self.headers.items() if header.get("required")]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
-        self._content_type = (b"content-type", (self.media_type or "").encode())
+        self._always = [(b"content-type", (self.media_type or "").encode()), *self._vary(schemas)]
         self._dumps: Dumps | None = None
         self._dump_for: dict[Scopes, Dump | None] = {}
         self._location: Callable[[Any], str] | None = None
@@ -88,7 +88,7 @@ class Response:
             return self._of_file(result)
         if not self.is_json:
             body = result if isinstance(result, bytes) else str(result).encode()
-            return Answer(self.status, body, [self._content_type])
+            return Answer(self.status, body, [*self._always])
         try:
             if scopes not in self._dump_for:
                 self._dump_for[scopes] = self._dumps.of(self.schema, scopes) if self._dumps else None
@@ -105,13 +105,25 @@ class Response:
         except TypeError as error:
             raise BrokenPromise(f"{self.label}: {error}.") from error
         self.check(body)
-        headers = [self._content_type]
+        headers = [*self._always]
         if self._location:
             headers.append((b"location", self._location(made).encode("latin-1")))
         if self._has_link:
             links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in made["_links"].items())
             headers.append((b"link", links.encode("latin-1")))
         return Answer(self.status, body, headers, made)
+
+    def _vary(self, schemas: Schemas) -> Headers:
+        """
+        Return what the form of an answer depends on; with `Accept-Encoding` it says that it may be compressed.
+
+        The length of a compressed answer tells of what stands beside a secret in it (BREACH).
+        """
+        if not self.contents or self.is_content:
+            return []
+        names = ["Accept"] if len(self.contents) > 1 else []
+        names += [] if schemas.tells_secret(self.schema) else ["Accept-Encoding"]
+        return [(b"vary", ", ".join(names).encode())] if names else []
 
     def _of_file(self, result: content.Content) -> Answer:
         if result.media_type not in self.media_types:

@@ -43,7 +43,7 @@ def test_type_of_a_problem_leads_to_its_explanation(server, status):
 @each(o for o in OPERATIONS if CHOSEN.intersection(o.success.get("content", {})))
 def test_what_there_is_not_is_refused_before_anything_is_done(ask, operation):
     answer = ask(operation, headers={"Accept": "image/svg+xml"})
-    assert (answer.status_code, answer.headers["Vary"]) == (406, "Accept")
+    assert (answer.status_code, answer.headers["Vary"]) == (406, "Accept, Accept-Encoding")
     assert all(name in answer.json()["detail"] for name in operation.success["content"])
 
 
@@ -58,10 +58,10 @@ def test_each_media_type_is_what_was_asked_for(ask, known, operation):
     path = known(operation)
     for name in operation.success["content"]:
         answer = ask(operation, path=path, headers={"Accept": f"{name}, */*;q=0.1"})
-        assert (answer.status_code, answer.headers["Vary"]) == (200, "Accept")
+        assert (answer.status_code, answer.headers["Vary"]) == (200, "Accept, Accept-Encoding")
         assert answer.headers["Content-Type"].partition(";")[0] == name
         again = ask(operation, path=path, headers={"Accept": name, "If-None-Match": answer.headers["ETag"]})
-        assert (again.status_code, again.headers["Vary"]) == (304, "Accept")
+        assert (again.status_code, again.headers["Vary"]) == (304, "Accept, Accept-Encoding")
 
 
 @each(o for o in GETS if "application/xml" in o.success.get("content", {}))
@@ -86,10 +86,11 @@ def test_rows_say_what_json_says(ask, known, operation):
 def test_what_the_caller_has_is_not_sent_again(ask, known, operation):
     path = known(operation)
     tag = ask(operation, path=path).headers["ETag"]
-    for same in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+    for same in (tag, f"W/{tag}", f'"other", {tag}'):
         answer = ask(operation, path=path, headers={"If-None-Match": same})
         assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
-    assert ask(operation, path=path, headers={"If-None-Match": '"other"'}).status_code == 200
+    for same, status in {"*": 304, '"other"': 200}.items():
+        assert ask(operation, path=path, headers={"If-None-Match": same}).status_code == status
 
 
 @pytest.mark.parametrize("tag", ['"other"', "no tag at all", 'W/"other"'])

@@ -132,3 +132,10 @@ def test_every_id_is_a_uuid(document, every):
     }
     # A request is named by whoever sends it, in a form of their own.
     assert {key[1] for key, kind in ids.items() if kind != "uuid"} == {"request_id"}
+
+
+def test_every_secret_is_called_one(document, every):
+    for place, whole in every:
+        for name, schema in whole.get("properties", {}).items():
+            if re.search(r"(^|_)(token|secret|password|key)$", name):
+                assert document.follow(schema).get("format") == "password", f"{place}/{name}"

@@ -184,3 +184,31 @@ def test_safe_operations_read_and_others_write():
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         engine.send(method, "/t")
     assert engine.seam.modes == ["read", "read", "write", "write"]
+
+
+SECRET = {"type": "string", "format": "password"}
+
+
+@pytest.mark.parametrize(
+    ("members", "vary"),
+    [
+        ({"name": {"type": "string"}}, "Accept-Encoding"),
+        ({"secret": SECRET}, None),
+        ({"given": {"type": ["object", "null"], "properties": {"secrets": {"type": "array", "items": SECRET}}}}, None),
+        ({"next": {"$ref": "#/components/schemas/Knot"}}, None),
+        ({"secret": {**SECRET, "writeOnly": True}}, "Accept-Encoding"),
+        ({"name": {"type": "string", "example": "format: password"}}, "Accept-Encoding"),
+    ],
+)
+def test_answer_may_be_compressed_unless_it_can_tell_a_secret(members, vary):
+    knot = {"properties": {"next": {"$ref": "#/components/schemas/Knot"}, "end": SECRET}}
+    responses = {"200": {"description": "It.", "content": {"application/json": {"schema": {"properties": members}}}}}
+    raw = {
+        "components": {"schemas": {"Knot": {"type": "object", **knot}}},
+        "paths": {"/t": {"get": {"operationId": "get_t", "responses": responses}}},
+    }
+
+    def get_t():
+        return {}
+
+    assert start(raw, {"get_t": get_t}).get("/t").header("vary") == vary

@@ -1,5 +1,8 @@
 """What comes after an answer on the same connection: the next request, and nothing of the one before."""
 
+import time
+
+import psutil
 import pytest
 
 from tests.service.conftest import JSON
@@ -117,3 +120,62 @@ class TestExpect:
         wire.send(shop.create("Expect: 100-continue", body=shop.product()))
         answer = wire.answer()
         assert (wire.answer() if answer.status == 100 else answer).status == 201
+
+
+def test_what_comes_before_a_broken_request_is_answered(shop, wire):
+    wire.tell(shop.create(body=shop.product()) + b"nonsense\r\n\r\n" + LIVE)
+    answer = wire.answer()
+    assert (answer.status, answer.closes, wire.rest()) == (201, True, b"")
+
+
+class TestSlowClients:
+    """A service whose operator gives a head, a pause and the taking of an answer one second each."""
+
+    @pytest.mark.parametrize(("begun", "drip"), [(b"GET /", b"x"), (b"GET / HTTP/1.1\r\nX", b": y\r\nX")])
+    @pytest.mark.parametrize("before", [b"", LIVE])
+    def test_head_that_drips_is_a_408_and_the_connection_closed(self, impatient, before, begun, drip):
+        with impatient.wire() as wire:
+            wire.send(before)
+            if before:
+                assert wire.answer().status == 200
+            started = time.monotonic()
+            wire.send(begun)
+            while wire.is_silent(0.2):
+                wire.tell(drip)
+                assert time.monotonic() - started < 5
+            answer = wire.answer()
+            assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
+
+    @pytest.mark.parametrize("before", [b"", LIVE])
+    def test_idle_connection_is_closed(self, impatient, before):
+        with impatient.wire() as wire:
+            wire.send(before)
+            if before:
+                assert wire.answer().status == 200
+            assert wire.rest() == b""
+
+    def test_empty_lines_do_not_keep_it_open(self, impatient):
+        started = time.monotonic()
+        with impatient.wire() as wire:
+            while wire.is_silent(0.2):
+                wire.tell(b"\r\n")
+                assert time.monotonic() - started < 5
+            assert wire.rest() == b""
+
+    def test_head_that_comes_slowly_but_in_time_is_taken(self, impatient):
+        with impatient.wire() as wire:
+            for start in range(0, len(LIVE), 10):
+                assert wire.is_silent(0.05)
+                wire.send(LIVE[start : start + 10])
+            assert wire.answer().status == 200
+
+    def test_answers_that_nobody_takes_are_dropped_and_cost_no_memory(self, impatient):
+        process = psutil.Process(impatient.server.process.pid)
+        before, asked = process.memory_info().rss, request("GET", "/api/v1/openapi.json")
+        length = len(impatient.exchange("GET", "/api/v1/openapi.json").body)
+        with impatient.wire() as wire:
+            wire.send(asked * 200)
+            time.sleep(3)
+            assert process.memory_info().rss - before < 50 * length
+            assert len(wire.rest()) < 200 * length
+        assert impatient.is_alive()
