@@ -243,6 +243,14 @@ def test_key_that_is_not_as_declared_is_a_400(engine):
     assert create(engine, "k").faults == {("Idempotency-Key", "minLength")}
 
 
+def test_answer_that_is_shown_once_is_kept_nowhere(secretive):
+    first, again = create(secretive), create(secretive)
+    assert (first.status, again.status) == (201, 409)
+    assert "/notes/3" in again.json["detail"]
+    assert len(secretive.seam.kept["notes"]) == 3
+    assert all(kept.body == b"" for kept in secretive.seam.kept["keys"].values())
+
+
 def test_failure_keeps_no_key(engine):
     assert create(engine, text="taken").status == 409
     assert create(engine, text="new").status == 201
