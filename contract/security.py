@@ -88,8 +88,10 @@ class Security:
         Raises a 401 Problem for credentials that are missing, mixed or not valid, also where
         they are optional, and a 403 for valid ones whose scopes do not reach.
         """
-        headers = request.headers
-        brought = tuple([field for field in self._fields if field in headers])
+        brought: tuple[bytes, ...] = ()
+        for field in self._fields:
+            if field in request.headers:
+                brought += (field,)
         if not brought and self.is_optional:
             return None
         known: Caller | None = None

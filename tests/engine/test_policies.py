@@ -136,12 +136,22 @@ def delete_note(session, note_id):
     del session["notes"][note_id]
 
 
-@pytest.fixture
-def engine():
+def started(text):
     functions = [create_note, list_notes, get_note, replace_note, set_text, delete_note]
-    engine = start(NOTES, {function.__name__: function for function in functions}, store=Keys(), trail=trail)
+    engine = start(text, {function.__name__: function for function in functions}, store=Keys(), trail=trail)
     engine.seam.kept["notes"] = {1: "one", 2: "two"}
     return engine
+
+
+@pytest.fixture
+def engine():
+    return started(NOTES)
+
+
+@pytest.fixture
+def secretive():
+    """An engine whose notes are secrets, too."""
+    return started(NOTES.replace("text: {type: string}", "text: {type: string, x-shown-once: true}"))
 
 
 def put(engine, tag, text="new"):
