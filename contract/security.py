@@ -88,10 +88,7 @@ class Security:
         Raises a 401 Problem for credentials that are missing, mixed or not valid, also where
         they are optional, and a 403 for valid ones whose scopes do not reach.
         """
-        brought: tuple[bytes, ...] = ()
-        for field in self._fields:
-            if field in request.headers:
-                brought += (field,)
+        brought = self._brought(request.headers)
         if not brought and self.is_optional:
             return None
         known: Caller | None = None
@@ -121,6 +118,13 @@ class Security:
         if self.is_optional:
             return known
         raise refusal
+
+    def _brought(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+        brought: tuple[bytes, ...] = ()
+        for field in self._fields:
+            if field in headers:
+                brought += (field,)
+        return brought
 
 
 def _unauthenticated(detail: str, challenge: str) -> Problem:
