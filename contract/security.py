@@ -83,7 +83,7 @@ class Security:
         return any(all(wanted <= scopes for _, wanted in alternative) for alternative in every)
 
     async def caller(self, request: Request) -> Caller | None:
-        """Return who calls; None for nobody, where the contract allows that.
+        """Return who calls; None for nobody, where the contract allows that, and for whose scopes do not reach there.
 
         Raises a 401 Problem for credentials that are missing, mixed or not valid, also where
         they are optional, and a 403 for valid ones whose scopes do not reach.
@@ -91,7 +91,6 @@ class Security:
         brought = self._brought(request.headers)
         if not brought and self.is_optional:
             return None
-        known: Caller | None = None
         refusal: Problem | None = None
         for alternative in self._alternatives.get(brought, ()):
             callers: list[Caller] = []
@@ -111,12 +110,12 @@ class Security:
                 if not short:
                     return callers[0]
                 if refusal is None:
-                    known, refusal = callers[0], _forbidden(alternative[0][0], " ".join(short))
+                    refusal = _forbidden(alternative[0][0], " ".join(short))
         if refusal is None:
             only = " of one kind at a time" if len(brought) > 1 else ""
             raise _unauthenticated(f"This operation takes credentials{only}.", self._challenge)
         if self.is_optional:
-            return known
+            return None
         raise refusal
 
     def _brought(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, ...]:

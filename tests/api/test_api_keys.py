@@ -95,6 +95,11 @@ def test_key_does_not_see_what_only_another_scope_of_its_owner_opens(admin, cust
     assert status(issue(admin, "tasks", "tasks:all")["key"], where) == 200
 
 
+def test_key_without_the_scope_sees_what_anybody_sees(admin, status):
+    draft = admin.post("/api/v1/posts", json={"title": "A draft", "content": "Not yet."}).headers["Location"]
+    assert [status(issue(admin, scope)["key"], draft) for scope in ("posts", "tasks")] == [200, 404]
+
+
 def test_key_makes_no_keys_and_knows_no_account(admin, status):
     key = issue(admin, "users")["key"]
     assert [status(key, path) for path in (KEYS, "/api/v1/auth/me", "/api/v1/auth/sessions")] == [401] * 3

@@ -57,7 +57,7 @@ async def found(known, key=KEY):
 
 def test_key_speaks_for_its_owner(known, database):
     caller = asyncio.run(found(known))
-    assert (caller.id, caller.key_id, caller.session_id) == (database.row["owner_id"], database.row["id"], None)
+    assert (caller.id, caller.key, caller.session_id) == (database.row["owner_id"], database.row["id"], None)
 
 
 @pytest.mark.parametrize(("role", "scopes"), [("manager", {"tasks", "tasks:all"}), ("customer", {"tasks"})])
