@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 import click
 import uvicorn
@@ -46,9 +47,10 @@ from edge.exchanges import Exchanges
 from edge.http import Patience, Protocol
 from edge.versions import Versions
 from meters.memory import Memory
-from services import demo, sessions
+from services import api_keys, demo, sessions
 from services import errors as business
 from services.keys import Keys, KeysError, open_keys
+from services.known_keys import KnownKeys
 from services.pages import Cursors
 from services.passwords import Passwords
 from services.revocations import Revocations
@@ -136,10 +138,18 @@ def _contract(settings: Settings, seam: Seam, meter: rate_limit.Meter | None = N
     first = next(iter(documents.values())).raw
     keys = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
     access_lifetime = timedelta(seconds=settings.access_token_lifetime)
+    roles = first["components"]["securitySchemes"]["bearer"]["x-roles"]
+
+    async def read_key(prefix: str) -> Any:
+        return await seam.run("read", lambda session: api_keys.look_up(session, prefix))
+
+    async def note_use(key_id: UUID) -> None:
+        await seam.run("write", lambda session: api_keys.note_use(session, key_id))
 
     async def read_revoked(moment: datetime) -> Any:
         return await seam.run("read", lambda session: sessions.revoked_since(session, moment))
 
+    known_keys = KnownKeys(read_key, note_use, roles=roles)
     tools = {
         "about": {
             "name": first["info"]["title"],
@@ -149,8 +159,9 @@ def _contract(settings: Settings, seam: Seam, meter: rate_limit.Meter | None = N
         },
         "cursors": Cursors(partial(_cursor_secret, keys)),
         "keys": keys,
+        "known_keys": known_keys,
         "passwords": _passwords(settings),
-        "revocations": Revocations(read_revoked, token_lifetime=access_lifetime),
+        "revocations": Revocations(read_revoked, token_lifetime=access_lifetime, tell=known_keys.forget),
         "storage": _storage(settings),
         "tokens": Tokens(
             keys,
@@ -158,7 +169,7 @@ def _contract(settings: Settings, seam: Seam, meter: rate_limit.Meter | None = N
             audience=settings.audience,
             access_lifetime=access_lifetime,
             refresh_lifetime=timedelta(seconds=settings.refresh_token_lifetime),
-            roles=first["components"]["securitySchemes"]["bearer"]["x-roles"],
+            roles=roles,
         ),
     }
     contract = Contract(
@@ -376,10 +387,10 @@ def _require_migrations(settings: Settings) -> None:
 
 def _row(operation: Operation) -> list[str]:
     requirements = operation.spec.get("security", operation.document.raw.get("security", []))
-    who = [
+    who = dict.fromkeys(
         " ".join(scope for scopes in requirement.values() for scope in scopes) or "anybody"
         for requirement in requirements
-    ]
+    )
     return [operation.id, operation.method.upper(), operation.path.template, " or ".join(who) or "anybody"]
 
 

@@ -17,7 +17,7 @@ _OPENAPI = jsonschema_rs.Draft202012Validator(
 )
 
 KNOWN_WORDS = IMPLEMENTATION_WORDS | {
-    "x-roles", "x-sunset", "x-deprecated-since", "x-successor", "x-rate-limits", "x-rate-limit",
+    "x-roles", "x-shown-once", "x-sunset", "x-deprecated-since", "x-successor", "x-rate-limits", "x-rate-limit",
 }  # fmt: skip
 
 _VALUES = frozenset({"example", "default", "enum", "const", "value", "x-roles"})

@@ -1,12 +1,13 @@
-"""Who may come in: what the contract's security scheme `bearer` asks."""
+"""Who may come in: what the contract's security schemes ask."""
 
 import time
 from collections.abc import Awaitable
 
+from services.known_keys import KnownKeys
 from services.revocations import Revocations
 from services.tokens import Caller, Tokens
 
-__all__ = ["Caller", "verify"]
+__all__ = ["Caller", "verify", "verify_key"]
 
 
 def verify(token: str, tokens: Tokens, revocations: Revocations) -> Caller | Awaitable[Caller | None] | None:
@@ -21,6 +22,11 @@ def verify(token: str, tokens: Tokens, revocations: Revocations) -> Caller | Awa
     if time.monotonic() < revocations.current_until:
         return None if caller.session_id in revocations else caller
     return _renewed(caller, revocations)
+
+
+def verify_key(key: str, known_keys: KnownKeys) -> Caller | Awaitable[Caller | None] | None:
+    """The caller an API key speaks for; raises what reading it raises, as `verify` does."""
+    return known_keys.caller(key)
 
 
 async def _renewed(caller: Caller, revocations: Revocations) -> Caller | None:

@@ -18,10 +18,17 @@ class Revocations:
 
     `read` gives the ids of the sessions ended since a moment, from the database that all servers share. What this
     server has ended is known at once; what others have, as long as the monotonic clock is before `current_until`.
+    `tell` is called whenever this server takes something away from somebody, sessions or none.
     """
 
-    def __init__(self, read: Callable[[datetime], Awaitable[Iterable[UUID]]], *, token_lifetime: timedelta) -> None:
-        self._read = read
+    def __init__(
+        self,
+        read: Callable[[datetime], Awaitable[Iterable[UUID]]],
+        *,
+        token_lifetime: timedelta,
+        tell: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._read, self._tell = read, tell
         self._kept_for = token_lifetime + _OVERLAP
         self._since = datetime.now(UTC) - self._kept_for
         self.current_until = float("-inf")
@@ -29,16 +36,13 @@ class Revocations:
         self._learned: dict[UUID, datetime] = {}
         self._lock = Lock()
 
-    def __contains__(self, session_id: UUID) -> bool:
+    def __contains__(self, session_id: UUID | None) -> bool:
         return session_id in self._learned
 
     def add(self, session_ids: Iterable[UUID]) -> None:
-        now = datetime.now(UTC)
-        with self._lock:
-            for session_id in session_ids:
-                self._learned.setdefault(session_id, now)
-            for session_id in [*takewhile(lambda known: now - self._learned[known] > self._kept_for, self._learned)]:
-                del self._learned[session_id]
+        """Note the sessions that this server has just ended."""
+        self._note(session_ids)
+        self._tell()
 
     async def renew(self) -> None:
         """Return when all is known that had been ended half a second before the call; raise what `read` raises."""
@@ -49,10 +53,18 @@ class Revocations:
             # Whoever goes away must not take the reading from others who wait for it.
             await asyncio.shield(self._reading)
 
+    def _note(self, session_ids: Iterable[UUID]) -> None:
+        now = datetime.now(UTC)
+        with self._lock:
+            for session_id in session_ids:
+                self._learned.setdefault(session_id, now)
+            for session_id in [*takewhile(lambda known: now - self._learned[known] > self._kept_for, self._learned)]:
+                del self._learned[session_id]
+
     async def _learn(self) -> None:
         try:
             current_until, now = time.monotonic() + _SECONDS_CURRENT, datetime.now(UTC)
-            self.add(await self._read(self._since))
+            self._note(await self._read(self._since))
             self.current_until, self._since = current_until, now - _OVERLAP
         finally:
             self._reading = None

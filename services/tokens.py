@@ -29,10 +29,10 @@ _es256 = ECAlgorithm(ECAlgorithm.SHA256)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what they may."""
+    """Who asks, and what they may; they have come in by a session, or by the API `key` of this id."""
 
     id: UUID
-    session_id: UUID
+    session_id: UUID | None
     role: str
     scopes: frozenset[str]
     key: UUID | None = None

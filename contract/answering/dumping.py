@@ -16,6 +16,8 @@ Dump = Callable[[Any], Any]
 
 Scopes = frozenset[str] | None
 """What a caller reaches; None is nobody."""
+MOST_SCOPES = 200
+"""For how many sets of scopes what was compiled is kept; callers may have any there are."""
 
 
 class _Target(Protocol):
@@ -47,6 +49,8 @@ class Dumps:
         """Return the dump of *schema* for callers with *scopes*; None if its values are JSON as they are."""
         with self._making:
             if scopes not in self._seen:
+                if len(self._seen) >= MOST_SCOPES:
+                    self._seen.clear()
                 reached = {
                     component: [link.source for link in links if link.target.reached_by(scopes)]
                     for component, links in self.links.items()

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from contract.answering import content
-from contract.answering.dumping import Dump, Dumps, Scopes
+from contract.answering.dumping import MOST_SCOPES, Dump, Dumps, Scopes
 from contract.errors import at
 from contract.problems import BrokenPromise
 from contract.schemas import Schemas
@@ -90,9 +90,13 @@ class Response:
             body = result if isinstance(result, bytes) else str(result).encode()
             return Answer(self.status, body, [*self._always])
         try:
-            if scopes not in self._dump_for:
-                self._dump_for[scopes] = self._dumps.of(self.schema, scopes) if self._dumps else None
-            dump = self._dump_for[scopes]
+            known = self._dump_for
+            if scopes not in known:
+                if len(known) >= MOST_SCOPES:
+                    # Not cleared, because other threads may be about to look something up in it.
+                    known = self._dump_for = {}
+                known[scopes] = self._dumps.of(self.schema, scopes) if self._dumps else None
+            dump = known[scopes]
             made = dump(result) if dump else result
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise BrokenPromise(f"{self.label}: what the handler returned lacks {error}.") from error

@@ -42,6 +42,9 @@ class Idempotent:
 
     A key is bound to the caller, the operation and the fingerprint of path, query and
     body; with another request it is a 422. A failure keeps no key.
+
+    An answer with a member that is `x-shown-once` is not kept: the key is, and a repetition is a
+    409 that says where the thing is that was made.
     """
 
     def __init__(self, store: Store | None) -> None:
@@ -53,6 +56,9 @@ class Idempotent:
             return None
         if store is None:
             raise at(operation.spec, f"{operation.id} takes Idempotency-Key; give Contract a store that keeps answers.")
+        shows_once = _shows_once(operation)
+        if shows_once and not operation.declares(409):
+            raise at(operation.spec, f"{operation.id} repeats no secret, but answers 409; declare what that answer is.")
 
         def perform_once(request: Request, session: Any) -> Answer:
             key = request.headers.get(b"idempotency-key")
@@ -68,14 +74,24 @@ class Idempotent:
             if kept is None:
                 answer = perform(request, session)
                 headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers]
-                store.keep(session, **whose, status=answer.status, headers=headers, body=answer.body)
+                body = b"" if shows_once else answer.body
+                store.keep(session, **whose, status=answer.status, headers=headers, body=body)
                 return answer
             if kept.fingerprint != fingerprint:
                 raise Problem(422, "This Idempotency-Key was used for another request. Take a new key.")
+            if shows_once:
+                where = dict(kept.headers).get("location", "where it belongs")
+                raise Problem(409, f"This was done before, and its secret shown. What was made is at {where}.")
             stored = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept.headers]
             return Answer(kept.status, kept.body, [*stored, (b"idempotency-replayed", b"true")])
 
         return perform_once
+
+
+def _shows_once(operation: "Operation") -> bool:
+    schemas = operation.representations.schemas
+    members = schemas.flat(operation.success.schema).get("properties", {})
+    return any(schemas.flat(member).get("x-shown-once") for member in members.values())
 
 
 def _fingerprint(request: Request) -> str:

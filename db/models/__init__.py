@@ -1,5 +1,6 @@
 """The tables, one module each."""
 
+from db.models.api_key import ApiKey
 from db.models.audit_event import AuditEvent
 from db.models.category import Category
 from db.models.customer import Customer
@@ -19,6 +20,7 @@ from db.models.user import User
 from db.models.user_session import UserSession
 
 __all__ = [
+    "ApiKey",
     "AuditEvent",
     "Category",
     "Customer",

@@ -18,9 +18,10 @@ function sayForWhom(operation, contract) {
   const requirements = operation.security ?? contract.security ?? [];
   const isOpen = requirements.length === 0 || requirements.some((requirement) => Object.keys(requirement).length === 0);
   const groups = requirements.flatMap(Object.entries).map(([name, scopes]) => {
-    const granted = Object.entries(contract.components.securitySchemes[name]["x-roles"] ?? {});
+    const scheme = contract.components.securitySchemes[name];
+    const granted = Object.entries(scheme["x-roles"] ?? {});
     const roles = granted.filter(([, has]) => scopes.every((scope) => has.includes(scope))).map(([role]) => role);
-    return `${roles.join(", ")} (scope ${scopes.map((scope) => `\`${scope}\``).join(", ")})`;
+    return `${scheme.type === "apiKey" ? "API keys" : roles.join(", ")} (scope ${scopes.map((scope) => `\`${scope}\``).join(", ")})`;
   });
   append(operation, `For ${isOpen ? "anybody" : groups.join(" or ")}.`, "\n\n");
 }

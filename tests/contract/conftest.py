@@ -1,5 +1,7 @@
 """Requests by operation."""
 
+from functools import cache
+
 import jwt
 import pytest
 
@@ -32,15 +34,30 @@ def ask(client, tokens):
 
 
 @pytest.fixture(scope="session")
-def known(ask, client, tokens):
+def key(ask):
+    """An API key of the admin, for each set of scopes that is asked for."""
+    creation = next(o for o in OPERATIONS if o.id == "create_api_key")
+
+    @cache
+    def key(*scopes):
+        answer = ask(creation, path=creation.path, json={"name": "A rule", "scopes": scopes})
+        return answer.json()["key"]
+
+    return key
+
+
+@pytest.fixture(scope="session")
+def known(ask, client, key, tokens):
     """
     The path of an operation, about something that exists: the first item of the list that it belongs to.
 
-    Of users it is somebody who does not ask, so that whatever happens to them, all who ask may go on. What
-    hangs on it, and can be uploaded, is uploaded: nobody else may have done so.
+    Of users it is somebody who does not ask, so that whatever happens to them, all who ask may go on; of API keys,
+    which no shop is filled with, one that is made. What hangs on it, and can be uploaded, is uploaded: nobody else may
+    have done so.
     """
     somebody = next(o for o in OPERATIONS if o.id == "register_user")
     client.request("POST", somebody.path, json=somebody.body)
+    key("tasks")
     asking = {jwt.decode(token, options={"verify_signature": False})["sub"] for token in tokens.values()}
 
     def known(operation):

@@ -22,6 +22,7 @@ MEANT = {
     "/photo": "contentType",
     "/items/*/product_id": "invalid",
     "/items/*/quantity": "conflict",
+    "/expires_at": "invalid",  # Nor which moments have passed.
     "/current_password": "invalid",  # Nor what the password is.
     "/sku": "conflict",  # Nor which SKU is taken; beside an unknown category it is a part of a 422.
     "cursor": "malformed",  # Nor which cursors were signed here.

@@ -61,6 +61,10 @@ class Operation:
     def requires_credentials(self):
         return self.takes_credentials and {} not in self.security
 
+    def scopes_of(self, scheme):
+        """The scopes that it takes of a scheme: of each alternative that is this scheme."""
+        return [alternative[scheme] for alternative in self.security if scheme in alternative]
+
     @cached_property
     def body(self):
         """A body as the contract has it; None if there is none that is JSON."""

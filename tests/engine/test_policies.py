@@ -136,12 +136,22 @@ def delete_note(session, note_id):
     del session["notes"][note_id]
 
 
-@pytest.fixture
-def engine():
+def started(text):
     functions = [create_note, list_notes, get_note, replace_note, set_text, delete_note]
-    engine = start(NOTES, {function.__name__: function for function in functions}, store=Keys(), trail=trail)
+    engine = start(text, {function.__name__: function for function in functions}, store=Keys(), trail=trail)
     engine.seam.kept["notes"] = {1: "one", 2: "two"}
     return engine
+
+
+@pytest.fixture
+def engine():
+    return started(NOTES)
+
+
+@pytest.fixture
+def secretive():
+    """An engine whose notes are secrets, too."""
+    return started(NOTES.replace("text: {type: string}", "text: {type: string, x-shown-once: true}"))
 
 
 def put(engine, tag, text="new"):
@@ -241,6 +251,14 @@ def test_key_of_another_request_is_a_422(engine, text, target):
 
 def test_key_that_is_not_as_declared_is_a_400(engine):
     assert create(engine, "k").faults == {("Idempotency-Key", "minLength")}
+
+
+def test_answer_that_is_shown_once_is_kept_nowhere(secretive):
+    first, again = create(secretive), create(secretive)
+    assert (first.status, again.status) == (201, 409)
+    assert "/notes/3" in again.json["detail"]
+    assert len(secretive.seam.kept["notes"]) == 3
+    assert all(kept.body == b"" for kept in secretive.seam.kept["keys"].values())
 
 
 def test_failure_keeps_no_key(engine):

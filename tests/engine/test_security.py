@@ -99,11 +99,42 @@ def test_any_of_several_alternatives_will_do():
     engine = asking_as("[{bearer: [write]}, {header: [read]}]")
     assert engine.get("/t", bearer("writer")).json == "writer"
     assert engine.get("/t", {"X-API-Key": "k-reader"}).json == "reader"
-    assert engine.get("/t", {**bearer("reader"), "X-API-Key": "k-reader"}).json == "reader"
     assert engine.get("/t", bearer("reader")).status == 403
     nobody = engine.get("/t")
     assert nobody.status == 401
     assert nobody.header("www-authenticate") == 'Bearer realm="api", ApiKey realm="api", header="X-API-Key"'
+
+
+@pytest.mark.parametrize("optional", ["", ", {}"])
+@pytest.mark.parametrize("token", ["reader", "writer", "stranger"])
+@pytest.mark.parametrize("key", ["k-reader", "k-writer", "x"])
+def test_credentials_of_several_alternatives_are_not_mixed(optional, token, key):
+    engine = asking_as(f"[{{bearer: [write]}}, {{header: [write]}}{optional}]")
+    refused = engine.get("/t", {**bearer(token), "X-API-Key": key})
+    assert refused.status == 401
+    assert refused.header("www-authenticate") == 'Bearer realm="api", ApiKey realm="api", header="X-API-Key"'
+    assert "one kind at a time" in refused.json["detail"]
+
+
+def test_of_schemes_that_hold_together_and_alone_those_count_that_are_brought():
+    engine = asking_as("[{bearer: [read]}, {bearer: [write], header: [write]}]")
+    assert engine.get("/t", bearer("reader")).json == "reader"
+    assert engine.get("/t", {**bearer("reader"), "X-API-Key": "k-writer"}).status == 403
+    assert engine.get("/t", {**bearer("writer"), "X-API-Key": "k-writer"}).json == "writer"
+
+
+def test_wrong_key_is_refused_where_a_token_would_do_and_where_none_is_needed():
+    for requirements in ("[{bearer: [read]}, {header: [read]}]", "[{bearer: [read]}, {header: [read]}, {}]"):
+        refused = asking_as(requirements).get("/t", {"X-API-Key": "x"})
+        assert refused.status == 401
+        assert refused.header("www-authenticate") == 'ApiKey realm="api", header="X-API-Key", error="invalid_token"'
+
+
+def test_key_without_the_scope_is_told_which_in_its_own_scheme():
+    refused = asking_as("[{bearer: [write]}, {header: [write]}]").get("/t", {"X-API-Key": "k-reader"})
+    assert refused.status == 403
+    challenge = 'ApiKey realm="api", header="X-API-Key", error="insufficient_scope", scope="write"'
+    assert refused.header("www-authenticate") == challenge
 
 
 def test_schemes_of_one_alternative_must_all_hold():
@@ -122,8 +153,9 @@ def test_optional_credentials_may_be_absent_but_not_wrong():
     assert engine.get("/t", basic("a:b")).status == 401
 
 
-def test_valid_credentials_without_the_scopes_are_known_where_none_are_needed():
-    assert asking_as("[{bearer: [read]}, {}]").get("/t", bearer("nobody")).json == "nobody"
+def test_valid_credentials_without_the_scopes_are_those_of_nobody_where_none_are_needed():
+    reply = asking_as("[{bearer: [read]}, {}]").get("/t", bearer("nobody"))
+    assert (reply.status, reply.json) == (200, None)
 
 
 def test_open_operation_looks_at_no_credentials():

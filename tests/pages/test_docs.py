@@ -29,7 +29,9 @@ def test_catalogue_is_read_by_anybody_with_what_the_form_holds(page):
 
 def test_operation_says_whom_it_is_for(page):
     page.goto("/docs")
-    expect(operation(page, "create_category")).to_contain_text("For admin (scope catalogue:write).")
+    expect(operation(page, "create_category")).to_contain_text(
+        "For admin (scope catalogue:write) or API keys (scope catalogue:write)."
+    )
     expect(operation(page, "list_products")).to_contain_text("For anybody.")
 
 
