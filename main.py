@@ -214,9 +214,8 @@ def _tracing() -> Tracing | None:
 
 def _asked_by_machines(contract: Contract) -> set[str]:
     """Return the operations that machines ask every few seconds; that all is well is not worth a line."""
-    return {
-        operation.id for operation in contract.operations if operation.path.template.startswith(("/health", "/metrics"))
-    }
+    paths = ("/health", "/metrics")
+    return {operation.id for operation in contract.operations if operation.path.template.startswith(paths)}
 
 
 def _cursor_secret(keys: Keys) -> bytes:
@@ -424,20 +423,14 @@ def _say_where(host: str, port: int) -> None:
     click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'")
 
 
+WRONG = (SettingsError, ContractError, KeysError, TracingError, Unavailable, CommandError, DBAPIError, OSError)
+
+
 def main() -> None:
     """Run the command line; what is wrong with settings, contract or database is said, without a traceback."""
     try:
         cli(standalone_mode=True)
-    except (
-        SettingsError,
-        ContractError,
-        KeysError,
-        TracingError,
-        Unavailable,
-        CommandError,
-        DBAPIError,
-        OSError,
-    ) as error:
+    except WRONG as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
 
