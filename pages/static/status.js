@@ -13,7 +13,7 @@ const milliseconds = (value) => (value === null ? "–" : `${number(value)} ms`)
 const PLOTS = [
   { title: "Requests", unit: rate, lines: { requests: "answered" } },
   { title: "Time to answer", unit: milliseconds, lines: { p99: "99 %", p95: "95 %", p50: "half" } },
-  { title: "Errors", unit: rate, lines: { refused: "refused (4xx)", failed: "failed (5xx)" } },
+  { title: "Errors", tone: "bad", unit: rate, lines: { refused: "refused (4xx)", failed: "failed (5xx)" } },
   { title: "In flight", unit: number, lines: { in_flight: "at once" } },
   { title: "Rate limits", unit: rate, lines: { limited: "refused" } },
   { title: "Cache", unit: rate, lines: { cache_misses: "misses", cache_hits: "hits" }, note: hitRatio },
@@ -26,7 +26,7 @@ const state = document.querySelector("#state");
 const plots = document.querySelector("#plots");
 const contract = await (await fetch(main.dataset.contract)).json();
 
-let history = null;
+let latest = null;
 let timer = null;
 
 const caller = account(contract, { entered: look, left: forget });
@@ -41,7 +41,7 @@ async function look() {
   if (response?.status === 401) return caller.forget("Your session has ended.");
   if (response?.status === 403) return;
   if (response?.ok) {
-    history = await response.json();
+    latest = await response.json();
     caller.show();
     show();
   }
@@ -49,7 +49,7 @@ async function look() {
 }
 
 function show() {
-  const { processes, moments, step } = history;
+  const { processes, moments, step } = latest;
   plots.hidden = moments.length === 0;
   const running = processes === 1 ? "1 server process" : `${processes} server processes`;
   state.textContent = plots.hidden ? "Nothing yet: the first numbers come within ten seconds." : `${running}, the last hour in steps of ${step} seconds`;
@@ -58,12 +58,12 @@ function show() {
 
 function forget() {
   clearTimeout(timer);
-  history = null;
+  latest = null;
   plots.hidden = true;
   state.textContent = "Log in as somebody who may see how the service is.";
 }
 
-function draw({ title, unit, lines, note }) {
+function draw({ title, tone, unit, lines, note }) {
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
   const cursor = shape("line", { class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden" });
   const names = Object.keys(lines);
@@ -85,7 +85,7 @@ function draw({ title, unit, lines, note }) {
   frame.append(svg, top);
   const axis = element("p", "axis");
   axis.append("an hour ago", when, "now");
-  const figure = element("figure");
+  const figure = element("figure", tone);
   figure.append(heading, legend, frame, axis);
 
   let [moments, pointed] = [[], null];
