@@ -59,6 +59,8 @@ class Lines:
             self._is_buffered = False
             self._wake.set()
             thread.join(5 * _SECONDS_BETWEEN_WRITES)
+            if not thread.is_alive():
+                self._write()
 
     def _keep_writing(self) -> None:
         while self._is_buffered:

@@ -23,7 +23,7 @@ def answers(ask, known, client):
     write = Writer(ask, known)
     answers = [write(operation, headers=_secret_headers()) for operation in WRITES]
     for operation in OPERATIONS:
-        path = f"{operation.unknown()}?q={CANARY}-{uuid4()}"
+        path = f"{operation.unknown()}?q={CANARY}-{uuid4()}&nothing={CANARY}"
         answers.append(client.request(operation.method, path, headers=_secret_headers(), undeclared=True))
         answers.append(client.request("TRACE", path, content=CANARY, headers=_secret_headers(), undeclared=True))
         if operation.body is not None:

@@ -45,7 +45,7 @@ def said(spoken):
 
 
 def test_request_is_one_line(spoken, said):
-    answer = httpx.get(f"{spoken.base}/api/v1/auth/me?q=1", headers={"Authorization": f"Bearer {spoken.token}"})
+    answer = httpx.get(f"{spoken.base}/api/v1/auth/me", headers={"Authorization": f"Bearer {spoken.token}"})
     (line,) = said()
     assert list(line) == FIELDS
     assert line["request_id"] == answer.headers["X-Request-Id"]
@@ -65,6 +65,7 @@ def test_line_has_the_path_of_the_contract_and_the_type_of_the_problem(spoken, s
 def test_path_that_leads_nowhere_is_logged_as_it_was_sent_without_its_query(spoken, said):
     spoken.exchange("GET", "/nothing%0a%22/" + "x" * 500 + "?password=hidden")
     (line,) = said()
+    assert "hidden" not in str(line)
     assert (line["operation"], line["status"], len(line["path"])) == (None, 404, 200)
     assert line["path"].startswith("/nothing%0a%22/xx")
 
