@@ -293,6 +293,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=10,
+        # A busy machine may need longer to start a process than uvicorn gives it, which then starts another one.
+        timeout_worker_healthcheck=60,
         http="edge.http:Protocol",
         ws="none",
         app_dir=str(ROOT),

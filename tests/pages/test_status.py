@@ -1,5 +1,6 @@
 """The page that draws the last hour, in Chromium and under load."""
 
+import re
 import threading
 
 import httpx
@@ -36,7 +37,7 @@ def test_plots_show_what_goes_on_and_go_on_by_themselves(page, load):
     page.goto("/status")
     log_in(page, *demo.LOGINS["admin"])
     requests = plot(page, "Requests")
-    expect(requests.locator("strong")).not_to_have_text("0/s", timeout=30_000)
+    expect(requests.locator("strong")).to_have_text(re.compile("^[1-9].*/s$"), timeout=30_000)
     expect(plot(page, "Errors")).to_contain_text("refused (4xx)")
     expect(plot(page, "Time to answer").locator("strong").first).to_contain_text("ms")
     drawn = requests.locator("path").get_attribute("d")
