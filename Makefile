@@ -59,7 +59,9 @@ PIN := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-h
 
 lock: $(VENV)/.dev ## Pin what pyproject.toml asks for; ARGS=--upgrade takes newer versions
 	$(PIN) $(ARGS) pyproject.toml --output-file requirements.lock
-	$(PIN) $(ARGS) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(PIN) $(ARGS) pyproject.toml --extra tracing --constraints requirements.lock --output-file requirements-tracing.lock
+	$(PIN) $(ARGS) pyproject.toml --extra tracing --group dev --constraints requirements-tracing.lock \
+		--output-file requirements-dev.lock
 
 .env.example: settings.py $(VENV)/.run
 	$(PYTHON) -c 'import settings; print(settings.example(), end="")' > $@

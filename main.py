@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
-import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, nullcontext
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from pathlib import Path
@@ -22,7 +22,9 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.server_error import ServerErrorMiddleware
 from connexion.resolver import Resolver
 from connexion.spec import OpenAPISpecification
+from connexion.utils import get_function_from_name
 from flask import request
+from prometheus_client import start_http_server
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
@@ -35,7 +37,7 @@ from contract.pipeline import Contract
 from contract.policies import rate_limit
 from contract.problems import VARY, Errors, Fault, Problem, body_fault, media_type, parameter_fault
 from contract.request import Limits, exchange
-from db import audit, migrations
+from db import audit, migrations, observed
 from db.errors import InFlight, Unavailable
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
@@ -57,8 +59,11 @@ from services.revocations import Revocations
 from services.storage import Storage
 from services.tokens import Tokens
 from settings import Settings, SettingsError
-
-log = logging.getLogger(__name__)
+from watch import exposition, metrics, together
+from watch.logs import Log
+from watch.metrics import Metrics
+from watch.together import Together
+from watch.tracing import Tracing, TracingError, is_asked_for
 
 ROOT = Path(__file__).resolve().parent
 BASE = "/api"
@@ -89,6 +94,8 @@ ERRORS = Errors({
 
 def create_app(settings: Settings) -> FlaskApp:
     """Return the service; raises ContractError or KeysError rather than a service that does not keep its contract."""
+    log = _log(settings)
+    tracing = _tracing()
     seam = open_seam(
         settings.database_url,
         pool_size=settings.database_pool_size,
@@ -96,21 +103,31 @@ def create_app(settings: Settings) -> FlaskApp:
         statement_timeout=settings.database_statement_timeout,
     )
     meter = _meter(settings)
-    contract = _contract(settings, seam, meter)
+    exchanges = Exchanges()
+    counted = Metrics({
+        metrics.IN_FLIGHT: lambda: {"": exchanges.in_flight},
+        metrics.POOL_SIZE: lambda: {name: use.size for name, use in seam.uses().items()},
+        metrics.POOL_IN_USE: lambda: {name: use.in_use for name, use in seam.uses().items()},
+        metrics.POOL_WAITS: lambda: {name: use.waits for name, use in seam.uses().items()},
+    })  # fmt: skip
+    processes = Together(together.folder(settings.data_dir), counted)
+    contract = _contract(settings, seam, meter, processes, tracing)
+    exchanges.watchers = (counted.watch, log.requests(quiet=_asked_by_machines(contract)))
     versions = Versions(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord")
     cors = [Cors(settings.cors_origins.split(","), contract.path)] if settings.cors_origins else []
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        yield
-        await meter.close()
-        await seam.close()
+        with log.lines.buffered(), closing(tracing) if tracing else nullcontext(), processes.shared():
+            yield
+            await meter.close()
+            await seam.close()
 
     app = FlaskApp(
         __name__,
         lifespan=lifespan,
         middlewares=[
-            _before([Exchanges(), *cors, Compression(), versions, contract]),
+            _before([exchanges, *([tracing] if tracing else []), *cors, Compression(), versions, contract]),
             ServerErrorMiddleware,
             ExceptionMiddleware,
             LifespanMiddleware,
@@ -133,7 +150,10 @@ def application() -> FlaskApp:
     return app
 
 
-def _contract(settings: Settings, seam: Seam, meter: rate_limit.Meter | None = None) -> Contract:
+def _contract(
+    settings: Settings, seam: Seam, meter: rate_limit.Meter | None = None, processes: Together | None = None,
+    tracing: Tracing | None = None,
+) -> Contract:  # fmt: skip
     documents = {version: _document(version, settings) for version in CONTRACTS}
     first = next(iter(documents.values())).raw
     keys = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
@@ -160,6 +180,7 @@ def _contract(settings: Settings, seam: Seam, meter: rate_limit.Meter | None = N
         "cursors": Cursors(partial(_cursor_secret, keys)),
         "keys": keys,
         "known_keys": known_keys,
+        "metrics": processes or Together(together.folder(settings.data_dir)),
         "passwords": _passwords(settings),
         "revocations": Revocations(read_revoked, token_lifetime=access_lifetime, tell=known_keys.forget),
         "storage": _storage(settings),
@@ -179,6 +200,7 @@ def _contract(settings: Settings, seam: Seam, meter: rate_limit.Meter | None = N
         store=IdempotencyKeys(timedelta(hours=24)),
         trail=audit.follow,
         limits=Limits(settings.body_limit, settings.body_timeout),
+        resolver=Resolver(lambda name: tracing.handler(get_function_from_name(name))) if tracing else None,
         ends_at_sunset=settings.ends_at_sunset,
         meter=meter or Memory(),
         fold=fold,
@@ -210,6 +232,29 @@ def _meter(settings: Settings) -> Any:
 def _before(around: Sequence[Any]) -> Callable[[Any], Any]:
     """What stands around the pages, the outermost first; Connexion builds its stack so."""
     return lambda next_app: reduce(lambda inner, outer: outer.before(inner), reversed(around), next_app)
+
+
+def _log(settings: Settings) -> Log:
+    """Have all that this process says go one way."""
+    file = sys.stderr.buffer
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not file.isatty())
+    log = Log(file, as_json=as_json, level=settings.log_level)
+    log.take_over()
+    return log
+
+
+def _tracing() -> Tracing | None:
+    if not is_asked_for(os.environ):
+        return None
+    tracing = Tracing(os.environ)
+    observed.observe(tracing.query)
+    return tracing
+
+
+def _asked_by_machines(contract: Contract) -> set[str]:
+    """Return the operations that machines ask every few seconds; that all is well is not worth a line."""
+    paths = ("/health", "/metrics")
+    return {operation.id for operation in contract.operations if operation.path.template.startswith(paths)}
 
 
 def _cursor_secret(keys: Keys) -> bytes:
@@ -266,12 +311,18 @@ def cli() -> None:
 @click.option("--reload", is_flag=True, help="Start again when a file changes.")
 def serve(host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the contract over HTTP."""
-    settings = configuration.load()
+    settings = _settings()
     host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
     _contract(settings, open_seam(settings.database_url))
     _say_where(host, port)
     if workers > 1 and settings.redis_url is None:
-        log.warning("Each of %d workers counts rate limits for itself; with ACCORD_REDIS_URL, together.", workers)
+        click.echo(
+            f"Each of {workers} workers counts rate limits for itself; with ACCORD_REDIS_URL, together.", err=True
+        )
+    together.begin(settings.data_dir)
+    if settings.metrics_port is not None:
+        everyone = Together(together.folder(settings.data_dir))
+        start_http_server(settings.metrics_port, settings.metrics_host, exposition.registry(everyone.counts))
     uvicorn.run(
         "main:application",
         factory=True,
@@ -281,13 +332,15 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         reload=reload,
         reload_includes=["*.py", "*.yaml", "*.md"] if reload else None,
         access_log=False,
-        log_level="warning",
+        log_config=None,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         lifespan="on",
         timeout_graceful_shutdown=10,
         timeout_keep_alive=settings.keep_alive_timeout,
+        # A busy machine may need longer to start a process than uvicorn gives it, which then starts another one.
+        timeout_worker_healthcheck=60,
         http=partial(Protocol, patience=Patience(settings.head_timeout, settings.answer_timeout)),
         ws="none",
         app_dir=str(ROOT),
@@ -300,7 +353,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
 )
 def migrate(revision: str) -> None:
     """Bring the database to the newest migration."""
-    url = configuration.load().database_url
+    url = _settings().database_url
     before = migrations.current(url)
     migrations.upgrade(url) if revision == "head" else migrations.downgrade(url, revision)
     after = migrations.current(url)
@@ -312,7 +365,7 @@ def migrate(revision: str) -> None:
 @cli.command()
 def seed() -> None:
     """Fill the shop with demo data, as far as it is missing."""
-    settings = configuration.load()
+    settings = _settings()
     if settings.environment == "production":
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
     _require_migrations(settings)
@@ -330,7 +383,7 @@ def seed() -> None:
 )  # fmt: skip
 def sweep(seconds: int) -> None:
     """Remove files that nothing names: a crash in the middle of an upload or a deletion leaves them."""
-    settings = configuration.load()
+    settings = _settings()
     _require_migrations(settings)
     storage, age = _storage(settings), timedelta(seconds=seconds)
     swept = _in_database(settings, "read", lambda session: storage.sweep(session, age))
@@ -340,7 +393,7 @@ def sweep(seconds: int) -> None:
 @cli.command()
 def check() -> None:
     """Check settings, contract and migrations, and say what is wrong."""
-    settings = configuration.load()
+    settings = _settings()
     contract = _contract(settings, open_seam(settings.database_url))
     click.echo(f"The contract keeps together: {len(contract.operations)} operations, each with its handler.")
     _require_migrations(settings)
@@ -359,7 +412,7 @@ def openapi(file: Any, version: str, as_yaml: bool) -> None:
 @cli.command()
 def operations() -> None:
     """List the operations: id, method, path and scopes."""
-    settings = configuration.load()
+    settings = _settings()
     rows = [_row(operation) for operation in _contract(settings, open_seam(settings.database_url)).operations]
     widths = [max(len(row[n]) for row in rows) for n in range(3)]
     for row in rows:
@@ -374,9 +427,15 @@ def keys() -> None:
 @keys.command()
 def rotate() -> None:
     """Sign with a new key from now on; what the old ones signed stays valid until it expires."""
-    settings = configuration.load()
+    settings = _settings()
     held = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
     click.echo(f"Access tokens are signed with key {held.rotate(settings.access_token_lifetime).newest.id} now.")
+
+
+def _settings() -> Settings:
+    settings = configuration.load()
+    _log(settings)
+    return settings
 
 
 def _require_migrations(settings: Settings) -> None:
@@ -412,13 +471,14 @@ def _say_where(host: str, port: int) -> None:
     click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'")
 
 
+WRONG = (SettingsError, ContractError, KeysError, TracingError, Unavailable, CommandError, DBAPIError, OSError)
+
+
 def main() -> None:
     """Run the command line; what is wrong with settings, contract or database is said, without a traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         cli(standalone_mode=True)
-    except (SettingsError, ContractError, KeysError, Unavailable, CommandError, DBAPIError, OSError) as error:
+    except WRONG as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
 

@@ -100,6 +100,22 @@ class Settings(BaseSettings):
         default=False, description="Whether operations of the contract that are past their sunset are answered 410."
     )
 
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="Form of the log: auto is text on a terminal, and JSON everywhere else."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="What is logged, and all that is worse; requests are info."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that metrics are served on beside the API."
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Port of its own for metrics, without credentials; unset, they are only at /metrics of the API.",
+    )
+
     data_dir: Path = Field(
         default=Path("data"),
         description="Folder for what is not in the database: uploaded files and, unless they are set, signing keys.",

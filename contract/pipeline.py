@@ -151,7 +151,8 @@ class Contract(SpecMiddleware):
             return
         method: str = scope["method"]
         operation = path.operations.get(method) if path else None
-        request, file = Request(scope, receive, values, operation.id if operation else None), None
+        name, template = operation.id if operation else None, path.template if path else None
+        request, file = Request(scope, receive, values, name, template), None
         try:
             if operation:
                 answer = await self._perform(operation, request)
@@ -220,9 +221,9 @@ class Contract(SpecMiddleware):
         problem = self.errors.problem(error)
         if problem is None:
             said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
-            log.error("%s failed (%s): %s", name, identity, said, exc_info=error)
+            log.error("%s failed: %s", name, said, exc_info=error)
         elif operation and not operation.declares(problem.status):
-            log.error("%s failed (%s): %s is not declared, but there is %r.", name, identity, problem.status, error)
+            log.error("%s failed: %s is not declared.", name, problem.status, exc_info=error)
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")

@@ -47,12 +47,20 @@ class Problem(Exception):
         self.errors = errors or []
         self.headers = headers or {}
 
+    @property
+    def title(self) -> str:
+        return _TITLES.get(self.status) or HTTPStatus(self.status).phrase
+
+    @property
+    def type(self) -> str:
+        """Its name, as its page has it: `not-found`."""
+        return self.title.lower().replace(" ", "-")
+
     def body(self, instance: str, request_id: str, media_type: bytes = JSON) -> bytes:
         """Return the problem as JSON or XML, about the request to *instance*."""
-        title = _TITLES.get(self.status) or HTTPStatus(self.status).phrase
         made: dict[str, Any] = {
-            "type": f"/problems#{title.lower().replace(' ', '-')}",
-            "title": title,
+            "type": f"/problems#{self.type}",
+            "title": self.title,
             "status": self.status,
             "detail": self.detail,
             "instance": instance,

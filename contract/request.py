@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from time import perf_counter
 from typing import IO, Any, Protocol
@@ -49,10 +50,10 @@ class Exchange:
     Who is first to see the request puts it into the scope, as `exchange`; who answers, says here
     what. `request` is what the contract made of the request, None where it is about a page, and
     `problem` what the request was refused with. `identity` is the caller's own X-Request-Id where
-    it is one, otherwise a new one.
+    it is one, otherwise a new one. `trace_id` is that of the trace that the request is a part of, where there is one.
     """
 
-    __slots__ = ("identity", "problem", "request", "scope", "size", "started", "status")
+    __slots__ = ("identity", "problem", "request", "scope", "seconds", "size", "started", "status", "trace_id")
 
     def __init__(self, scope: dict[str, Any]) -> None:
         self.started = perf_counter()
@@ -65,6 +66,13 @@ class Exchange:
         """Of the answer; 0 while there is none."""
         self.size = 0
         """Bytes of the answer's body that were sent so far."""
+        self.seconds = 0.0
+        """How long it took; 0 while it is not over."""
+        self.trace_id: str | None = None
+
+
+current: ContextVar[Exchange | None] = ContextVar("current", default=None)
+"""The exchange that whatever runs now is a part of."""
 
 
 def exchange(scope: dict[str, Any]) -> Exchange:
@@ -80,14 +88,18 @@ class Request:
 
     __slots__ = (
         "allowance", "arguments", "body", "caller", "exchange", "files", "headers", "media_type", "operation",
-        "path_values", "raw", "receive", "scope",
+        "path_values", "raw", "receive", "scope", "template",
     )  # fmt: skip
 
-    def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...], operation: str | None) -> None:
-        """*operation* is the id of the operation that the request is for, where there is one."""
+    def __init__(
+        self, scope: Scope, receive: Receive, path_values: tuple[str, ...], operation: str | None,
+        template: str | None = None,
+    ) -> None:  # fmt: skip
+        """*operation* is the id of the operation that the request is for, *template* its path, where there is one."""
         self.exchange = exchange(scope)
         self.exchange.request = self
         self.operation = operation
+        self.template = template
         self.scope = scope
         self.receive = receive
         self.path_values = path_values

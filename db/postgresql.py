@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
 from db.errors import RolledBack, Unavailable
-from db.sessions import Mode
+from db.sessions import Mode, Use
 from db.types import json_text
 
 T = TypeVar("T")
@@ -110,10 +110,14 @@ class PostgresPool:
             connect_args={"async_creator_fn": _connector(timeout, statement_timeout, is_read_only=is_read_only)},
         ).sync_engine
         self._timeout = timeout
-        self._room = size
+        self._size = self._room = size
+        self._waits = 0
         self._free: list[PostgresConnection] = []
         self._waiting: deque[asyncio.Future[PostgresConnection | None]] = deque()
         self._is_open = True
+
+    def use(self) -> Use:
+        return Use(self._size, self._size - self._room - len(self._free), self._waits)
 
     def take(self) -> PostgresConnection:
         while self._free:
@@ -166,6 +170,7 @@ class PostgresPool:
         """A connection somebody gives back, or None: open one."""
         turn: asyncio.Future[PostgresConnection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        self._waits += 1
         try:
             async with asyncio.timeout(self._timeout):
                 return await turn

@@ -8,7 +8,8 @@ works. On SQLite, where the database is in this process, they run in threads.
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from db.errors import is_overtaken, unavailable
 from db.greenlets import Greenlets
 from db.postgresql import PostgresPool
-from db.sessions import Call, Mode, Pool, Record, Returned, UnitSession, call_each
+from db.sessions import Call, Mode, Pool, Record, Returned, UnitSession, Use, call_each
 from db.sqlite import SqlitePool, sqlite_engine
 from db.threads import Threads
 
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 TRIES = 8
 """How often in all a unit of work is done that others were faster than."""
+
+_POOLS: tuple[Mode, ...] = ("read", "write")
+"""Guarded units share the connections of those that write."""
 
 
 def open_seam(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, statement_timeout: float = 10.0) -> "Seam":
@@ -137,6 +141,10 @@ class Seam(ABC):
         await self.run("read", UnitSession.hold)
 
     @abstractmethod
+    def uses(self) -> Mapping[str, Use]:
+        """How full each pool of connections is, by what they are for."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Close all connections."""
 
@@ -154,8 +162,11 @@ class _GreenletSeam(Seam):
     async def _run(self, mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         return await self._greenlets.run(_work, self._pools[mode], mode, perform, arguments)
 
+    def uses(self) -> Mapping[str, Use]:
+        return {mode: self._pools[mode].use() for mode in _POOLS}
+
     async def close(self) -> None:
-        for mode in ("read", "write"):
+        for mode in _POOLS:
             await self._greenlets.run(self._pools[mode].close)
 
 
@@ -175,8 +186,16 @@ class _ThreadSeam(Seam):
         threads, pool = self._lanes[mode]
         return await threads.run(_work, pool, mode, perform, arguments)
 
+    def uses(self) -> Mapping[str, Use]:
+        used: dict[str, Use] = {}
+        for mode in _POOLS:
+            threads, pool = self._lanes[mode]
+            use = pool.use()
+            used[mode] = replace(use, waits=use.waits + threads.waits)
+        return used
+
     async def close(self) -> None:
-        for mode in ("read", "write"):
+        for mode in _POOLS:
             threads, pool = self._lanes[mode]
             await asyncio.to_thread(threads.close)
             pool.close()

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
@@ -41,6 +43,21 @@ class Held(Protocol):
 H = TypeVar("H", bound=Held)
 
 
+class Around(Protocol):
+    """What surrounds a query."""
+
+    def __call__(self, sql: str, /) -> AbstractContextManager[object]: ...
+
+
+@dataclass(frozen=True)
+class Use:
+    """How full a pool is: how many connections it may have, how many are taken, how often one was waited for so far."""
+
+    size: int
+    in_use: int
+    waits: int
+
+
 class Pool(Protocol[H]):
     """Where connections are taken from, one for each unit of work at a time."""
 
@@ -59,6 +76,8 @@ class UnitSession(Session):
     which need nothing of it: most reads never do. `close`, `commit` and `rollback` give the
     connection back, as with any session; the next use takes one again.
     """
+
+    around: ClassVar[Around | None] = None
 
     def __init__(self, pool: Pool[Any], mode: Mode) -> None:
         self._pool = pool
@@ -108,6 +127,9 @@ class UnitSession(Session):
         """Rows of a statement in the driver's own words, after what is pending was written."""
         if self._is_set_up:
             self.flush()
+        if self.around is not None:
+            with self.around(sql):
+                return self.hold().fetch(sql, arguments)
         return self.hold().fetch(sql, arguments)
 
     def commit(self) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import IntegrityError
 
 from db.errors import Unavailable
-from db.sessions import Mode
+from db.sessions import Mode, Use
 from db.types import json_text
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
@@ -61,22 +61,28 @@ class SqlitePool:
         self._engine = engine
         self._timeout = timeout
         self._room = threading.Semaphore(size)
+        self._size = size
         self._free: list[SqliteConnection] = []
+        self._taken: set[SqliteConnection] = set()
+        self._waits = 0
+        self._counting = threading.Lock()
+
+    def use(self) -> Use:
+        return Use(self._size, len(self._taken), self._waits)
 
     def take(self) -> SqliteConnection:
-        if not self._room.acquire(timeout=self._timeout):
-            raise Unavailable("All connections to the database are in use.")
+        if not self._room.acquire(blocking=False):
+            self._wait()
         try:
-            return self._free.pop()
-        except IndexError:
-            pass
-        try:
-            return SqliteConnection(self._engine)
+            held = self._found() or SqliteConnection(self._engine)
         except BaseException:
             self._room.release()
             raise
+        self._taken.add(held)
+        return held
 
     def give(self, held: SqliteConnection) -> None:
+        self._taken.discard(held)
         try:
             if held.is_idle:
                 self._free.append(held)
@@ -89,6 +95,18 @@ class SqlitePool:
         """Close what is free; nothing may be in use."""
         while self._free:
             self._free.pop().close()
+
+    def _wait(self) -> None:
+        with self._counting:
+            self._waits += 1
+        if not self._room.acquire(timeout=self._timeout):
+            raise Unavailable("All connections to the database are in use.")
+
+    def _found(self) -> SqliteConnection | None:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return None
 
 
 def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> Engine:

@@ -24,6 +24,8 @@ class Threads:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._turns = asyncio.Semaphore(size)
         self._timeout = timeout
+        self.waits = 0
+        """How often somebody had to wait for a thread so far."""
         self._threads = [Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(size)]
         for thread in self._threads:
             thread.start()
@@ -47,6 +49,7 @@ class Threads:
         if not self._turns.locked():
             await self._turns.acquire()
             return
+        self.waits += 1
         try:
             async with asyncio.timeout(self._timeout):
                 await self._turns.acquire()

@@ -9,5 +9,13 @@ def get_liveness():
     return {"status": "ok"}
 
 
+def get_metrics(metrics):
+    return metrics.exposition()
+
+
+def get_metrics_history(metrics):
+    return metrics.last_hour()
+
+
 def get_readiness(session):
     return health.check(session)

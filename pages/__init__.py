@@ -20,10 +20,11 @@ CONTENT_SECURITY_POLICY = (
 
 def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) -> None:
     """
-    Add `/docs` and `/problems`.
+    Add `/docs`, `/problems` and `/status`.
 
     The first shows the contract of a version, `/docs?version=v2`, served at the path that *contracts* has for
-    it; the second shows the Markdown file *problems*.
+    it; the second shows the Markdown file *problems*; the third draws what the first of *contracts* says of the last
+    hour.
     """
     blueprint = Blueprint(
         "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/pages"
@@ -41,6 +42,10 @@ def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) 
     @blueprint.get("/problems")
     def problem_types() -> str:
         return render_template("problems.html", contract=contracts[first], content=types.html, slugs=types.slugs)
+
+    @blueprint.get("/status")
+    def status() -> str:
+        return render_template("status.html", contract=contracts[first])
 
     @blueprint.get("/docs/swagger-ui/<path:file>")
     def swagger_ui(file: str) -> Response:

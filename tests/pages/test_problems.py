@@ -44,7 +44,9 @@ def test_every_problem_of_the_contract_is_explained():
     assert problems <= titles
 
 
-@pytest.mark.parametrize("path", ["/docs", "/problems", "/pages/docs.js", "/docs/swagger-ui/js/swagger-ui-bundle.js"])
+@pytest.mark.parametrize(
+    "path", ["/docs", "/problems", "/status", "/pages/docs.js", "/docs/swagger-ui/js/swagger-ui-bundle.js"]
+)
 def test_pages_run_no_inline_code_and_are_in_no_frame(client, path):
     with client.get(path) as response:
         headers = response.headers
