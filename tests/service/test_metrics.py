@@ -28,7 +28,7 @@ def counted(request, start):
 
 def samples(text):
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -54,7 +54,7 @@ def test_processes_count_together_by_operation_and_never_by_path(counted):
     found = asked(counted)
     assert requests_to(found, "get_product") == 100
     assert found["accord_request_duration_seconds_count", "GET", "get_product"] == 100
-    assert found["accord_request_duration_seconds_bucket", "GET", "get_product", "+Inf"] == 100
+    assert found["accord_request_duration_seconds_bucket", "+Inf", "GET", "get_product"] == 100
     assert 0 < found["accord_request_duration_seconds_sum", "GET", "get_product"] < 100
     assert found["accord_problems_total", "not-found"] == 101
     assert found["accord_processes",] == 2
