@@ -109,6 +109,8 @@ def create_app(settings: Settings) -> FlaskApp:
         metrics.POOL_SIZE: lambda: {name: use.size for name, use in seam.uses().items()},
         metrics.POOL_IN_USE: lambda: {name: use.in_use for name, use in seam.uses().items()},
         metrics.POOL_WAITS: lambda: {name: use.waits for name, use in seam.uses().items()},
+        metrics.RATE_LIMITED: lambda: contract.tally.refused,
+        metrics.RATE_LIMIT_FALLBACKS: lambda: {"": getattr(meter, "fallbacks", 0)},
     })  # fmt: skip
     processes = Together(together.folder(settings.data_dir), counted)
     contract = _contract(settings, seam, meter, processes, tracing)
@@ -317,7 +319,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     _say_where(host, port)
     if workers > 1 and settings.redis_url is None:
         click.echo(
-            f"Each of {workers} workers counts rate limits for itself; with ACCORD_REDIS_URL, together.", err=True
+            f"Each of {workers} processes counts rate limits for itself; ACCORD_REDIS_URL unites them.", err=True
         )
     together.begin(settings.data_dir)
     if settings.metrics_port is not None:
