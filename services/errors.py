@@ -1,7 +1,8 @@
 """What can go wrong in the business, said without HTTP."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 
 class ServiceError(Exception):
@@ -45,6 +46,13 @@ class Conflict(ServiceError):
 
 class Invalid(ServiceError):
     """The request is well-formed and asks for what cannot be."""
+
+
+def require_all(noun: str, ids: Sequence[UUID], found: Container[UUID]) -> None:
+    """Raise NotFound unless all the *ids*, which the parameter `id` has, are found; it names each that is not."""
+    missing = [NotFound(f"There is no {noun} with the id {one}.", parameter="id") for one in ids if one not in found]
+    if missing:
+        raise NotFound(str(missing[0]), each=missing)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db.compiled import compiled
 from db.models import File, User
 from db.text import fold
+from db.types import Identifier
 from services.errors import NotFound
 from services.listing import Listing, bound, found_in, words
 from services.pages import Page
@@ -26,8 +27,12 @@ def _shown(file: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *owner).join(User, User.id == file.owner_id)
 
 
-_ANY_FILE = _shown(File).where(File.id == bindparam("id"))
-_FILE = {False: compiled(_ANY_FILE), True: compiled(_ANY_FILE.where(File.owner_id == bindparam("owner")))}
+_FILE = compiled(
+    _shown(File).where(
+        File.id == bindparam("id"),
+        File.owner_id == func.coalesce(bindparam("owner_id", type_=Identifier()), File.owner_id),
+    )
+)
 _FILTERS = {"owner": File.owner_id, "media_type": File.media_type, "word": found_in(File.name_key)}
 _FILES = Listing(File, _shown, _FILTERS)
 
@@ -42,7 +47,7 @@ def find(
 
 
 def get(session: Session, owner_id: UUID | None, file_id: UUID) -> dict[str, Any]:
-    file = _FILE[owner_id is not None].first(session, id=file_id, owner=owner_id)
+    file = _FILE.first(session, id=file_id, owner_id=owner_id)
     if file is None:
         raise _missing()
     return file

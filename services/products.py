@@ -16,7 +16,7 @@ from db.errors import violated
 from db.models import Category, Product, ProductTag, Tag
 from db.text import fold
 from services import tags
-from services.errors import Conflict, Invalid, NotFound, without_pointers
+from services.errors import Conflict, Invalid, NotFound, require_all, without_pointers
 from services.listing import Listing, bound, found_in, words
 from services.pages import Cursors, Page
 
@@ -143,13 +143,7 @@ def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
     """Delete all of these products, or none."""
     live = select(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
     products = {product.id: product for product in session.scalars(live)}
-    missing = [
-        NotFound(f"There is no product with the id {product_id}.", parameter="id")
-        for product_id in product_ids
-        if product_id not in products
-    ]
-    if missing:
-        raise NotFound(str(missing[0]), each=missing)
+    require_all("product", product_ids, products)
     moment = now()
     for product in products.values():
         product.deleted_at = moment

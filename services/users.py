@@ -15,7 +15,7 @@ from db.models import User
 from db.seam import beforehand
 from db.text import fold
 from services import sessions
-from services.errors import Conflict, NotFound, without_pointers
+from services.errors import Conflict, NotFound, require_all, without_pointers
 from services.listing import Listing, bound, containing, found_in
 from services.pages import Page
 from services.passwords import Passwords
@@ -102,13 +102,7 @@ def delete_all(session: Session, revocations: Revocations, caller_id: UUID, user
     """Delete all of these users, or none."""
     live = select(User).where(User.id.in_(user_ids), User.deleted_at.is_(None)).order_by(User.id)
     found = {user.id: user for user in session.scalars(live)}
-    missing = [
-        NotFound(f"There is no user with the id {user_id}.", parameter="id")
-        for user_id in user_ids
-        if user_id not in found
-    ]
-    if missing:
-        raise NotFound(str(missing[0]), each=missing)
+    require_all("user", user_ids, found)
     _delete(session, revocations, caller_id, found.values())
 
 

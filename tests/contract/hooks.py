@@ -58,10 +58,10 @@ def filter_failure(context, failure, case, response):
     """Return whether *failure* is one; the codes of the engine's own refusals are keywords of JSON Schema and stay."""
     if isinstance(failure, EnsureResourceAvailability):
         return not case.path.endswith("/restoration")  # What was just created is not there to be restored.
-    return not (isinstance(failure, RejectedPositiveData) and (_is_unfilled(case) or _is_meant(response)))
+    return not (isinstance(failure, RejectedPositiveData) and (_is_unfilled(case, response) or _is_meant(response)))
 
 
-def _is_unfilled(case):
+def _is_unfilled(case, response):
     """
     Return whether something is not filled in, though schemathesis takes it to be.
 
@@ -69,7 +69,7 @@ def _is_unfilled(case):
     a link by itself from a member that is null.
     """
     is_form = case.media_type == "multipart/form-data"
-    return "None" in case.path_parameters.values() or (is_form and "" in case.body.values())
+    return "/None" in response.request.path_url or (is_form and "" in case.body.values())
 
 
 def _is_meant(response):

@@ -110,7 +110,7 @@ class Writer:
         return body
 
     def member(self, name, value):
-        thing = next((o.path for o in OPERATIONS if o.path.endswith(f"/{{{name}}}")), None)
+        thing = _meant_by(name)
         if thing:
             return self.made(thing).rpartition("/")[2]
         return FRESH[name]() if name in FRESH else self.filled(value)
@@ -151,6 +151,16 @@ class Somebody(Writer):
 
     def made(self, path):
         return super().made(path.replace(template_of(self.home), self.home))
+
+    def member(self, name, value):
+        get = at("GET", _meant_by(name))
+        # Nobody can name what they may not see.
+        return None if get and not get.reaches("customer") else super().member(name, value)
+
+
+def _meant_by(name):
+    """The path of what a member of this name identifies, if it does."""
+    return next((o.path for o in OPERATIONS if o.path.endswith(f"/{{{name}}}")), None)
 
 
 def _named(name):
