@@ -70,7 +70,8 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        default=Path("data"), description="Folder for what is not in the database, such as signing keys."
+        default=Path("data"),
+        description="Folder for what is not in the database: uploaded files and, unless they are set, signing keys.",
     )
     signing_keys: SecretStr | None = Field(
         default=None,

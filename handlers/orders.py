@@ -1,7 +1,7 @@
 from services import orders, users
 from services.ownership import only_of
 
-_EVERYBODYS = "orders:all"
+_EVERYBODYS, _CUSTOMERS = "orders:all", "customers"
 
 
 def list_orders(session, cursors, caller, cursor, per_page, status=None, from_=None, to=None):
@@ -10,7 +10,7 @@ def list_orders(session, cursors, caller, cursor, per_page, status=None, from_=N
 
 
 def create_order(session, caller, body):
-    return orders.place(session, caller.id, **body)
+    return orders.place(session, caller.id, knows_customers=_CUSTOMERS in caller.scopes, **body)
 
 
 def list_user_orders(session, cursors, caller, user_id, cursor, per_page, status=None, from_=None, to=None):
@@ -21,7 +21,7 @@ def list_user_orders(session, cursors, caller, user_id, cursor, per_page, status
 
 def create_user_order(session, caller, user_id, body):
     users.get(session, only_of(caller, _EVERYBODYS), user_id)
-    return orders.place(session, user_id, **body)
+    return orders.place(session, user_id, knows_customers=_CUSTOMERS in caller.scopes, **body)
 
 
 def get_order(session, caller, order_id):
@@ -29,7 +29,8 @@ def get_order(session, caller, order_id):
 
 
 def update_order(session, caller, order_id, body):
-    return orders.update(session, only_of(caller, _EVERYBODYS), order_id, **body)
+    owner_id, knows_customers = only_of(caller, _EVERYBODYS), _CUSTOMERS in caller.scopes
+    return orders.update(session, owner_id, order_id, knows_customers=knows_customers, **body)
 
 
 def set_order_status(session, caller, order_id, body):

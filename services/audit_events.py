@@ -3,16 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from db.compiled import compiled
 from db.models import AuditEvent, User
 from services.errors import NotFound
-from services.listing import Listing
+from services.listing import Listing, bound
 from services.pages import Cursors, Page
-
-_NEWEST_FIRST = "-at"
 
 
 def _shown(event: Any) -> Select[*tuple[Any, ...]]:
@@ -30,23 +28,20 @@ def _shown(event: Any) -> Select[*tuple[Any, ...]]:
 
 
 _EVENT = compiled(_shown(AuditEvent).where(AuditEvent.id == bindparam("id")))
-_FILTERS: dict[str, ColumnElement[bool]] = {
-    "actor": AuditEvent.actor_id == bindparam("actor"),
-    "action": AuditEvent.action == bindparam("action"),
-    "object_type": AuditEvent.object_type == bindparam("object_type"),
-    "object_id": AuditEvent.object_id == bindparam("object_id"),
-    "from": AuditEvent.at >= bindparam("from"),
-    "to": AuditEvent.at < bindparam("to"),
+_FILTERS = {
+    "actor": AuditEvent.actor_id,
+    "action": AuditEvent.action,
+    "object_type": AuditEvent.object_type,
+    "object_id": AuditEvent.object_id,
+    "from": lambda moment: AuditEvent.at >= moment,
+    "to": lambda moment: AuditEvent.at < moment,
 }
-_EVENTS = Listing(AuditEvent, _shown, {"at": "at"}, _FILTERS.__getitem__)
+_EVENTS = Listing(AuditEvent, _shown, _FILTERS, sort="-at")
 
 
 def find(session: Session, cursors: Cursors, *, per_page: int, cursor: str, **filters: Any) -> Page:
     """Return the page after *cursor* of the events that fit all filters, newest first."""
-    values = {name: value for name, value in filters.items() if value is not None}
-    page = _EVENTS.after(
-        session, values, filters, sort=_NEWEST_FIRST, cursor=cursor, per_page=per_page, cursors=cursors
-    )
+    page = _EVENTS.after(session, cursors, bound(**filters), filters, cursor=cursor, per_page=per_page)
     return page | {"items": [_told(event) for event in page["items"]]}
 
 

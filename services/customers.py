@@ -1,10 +1,11 @@
 """The people a shop deals with."""
 
+from collections.abc import Mapping, Sequence
 from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,12 +16,13 @@ from db.errors import violated
 from db.models import Customer, Photo
 from db.text import fold
 from services import photos
-from services.errors import Conflict, NotFound
-from services.listing import Listing, containing
+from services.errors import Conflict, NotFound, without_pointers
+from services.listing import Listing, bound, found_in, words
 from services.pages import Cursors, Page
 from services.storage import Download, Storage, Upload
 
-_TAKEN = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
+_UNIQUE = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
+_KEYS = {"email": Customer.email_key, "phone": Customer.phone}
 
 
 def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
@@ -31,14 +33,9 @@ def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *photo).outerjoin(Photo, Photo.customer_id == customer.id)
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    if name.startswith("word_"):
-        return Customer.search.like(bindparam(name), escape="\\")
-    return Customer.location_key == bindparam(name)
-
-
 _CUSTOMER = compiled(_shown(Customer).where(Customer.id == bindparam("id"), Customer.deleted_at.is_(None)))
-_CUSTOMERS = Listing(Customer, _shown, {"name": "name_key", "created_at": "created_at"}, _condition)
+_FILTERS = {"location": Customer.location_key, "word": found_in(Customer.search)}
+_CUSTOMERS = Listing(Customer, _shown, _FILTERS, {"name": "name_key"})
 
 
 def find(
@@ -47,13 +44,8 @@ def find(
 ) -> Page:  # fmt: skip
     """Return a page of the customers that fit all filters: page number *page*, or the one after *cursor*."""
     query = {"sort": sort, "location": location, "q": q}
-    values = {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
-    if location is not None:
-        values["location"] = fold(location)
-    if cursor is None:
-        found = _CUSTOMERS.numbered(session, values, query, sort=sort, page=page, per_page=per_page)
-    else:
-        found = _CUSTOMERS.after(session, values, query, sort=sort, cursor=cursor, per_page=per_page, cursors=cursors)
+    values = bound(location=location and fold(location), word=words(q))
+    found = _CUSTOMERS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
     return found | {"items": [_with_photo(customer) for customer in found["items"]]}
 
 
@@ -62,6 +54,10 @@ def get(session: Session, customer_id: UUID) -> dict[str, Any]:
     if customer is None:
         raise NotFound("There is no customer with this id.")
     return _with_photo(customer)
+
+
+def exists(session: Session, customer_id: UUID) -> bool:
+    return _CUSTOMER.first(session, id=customer_id) is not None
 
 
 def create(session: Session, storage: Storage, *, photo: Upload | None = None, **members: Any) -> dict[str, Any]:
@@ -91,7 +87,8 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
     if customer is None or customer.deleted_at is None:
         raise NotFound("There is no deleted customer with this id.")
     customer.deleted_at = None
-    _flush(session, customer)
+    with without_pointers():
+        _flush(session, customer)
     return get(session, customer_id)
 
 
@@ -146,14 +143,30 @@ def _entity(session: Session, customer_id: UUID) -> Customer:
 
 
 def _flush(session: Session, customer: Customer) -> None:
-    """Write the customer, with what it is found by."""
+    """Write the customer, with what it is found by; raises Conflict that names each member that another one has."""
     customer.name_key, customer.email_key = fold(customer.name), fold(customer.email)
     customer.location_key = None if customer.location is None else fold(customer.location)
     customer.search = fold(f"{customer.name}\n{customer.email}")
+    found = {member: getattr(customer, key.key) for member, key in _KEYS.items()}
+    customer_id, wanted = customer.id, {member: value for member, value in found.items() if value is not None}
     try:
         session.flush()
     except IntegrityError as error:
-        member = _TAKEN.get(violated(error))
+        member = _UNIQUE.get(violated(error))
         if member is None:
             raise
-        raise Conflict(f"Another customer has this {member}.", pointer=f"/{member}") from error
+        # The unit of work has failed; without what it wrote, what others have is left.
+        session.rollback()
+        raise _refused(member, _taken(session, customer_id, wanted)) from error
+
+
+def _refused(member: str, taken: Sequence[str]) -> Conflict:
+    # Who had it may be gone by now.
+    faults = [Conflict(f"Another customer has this {name}.", pointer=f"/{name}") for name in taken or [member]]
+    return faults[0] if len(faults) == 1 else Conflict(str(faults[0]), each=faults)
+
+
+def _taken(session: Session, customer_id: UUID | None, wanted: Mapping[str, str]) -> list[str]:
+    """Return the members of which another customer has what is wanted."""
+    others = select(Customer.id).where(Customer.deleted_at.is_(None), Customer.id != customer_id)
+    return [name for name, value in wanted.items() if session.scalars(others.where(_KEYS[name] == value)).first()]

@@ -1,6 +1,7 @@
 """What can go wrong in the business, said without HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class ServiceError(Exception):
@@ -44,3 +45,12 @@ class Conflict(ServiceError):
 
 class Invalid(ServiceError):
     """The request is well-formed and asks for what cannot be."""
+
+
+@contextmanager
+def without_pointers() -> Iterator[None]:
+    """Let the message alone say what is refused in here: the request has no body to point into."""
+    try:
+        yield
+    except ServiceError as error:
+        raise type(error)(" ".join(map(str, error.each or [error]))) from error

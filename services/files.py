@@ -3,20 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from db.compiled import compiled
 from db.models import File, User
 from db.text import fold
 from services.errors import NotFound
-from services.listing import Listing, containing
+from services.listing import Listing, bound, found_in, words
 from services.pages import Page
 from services.storage import Download, Storage, Upload
 
 _LONGEST_NAME = File.name.type.length
 _NAME_OF_THE_NAMELESS = "file"
-_NEWEST_FIRST = "-created_at"
 
 
 def _shown(file: Any) -> Select[*tuple[Any, ...]]:
@@ -27,17 +26,10 @@ def _shown(file: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *owner).join(User, User.id == file.owner_id)
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    if name.startswith("word_"):
-        return File.name_key.like(bindparam(name), escape="\\")
-    return {"owner": File.owner_id, "media_type": File.media_type}[name] == bindparam(name)
-
-
-_FILE = {
-    is_owned: compiled(_shown(File).where(File.id == bindparam("id"), *([_condition("owner")] if is_owned else [])))
-    for is_owned in (False, True)
-}
-_FILES = Listing(File, _shown, {"created_at": "created_at"}, _condition)
+_ANY_FILE = _shown(File).where(File.id == bindparam("id"))
+_FILE = {False: compiled(_ANY_FILE), True: compiled(_ANY_FILE.where(File.owner_id == bindparam("owner")))}
+_FILTERS = {"owner": File.owner_id, "media_type": File.media_type, "word": found_in(File.name_key)}
+_FILES = Listing(File, _shown, _FILTERS)
 
 
 def find(
@@ -45,11 +37,8 @@ def find(
     media_type: str | None = None, q: str | None = None,
 ) -> Page:  # fmt: skip
     """Return a page of the files of one owner, or of all, that fit all filters; the newest come first."""
-    filters = {"owner": owner_id, "media_type": media_type}
-    values = {name: value for name, value in filters.items() if value is not None}
-    values |= {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
-    query = {"media_type": media_type, "q": q}
-    return _FILES.numbered(session, values, query, sort=_NEWEST_FIRST, page=page, per_page=per_page)
+    values = bound(owner=owner_id, media_type=media_type, word=words(q))
+    return _FILES.numbered(session, values, {"media_type": media_type, "q": q}, page=page, per_page=per_page)
 
 
 def get(session: Session, owner_id: UUID | None, file_id: UUID) -> dict[str, Any]:

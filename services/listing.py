@@ -1,7 +1,7 @@
 """Lists that are filtered, sorted and shown page by page, by number or by cursor."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, tru
 from sqlalchemy.orm import Session, aliased
 
 from db.compiled import compiled
+from db.text import fold
 from services import pages
 from services.pages import BEGINNING, Cursors, Page
 
@@ -24,40 +25,44 @@ class Listing:
     """
     A list of the rows of `model` that are not deleted.
 
-    `shown(row)` selects what is shown of a row of the model or of an alias of it; `sorts` has the
-    attribute for each name of an order; `condition(name)` is the condition that takes the value
-    bound to that name. A statement is made once for each order and each set of values.
+    `shown(row)` selects what is shown of a row of the model or of an alias of it; `filters` has for each
+    name what equals its value, or the function that makes a condition of one. The order is the `sort` of
+    the query, or else that of the listing; `keys` has the attribute for an order of another name. A
+    statement is made once for each order and each set of values.
 
     Rows without a value come last in either direction; a cursor goes by a column that always has one.
     """
 
     model: Any
     shown: Callable[[Any], Select[*tuple[Any, ...]]]
-    sorts: Mapping[str, str]
-    condition: Callable[[str], ColumnElement[bool]]
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    sort: str = "-created_at"
 
     def __hash__(self) -> int:
         return id(self)
 
-    def numbered(self, session: Session, values: Values, query: Values, *, sort: str, page: int, per_page: int) -> Page:
+    def find(
+        self, session: Session, cursors: Cursors, values: Values, query: Values,
+        *, page: int, per_page: int, cursor: str | None,
+    ) -> Page:  # fmt: skip
+        """Return page number *page*, or the one after *cursor* where there is one."""
+        if cursor is None:
+            return self.numbered(session, values, query, page=page, per_page=per_page)
+        return self.after(session, cursors, values, query, cursor=cursor, per_page=per_page)
+
+    def numbered(self, session: Session, values: Values, query: Values, *, page: int, per_page: int) -> Page:
         """Return page number *page* of the rows that fit *values*; *query* is what the caller asked for."""
-        offset = (page - 1) * per_page
+        sort, offset = query.get("sort", self.sort), (page - 1) * per_page
         items = _page(self, sort, frozenset(values)).all(session, limit=per_page, offset=offset, **values)
         total = items[0]["total"] if items else _count(self, frozenset(values)).all(session, **values)[0]["total"]
         return pages.numbered(items, total=total, page=page, per_page=per_page, query=query)
 
     def after(
-        self,
-        session: Session,
-        values: Values,
-        query: Values,
-        *,
-        sort: str,
-        cursor: str,
-        per_page: int,
-        cursors: Cursors,
+        self, session: Session, cursors: Cursors, values: Values, query: Values, *, cursor: str, per_page: int
     ) -> Page:
         """Return the page after *cursor* of the rows that fit; raises Malformed for a cursor of another query."""
+        sort = query.get("sort", self.sort)
         position: dict[str, Any] = {}
         if cursor != BEGINNING:
             value, last_id = cursors.read(cursor, query)
@@ -69,7 +74,8 @@ class Listing:
         return pages.after(items, cursor=cursor, next_cursor=next_cursor, per_page=per_page, query=query)
 
     def column(self, row: Any, sort: str) -> Any:
-        return getattr(row, self.sorts[sort.removeprefix("-")])
+        name = sort.removeprefix("-")
+        return getattr(row, self.keys.get(name, name))
 
     def order(self, row: Any, sort: str) -> list[ColumnElement[Any]]:
         columns = (self.column(row, sort), row.id)
@@ -78,7 +84,7 @@ class Listing:
         return [order[0].nulls_last(), order[1]] if self.column(self.model, sort).nullable else order
 
     def fits(self, wanted: frozenset[str]) -> ColumnElement[bool]:
-        return and_(self._is_live, *(self.condition(name) for name in sorted(wanted)))
+        return and_(self._is_live, *(self._condition(name) for name in sorted(wanted)))
 
     def total(self, wanted: frozenset[str]) -> ColumnElement[int]:
         counted = select(func.count()).select_from(self.model)
@@ -88,9 +94,30 @@ class Listing:
         deleted = counted.where(self.model.deleted_at.is_not(None)).scalar_subquery()
         return (counted.scalar_subquery() - deleted).label("total")
 
+    def _condition(self, name: str) -> Any:
+        one = self.filters[name if name in self.filters else name.rpartition("_")[0]]
+        return one(bindparam(name)) if callable(one) else one == bindparam(name)
+
     @property
     def _is_live(self) -> ColumnElement[bool]:
         return self.model.deleted_at.is_(None) if hasattr(self.model, "deleted_at") else true()
+
+
+def bound(**filters: Any) -> dict[str, Any]:
+    """Return what the filters that are set are bound to: a value, or each of a list, all of which have to fit."""
+    lists = {name: values for name, values in filters.items() if isinstance(values, list)}
+    single = {name: value for name, value in filters.items() if value is not None and name not in lists}
+    return single | {f"{name}_{n}": value for name, values in lists.items() for n, value in enumerate(values)}
+
+
+def found_in(column: Any) -> Callable[[Any], ColumnElement[bool]]:
+    """Return the filter of what `containing` or `words` made."""
+    return lambda pattern: column.like(pattern, escape="\\")
+
+
+def words(q: str | None) -> list[str]:
+    """Return a pattern for each word of *q*, which is found in folded text."""
+    return [containing(word) for word in fold(q or "").split()]
 
 
 def containing(text: str) -> str:
@@ -114,15 +141,12 @@ def _count(listing: Listing, wanted: frozenset[str]) -> compiled:
 def _following(listing: Listing, sort: str, wanted: frozenset[str], has_begun: bool) -> compiled:
     rows = _rows(listing, sort, wanted).limit(bindparam("limit"))
     if has_begun:
-        columns = listing.column(listing.model, sort), listing.model.id
+        column, row_id = listing.column(listing.model, sort), listing.model.id
         # Compared as a pair, they are where an index on both begins; said with OR, all before is looked at, too.
-        position, last = tuple_(*columns), tuple_(*_bound(columns))
+        position = tuple_(column, row_id)
+        last = tuple_(bindparam("last", type_=column.type), bindparam("last_id", type_=row_id.type))
         rows = rows.where(position < last if sort.startswith("-") else position > last)
     return _with_what_is_shown(listing, sort, rows)
-
-
-def _bound(columns: tuple[Any, Any]) -> tuple[Any, Any]:
-    return bindparam("last", type_=columns[0].type), bindparam("last_id", type_=columns[1].type)
 
 
 def _rows(listing: Listing, sort: str, wanted: frozenset[str]) -> Select[Any]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, type_coerce
+from sqlalchemy import Select, bindparam, func, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from db.models import Order, OrderItem, OrderYear, Product, User
 from db.types import Identifier
 from services import customers, stock
 from services.errors import Conflict, Invalid, NotFound, ServiceError
-from services.listing import Listing
+from services.listing import Listing, bound
 from services.pages import Cursors, Page
 
 _PLACED, _CANCELLED = "pending", "cancelled"
@@ -33,17 +33,13 @@ def _shown(order: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *owner).join(User, User.id == order.owner_id)
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    return _FILTERS[name]
-
-
-_FILTERS: dict[str, ColumnElement[bool]] = {
-    "user_id": Order.owner_id == bindparam("user_id"),
-    "status": Order.status == bindparam("status"),
-    "from": Order.created_at >= bindparam("from"),
-    "to": Order.created_at < bindparam("to"),
+_FILTERS = {
+    "user_id": Order.owner_id,
+    "status": Order.status,
+    "from": lambda moment: Order.created_at >= moment,
+    "to": lambda moment: Order.created_at < moment,
 }
-_ORDERS = Listing(Order, _shown, {"created_at": "created_at"}, _condition)
+_ORDERS = Listing(Order, _shown, _FILTERS)
 _ORDER = compiled(
     _shown(Order).where(
         Order.id == bindparam("id"),
@@ -82,8 +78,7 @@ def find(
 ) -> Page:
     """Return the page after *cursor* of the owner's orders that fit all filters, or of everybody's, newest first."""
     query = {"user_id": owner_id, **filters}
-    values = {name: value for name, value in query.items() if value is not None}
-    page = _ORDERS.after(session, values, query, sort="-created_at", cursor=cursor, per_page=per_page, cursors=cursors)
+    page = _ORDERS.after(session, cursors, bound(**query), query, cursor=cursor, per_page=per_page)
     return page | {"items": _with_items(session, page["items"])}
 
 
@@ -102,12 +97,17 @@ def place(
     items: Sequence[dict[str, Any]],
     customer_id: UUID | None = None,
     note: str | None = None,
+    knows_customers: bool = True,
 ) -> dict[str, Any]:
-    """Take from stock what the items say, and return the order; what is at fault is told all at once."""
+    """
+    Take from stock what the items say, and return the order; what is at fault is told all at once.
+
+    To whom does not know customers there are none.
+    """
     units = _units((item["product_id"], item["quantity"]) for item in items)
     taken = stock.take(session, units)
     missing = {product_id: number for product_id, number in units.items() if str(product_id) not in taken}
-    if faults := [*_customer_faults(session, customer_id), *_item_faults(session, items, missing)]:
+    if faults := [*_customer_faults(session, customer_id, knows_customers), *_item_faults(session, items, missing)]:
         raise _refusal(faults)
     lines = [
         OrderItem(position=position, unit_price=taken[str(item["product_id"])]["price"], **item)
@@ -133,9 +133,11 @@ def place(
     return placed
 
 
-def update(session: Session, owner_id: UUID | None, order_id: UUID, **changes: Any) -> dict[str, Any]:
+def update(
+    session: Session, owner_id: UUID | None, order_id: UUID, *, knows_customers: bool, **changes: Any
+) -> dict[str, Any]:
     order = _entity(session, owner_id, order_id)
-    if faults := list(_customer_faults(session, changes.get("customer_id"))):
+    if faults := list(_customer_faults(session, changes.get("customer_id"), knows_customers)):
         raise _refusal(faults)
     for name, value in changes.items():
         setattr(order, name, value)
@@ -187,12 +189,9 @@ def _next_number(session: Session, year: int) -> str:
     return f"{year}-{counted:06}"
 
 
-def _customer_faults(session: Session, customer_id: UUID | None) -> Iterator[ServiceError]:
-    try:
-        if customer_id is not None:
-            customers.get(session, customer_id)
-    except NotFound as error:
-        yield Invalid(str(error), pointer="/customer_id")
+def _customer_faults(session: Session, customer_id: UUID | None, knows_customers: bool) -> Iterator[ServiceError]:
+    if customer_id is not None and not (knows_customers and customers.exists(session, customer_id)):
+        yield Invalid("There is no customer with this id.", pointer="/customer_id")
 
 
 def _item_faults(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:

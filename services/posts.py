@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from db.columns import now
@@ -12,13 +12,12 @@ from db.models import Post, User
 from db.text import fold
 from services import accounts, users
 from services.errors import NotFound
-from services.listing import Listing, containing
+from services.listing import Listing, bound, found_in, words
 from services.ownership import only_of
 from services.pages import Cursors, Page
 from services.tokens import Caller
 
 _NOBODY = UUID(int=0)
-_NEWEST_FIRST = "-created_at"
 _drafts_of = bindparam("drafts_of", type_=User.id.type)
 _VISIBLE = and_(
     Post.deleted_at.is_(None),
@@ -39,17 +38,14 @@ def _shown(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *author).join(User, User.id == post.author_id)
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    return Post.search.like(bindparam(name), escape="\\") if name.startswith("word_") else _CONDITIONS[name]
-
-
 _POST = compiled(_shown(Post, Post.content).where(Post.id == bindparam("id"), _VISIBLE))
-_CONDITIONS: dict[str, ColumnElement[bool]] = {
-    "drafts_of": _VISIBLE,
-    "published": Post.published == bindparam("published"),
-    "author": Post.author_id == bindparam("author"),
+_FILTERS = {
+    "drafts_of": lambda _: _VISIBLE,
+    "published": Post.published,
+    "author": Post.author_id,
+    "word": found_in(Post.search),
 }
-_POSTS = Listing(Post, _shown, {"created_at": "created_at"}, _condition)
+_POSTS = Listing(Post, _shown, _FILTERS)
 
 
 def find(
@@ -57,12 +53,8 @@ def find(
     page: int, per_page: int, cursor: str | None, q: str | None, **filters: Any,
 ) -> Page:  # fmt: skip
     """Return a page of the posts that *viewer* sees and that fit all filters."""
-    values = {name: value for name, value in filters.items() if value is not None} | _seen_by(viewer)
-    values |= {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
-    query = {**filters, "q": q}
-    if cursor is None:
-        return _POSTS.numbered(session, values, query, sort=_NEWEST_FIRST, page=page, per_page=per_page)
-    return _POSTS.after(session, values, query, sort=_NEWEST_FIRST, cursor=cursor, per_page=per_page, cursors=cursors)
+    values = bound(word=words(q), **filters) | _seen_by(viewer)
+    return _POSTS.find(session, cursors, values, {**filters, "q": q}, page=page, per_page=per_page, cursor=cursor)
 
 
 def find_of_user(session: Session, cursors: Cursors, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:

@@ -16,8 +16,8 @@ from db.errors import violated
 from db.models import Category, Product, ProductTag, Tag
 from db.text import fold
 from services import tags
-from services.errors import Conflict, Invalid, NotFound
-from services.listing import Listing, containing
+from services.errors import Conflict, Invalid, NotFound, without_pointers
+from services.listing import Listing, bound, found_in, words
 from services.pages import Cursors, Page
 
 
@@ -33,12 +33,8 @@ def _own(product: Any) -> list[Any]:
             product.created_at, product.updated_at]  # fmt: skip
 
 
-def _condition(name: str) -> ColumnElement[bool]:
-    if name.startswith("tag_"):
-        return Product.id.in_(select(ProductTag.product_id).join(Tag).where(Tag.name_key == bindparam(name)))
-    if name.startswith("word_"):
-        return Product.search.like(bindparam(name), escape="\\")
-    return _FILTERS[name]
+def _tagged(key: Any) -> ColumnElement[bool]:
+    return Product.id.in_(select(ProductTag.product_id).join(Tag).where(Tag.name_key == key))
 
 
 _CATEGORY = (Category.id.label("category__id"), Category.name.label("category__name"))
@@ -52,20 +48,16 @@ _CREATE = compiled(
     insert(Product).returning(*_own(Product), *_IN_ITS_CATEGORY),
     given=["sku", "name", "name_key", "search", "description", "price", "stock", "category_id"],
 )
-_FILTERS: dict[str, ColumnElement[bool]] = {
-    "category": Product.category_id == bindparam("category"),
-    "min_price": Product.price >= bindparam("min_price"),
-    "max_price": Product.price <= bindparam("max_price"),
-    "in_stock": (Product.stock > 0) == bindparam("in_stock"),
+_FILTERS = {
+    "category": Product.category_id,
+    "tag": _tagged,
+    "min_price": lambda price: Product.price >= price,
+    "max_price": lambda price: Product.price <= price,
+    "in_stock": Product.stock > 0,
+    "word": found_in(Product.search),
 }
-_SORTS = {"name": "name_key", "price": "price", "stock": "stock", "created_at": "created_at"}
-_PRODUCTS = Listing(Product, _shown, _SORTS, _condition)
-_POPULAR = Listing(
-    Product,
-    lambda product: _shown(product).add_columns(product.units_sold),
-    {"units_sold": "units_sold"},
-    _condition,
-)
+_PRODUCTS = Listing(Product, _shown, _FILTERS, {"name": "name_key"})
+_POPULAR = Listing(Product, lambda product: _shown(product).add_columns(product.units_sold), sort="-units_sold")
 
 
 def find(
@@ -74,17 +66,13 @@ def find(
 ) -> Page:  # fmt: skip
     """Return a page of the products that fit all filters: page number *page*, or the one after *cursor*."""
     query = {"sort": sort, "tag": tag, "q": q, "fields": fields, **filters}
-    values = {name: value for name, value in filters.items() if value is not None}
-    values |= {f"tag_{n}": fold(name) for n, name in enumerate(tag or ())}
-    values |= {f"word_{n}": containing(word) for n, word in enumerate(fold(q or "").split())}
-    if cursor is None:
-        return _PRODUCTS.numbered(session, values, query, sort=sort, page=page, per_page=per_page)
-    return _PRODUCTS.after(session, values, query, sort=sort, cursor=cursor, per_page=per_page, cursors=cursors)
+    values = bound(tag=[fold(name) for name in tag or ()], word=words(q), **filters)
+    return _PRODUCTS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
 
 
 def find_popular(session: Session, *, page: int, per_page: int) -> Page:
     """Return page number *page* of the products, the one most sold first."""
-    return _POPULAR.numbered(session, {}, {}, sort="-units_sold", page=page, per_page=per_page)
+    return _POPULAR.numbered(session, {}, {}, page=page, per_page=per_page)
 
 
 def get(session: Session, product_id: UUID) -> dict[str, Any]:
@@ -173,7 +161,8 @@ def restore(session: Session, product_id: UUID) -> dict[str, Any]:
     if product is None or product.deleted_at is None:
         raise NotFound("There is no deleted product with this id.")
     product.deleted_at = None
-    _flush(session)
+    with without_pointers():
+        _flush(session)
     return get(session, product_id)
 
 

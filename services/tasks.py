@@ -3,18 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from db.models import Task, User
 from services import accounts
 from services.errors import NotFound
-from services.listing import Listing
+from services.listing import Listing, bound
 from services.ownership import only_of
 from services.pages import Cursors, Page
 from services.tokens import Caller
-
-_NEWEST_FIRST = "-created_at"
 
 
 def _shown(task: Any) -> Select[*tuple[Any, ...]]:
@@ -23,23 +21,16 @@ def _shown(task: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *owner).join(User, User.id == task.owner_id)
 
 
-_FILTERS: dict[str, ColumnElement[bool]] = {
-    "owner": Task.owner_id == bindparam("owner"),
-    "status": Task.status == bindparam("status"),
-    "due_before": Task.due_date < bindparam("due_before"),
-}
-_TASKS = Listing(Task, _shown, {"created_at": "created_at"}, _FILTERS.__getitem__)
+_FILTERS = {"owner": Task.owner_id, "status": Task.status, "due_before": lambda day: Task.due_date < day}
+_TASKS = Listing(Task, _shown, _FILTERS)
 
 
 def find(
     session: Session, cursors: Cursors, reader: Caller, *, page: int, per_page: int, cursor: str | None, **filters: Any
 ) -> Page:
     """Return a page of the tasks that *reader* may read and that fit all filters."""
-    wanted = {"owner": only_of(reader, "tasks:all"), **filters}
-    values = {name: value for name, value in wanted.items() if value is not None}
-    if cursor is None:
-        return _TASKS.numbered(session, values, filters, sort=_NEWEST_FIRST, page=page, per_page=per_page)
-    return _TASKS.after(session, values, filters, sort=_NEWEST_FIRST, cursor=cursor, per_page=per_page, cursors=cursors)
+    values = bound(owner=only_of(reader, "tasks:all"), **filters)
+    return _TASKS.find(session, cursors, values, filters, page=page, per_page=per_page, cursor=cursor)
 
 
 def get(session: Session, reader: Caller, task_id: UUID) -> Task:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,8 +15,8 @@ from db.models import User
 from db.seam import beforehand
 from db.text import fold
 from services import sessions
-from services.errors import Conflict, NotFound
-from services.listing import Listing, containing
+from services.errors import Conflict, NotFound, without_pointers
+from services.listing import Listing, bound, containing, found_in
 from services.pages import Page
 from services.passwords import Passwords
 from services.revocations import Revocations
@@ -34,25 +34,20 @@ _UNIQUE = {"uq_users_username_key": "username", "uq_users_email_key": "email"}
 _KEYS = {"username": User.username_key, "email": User.email_key}
 _USER = compiled(_shown(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
 _TEXTS = {**_KEYS, "name": User.name_key}
-_FILTERS: dict[str, ColumnElement[bool]] = {
-    **{name: column.like(bindparam(name), escape="\\") for name, column in _TEXTS.items()},
-    "role": User.role == bindparam("role"),
-    "is_active": User.is_active == bindparam("is_active"),
-    "min_age": User.age >= bindparam("min_age"),
-    "max_age": User.age <= bindparam("max_age"),
+_FILTERS = {
+    **{name: found_in(column) for name, column in _TEXTS.items()},
+    "role": User.role,
+    "is_active": User.is_active,
+    "min_age": lambda age: User.age >= age,
+    "max_age": lambda age: User.age <= age,
 }
-_SORTS = {"username": "username_key", "email": "email_key", "age": "age", "created_at": "created_at"}
-_USERS = Listing(User, _shown, _SORTS, _FILTERS.__getitem__)
+_USERS = Listing(User, _shown, _FILTERS, {"username": "username_key", "email": "email_key"})
 
 
 def find(session: Session, *, sort: str, page: int, per_page: int, **filters: Any) -> Page:
     """Return page number *page* of the users who fit all filters."""
-    values = {
-        name: containing(fold(value)) if name in _TEXTS else value
-        for name, value in filters.items()
-        if value is not None
-    }
-    return _USERS.numbered(session, values, {"sort": sort, **filters}, sort=sort, page=page, per_page=per_page)
+    values = {name: containing(fold(value)) if name in _TEXTS else value for name, value in bound(**filters).items()}
+    return _USERS.numbered(session, values, {"sort": sort, **filters}, page=page, per_page=per_page)
 
 
 def get(session: Session, only: UUID | None, user_id: UUID) -> dict[str, Any]:
@@ -122,7 +117,8 @@ def restore(session: Session, user_id: UUID) -> User:
     if user is None or user.deleted_at is None:
         raise NotFound("There is no deleted user with this id.")
     user.deleted_at = None
-    _flush(session, {"": user})
+    with without_pointers():
+        _flush(session, {"": user})
     return user
 
 

@@ -97,6 +97,9 @@ class PublishedContract:
             return [*faults, f"{media_type} is not declared"]
         if media_type == "text/csv":
             return faults + self._row_faults(content[media_type]["schema"], response.text)
+        if media_type == "application/problem+json" and "requestBody" not in operation:
+            told = response.json().get("errors", ())
+            faults += [f"{fault['pointer']} points into no body" for fault in told if "pointer" in fault]
         schema = f"{pointer}/content/{_escaped(media_type)}/schema"
         if media_type.endswith("xml"):
             (found,) = xmltodict.parse(response.content, strip_whitespace=False).values()

@@ -1,5 +1,7 @@
 """Customers as version 1 of the contract has them."""
 
+import csv
+import io
 from uuid import uuid4
 
 import pytest
@@ -73,6 +75,22 @@ def test_phone_is_of_one_customer(make, manager):
     assert manager.patch(make().headers["Location"], json={"phone": taken}).status_code == 409
 
 
+def test_all_that_another_customer_has_is_named(make, manager):
+    taken = {member: make().json()[member] for member in ("email", "phone")}
+    answer = manager.post(CUSTOMERS, json=customer_of(**taken))
+    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (409, ["/email", "/phone"])
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_spreadsheet_runs_what_a_customer_is_called(make, manager, first):
+    name, city = f"{first}1+1 {uuid4().hex}", f"{first}2+2 {uuid4().hex}"
+    made = make(name=name, city=city).json()
+    for customers, place in ((CUSTOMERS, "city"), (SUCCESSOR, "location")):
+        table = manager.get(customers, params={place: city}, headers={"Accept": "text/csv"}).text
+        (row,) = csv.DictReader(io.StringIO(table, newline=""), strict=True)
+        assert (row["id"], row["name"], row[place]) == (made["id"], f"'{name}", f"'{city}")
+
+
 def test_replacing_takes_defaults_for_what_is_missing(make, manager):
     created = make(city="Pune")
     replaced = manager.put(created.headers["Location"], json=customer_of(name="Usha")).json()
@@ -114,7 +132,7 @@ def test_what_a_deleted_customer_had_is_free(make, admin, manager, member):
     manager.delete(first.headers["Location"])
     make(**{member: first.json()[member]})
     answer = admin.post(f"{first.headers['Location']}/restoration")
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, f"/{member}")
+    assert (answer.status_code, answer.json()["detail"]) == (409, f"Another customer has this {member}.")
 
 
 def test_city_is_compared_whole_and_in_any_case(make, manager):

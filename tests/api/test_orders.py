@@ -172,6 +172,19 @@ def test_unknown_and_deleted_products_are_422_with_all_that_is_wrong(customer, a
     }
 
 
+def test_only_whom_customers_are_open_to_orders_for_one(customer, manager, make):
+    vinod = manager.get("/api/v2/customers", params={"q": "vinod"}).json()["items"][0]["id"]
+    answers = [
+        asking.post(ORDERS, json=basket((make(), 1)) | {"customer_id": vinod}, headers=new_key())
+        for asking in (customer, manager)
+    ]
+    assert [answer.status_code for answer in answers] == [422, 201]
+    assert faults(answers[0]) == {"/customer_id": "There is no customer with this id."}
+    own = placed(customer, (make(), 1))
+    change = partial(customer.patch, own.headers["Location"], headers=if_match(own))
+    assert faults(change(json={"customer_id": vinod})) == {"/customer_id": "There is no customer with this id."}
+
+
 def test_order_without_items_or_key_is_refused(customer, make):
     assert customer.post(ORDERS, json={"items": []}, headers=new_key(), undeclared=True).status_code == 422
     answer = customer.post(ORDERS, json=basket((make(), 1)), undeclared=True)
@@ -374,8 +387,10 @@ def test_own_orders_are_placed_under_oneself_too(stranger, make):
 
 def test_order_for_a_customer_leads_there_whom_it_may(customer, manager, make):
     vinod = manager.get("/api/v1/customers", params={"q": "vinod"}).json()["items"][0]
-    placed_for = placed(customer, (make(), 1), customer_id=vinod["id"])
-    assert (placed_for.json()["customer_id"], placed_for.json()["_links"].keys()) == (vinod["id"], {"self"})
+    owner = placed(customer, (make(), 1)).json()["owner"]["id"]
+    placed_for = placed(manager, (make(), 1), path=f"/api/v1/users/{owner}/orders", customer_id=vinod["id"])
+    seen = customer.get(placed_for.headers["Location"]).json()
+    assert (seen["customer_id"], seen["_links"].keys()) == (vinod["id"], {"self"})
     order = manager.get(placed_for.headers["Location"])
     assert manager.get(order.json()["_links"]["customer"]["href"]).json()["id"] == vinod["id"]
     nobody = manager.patch(placed_for.headers["Location"], json={"customer_id": None}, headers=if_match(order)).json()

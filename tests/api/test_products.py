@@ -153,7 +153,8 @@ def test_sku_of_a_deleted_product_is_free(make, admin):
     created = make()
     admin.delete(created.headers["Location"])
     make(sku=created.json()["sku"])
-    assert admin.post(f"{created.headers['Location']}/restoration").status_code == 409
+    answer = admin.post(f"{created.headers['Location']}/restoration")
+    assert (answer.status_code, answer.json()["detail"]) == (409, "Another product has this SKU.")
 
 
 def test_filters_hold_together(make, anonymous, category):

@@ -62,6 +62,13 @@ class Operation:
         return self.example(content["schema"]) if content else None
 
     @cached_property
+    def whole(self):
+        """A JSON body with every member that the contract has, also those that a body may leave out."""
+        content = self.follow(self.spec.get("requestBody", {})).get("content", {}).get("application/json", {})
+        members = self.members(content.get("schema", {}))
+        return {name: self.example(member) for name, member in members.items()} or None
+
+    @cached_property
     def form(self):
         """A form as the contract has it, with a picture for each file; None if there is none, or JSON does, too."""
         content = self.follow(self.spec.get("requestBody", {})).get("content", {})
@@ -110,6 +117,12 @@ class Operation:
         content = answer.get("content", {}).get("application/json")
         return self.follow(content["schema"]) if content else {}
 
+    def members(self, schema):
+        """The members of an object, also those of the parts it is made of."""
+        schema = self.follow(schema)
+        made = [self.members(part) for part in schema.get("allOf", ())]
+        return {name: member for part in [*made, schema.get("properties", {})] for name, member in part.items()}
+
     def example(self, schema):
         """A value of *schema*: its own example, or one made of the examples in it."""
         schema = self.follow(schema)
@@ -121,6 +134,11 @@ class Operation:
         if schema.get("type") == "array":
             return [self.example(schema["items"])]
         return {"boolean": True, "integer": schema.get("minimum", 1)}[schema["type"]]
+
+    def sent(self, parameter):
+        """The example of a query parameter, as it is sent."""
+        value = self.example(parameter["schema"])
+        return ",".join(value) if isinstance(value, list) and not parameter.get("explode", True) else value
 
 
 def each(operations):
@@ -142,5 +160,26 @@ def _operations(version):
 
 OPERATIONS = [operation for version in PUBLISHED for operation in _operations(version)]
 GETS = [operation for operation in OPERATIONS if operation.method == "GET"]
+LISTS = [o for o in GETS if "items" in o.members(o.json_schema(o.success)) and not o.path.endswith("}")]
 WRITES = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]
+
+
+def at(method, path):
+    """The operation of a path of the contract; None if there is none."""
+    return next((o for o in OPERATIONS if (o.method, o.path) == (method, path)), None)
+
+
+def template_of(path):
+    """The path of the contract that *path* is one of; None if there is none."""
+    return next((o.path for o in OPERATIONS if re.fullmatch(re.sub("{[^{}]+}", "[^/]+", o.path), path)), None)
+
+
+def about(thing):
+    """The operations about the thing at a path and about its parts, each with its path; of many parts, an unknown."""
+    template = template_of(thing)
+    return [
+        (operation, thing + re.sub(r"{[^{}]+}", lambda _: str(uuid4()), operation.path.removeprefix(template)))
+        for operation in OPERATIONS
+        if f"{operation.path}/".startswith(f"{template}/")
+    ]

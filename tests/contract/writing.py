@@ -1,8 +1,9 @@
 """How the operations that write succeed: by their examples, with what no example can know filled in."""
 
+from functools import partial
 from uuid import uuid4
 
-from tests.contract.operations import OPERATIONS
+from tests.contract.operations import OPERATIONS, at, template_of
 from tests.pictures import drawn
 
 FRESH = {
@@ -75,11 +76,11 @@ class Writer:
     def by_example(self, operation):
         """The path, about something new that is as the operation wants it."""
         path = self.made(operation.path)
-        if (upload := _at("PUT", operation.path)) and upload.form:
+        if (upload := at("PUT", operation.path)) and upload.form:
             self.ask(upload, path=path)  # There is one, which is to be replaced or deleted.
         sent = {"path": path, "headers": {}}
         if operation.path.endswith("/restoration"):
-            self.ask(_at("DELETE", operation.path.removesuffix("/restoration")), path=path.removesuffix("/restoration"))
+            self.ask(at("DELETE", operation.path.removesuffix("/restoration")), path=path.removesuffix("/restoration"))
         if "If-Match" in operation.names("header"):
             sent["headers"]["If-Match"] = self.tag(operation.path, path)
         if "id" in operation.names("query"):
@@ -95,9 +96,9 @@ class Writer:
         if not brace:
             return path
         name, _, rest = after.partition("}")
-        if creation := _at("POST", before):
+        if creation := at("POST", before):
             return self(creation).headers["Location"] + rest
-        return self.known(_at("GET", f"{before}/{{{name}}}")) + rest
+        return self.known(at("GET", f"{before}/{{{name}}}")) + rest
 
     def filled(self, body):
         """The body with fresh values, and about things that are there."""
@@ -116,7 +117,7 @@ class Writer:
 
     def tag(self, template, path):
         """The entity tag of what the path is about, or of what it is a part of."""
-        while not (get := _at("GET", template)):
+        while not (get := at("GET", template)):
             template, path = template.rpartition("/")[0], path.rpartition("/")[0]
         return self.ask(get, path=path).headers["ETag"]
 
@@ -131,8 +132,25 @@ class Writer:
         return self(_named("log_in"), json=person or self.person()).json()
 
 
-def _at(method, path):
-    return next((o for o in OPERATIONS if (o.method, o.path) == (method, path)), None)
+class Somebody(Writer):
+    """A customer who has just registered and who writes; what their scopes do not reach, the admin does for them."""
+
+    def __init__(self, ask, known):
+        super().__init__(partial(self.asked, ask), known)
+        admin, registration = Writer(ask, known), _named("register_user")
+        form = admin.filled(registration.body)
+        self.home = admin(registration, json=form).headers["Location"]
+        self.login = {name: form[name] for name in ("username", "password")}
+        self.token = admin.logged_in(self.login)["access_token"]
+
+    def asked(self, ask, operation, **options):
+        if operation.reaches("customer"):
+            headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+            options = {"role": None, **options, "headers": headers}
+        return ask(operation, **options)
+
+    def made(self, path):
+        return super().made(path.replace(template_of(self.home), self.home))
 
 
 def _named(name):

@@ -17,6 +17,8 @@ from tests.databases import KINDS, migrated_database
 
 ROLES = {"customer": ["account"], "admin": ["account", "users"]}
 PASSWORD = "correct horse battery staple"
+NAMES = ("vinod", "VINOD", "Straße", "STRASSE", "Äpfel", "a\N{COMBINING DIAERESIS}pfel", "Ольга", "ольга")
+"""Fewer names than there are ways to write them."""
 
 
 class Service:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from db.columns import new_id
 from db.models import Order, Product
 from services import categories, orders, products
-from services.errors import Conflict
+from services.errors import Conflict, Invalid, NotFound
 
 PRICES = [Decimal("0.10"), Decimal("50.00"), Decimal("32999.00")]
 FOLLOWING = {"pending": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}
@@ -52,6 +52,7 @@ class Shop(RuleBasedStateMachine):
         self.stock = [6, 6, 6]
         self.ids = service(new_shop, 6)
         self.placed = {}
+        self.withdrawn = set()
 
     @rule(basket=baskets)
     def place(self, basket):
@@ -59,11 +60,15 @@ class Shop(RuleBasedStateMachine):
         for product, quantity in basket:
             wanted[product] += quantity
         items = [{"product_id": self.ids[product], "quantity": quantity} for product, quantity in basket]
-        if short := {product for product, units in wanted.items() if units > self.stock[product]}:
-            with pytest.raises(Conflict) as refused:
+        at_fault = {product: "quantity" for product, units in wanted.items() if units > self.stock[product]}
+        at_fault |= dict.fromkeys(self.withdrawn & wanted.keys(), "product_id")
+        if at_fault:
+            with pytest.raises(Invalid if "product_id" in at_fault.values() else Conflict) as refused:
                 self.service(orders.place, self.owner_id, items=items)
             assert {fault.pointer for fault in refused.value.each} == {
-                f"/items/{position}/quantity" for position, (product, _) in enumerate(basket) if product in short
+                f"/items/{position}/{at_fault[product]}"
+                for position, (product, _) in enumerate(basket)
+                if product in at_fault
             }
             return
         order = self.service(orders.place, self.owner_id, items=items)
@@ -90,8 +95,17 @@ class Shop(RuleBasedStateMachine):
 
     @rule(product=st.integers(0, 2), units=st.integers(0, 9))
     def restock(self, product, units):
+        if product in self.withdrawn:
+            with pytest.raises(NotFound):
+                self.service(products.update, self.ids[product], stock=units)
+            return
         self.service(products.update, self.ids[product], stock=units)
         self.stock[product] = units
+
+    @rule(product=st.integers(0, 2))
+    def withdraw_or_bring_back(self, product):
+        self.service(products.restore if product in self.withdrawn else products.delete, self.ids[product])
+        self.withdrawn ^= {product}
 
     @invariant()
     def every_unit_is_somewhere(self):

@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import delete, select, update
 
 from db.models import User
@@ -15,10 +14,8 @@ from db.text import fold
 from services import users
 from services.errors import Conflict
 from services.passwords import Passwords
-from tests.services.conftest import PASSWORD
+from tests.services.conftest import NAMES, PASSWORD
 
-NAMES = ("vinod", "VINOD", "Straße", "STRASSE", "Äpfel", "a\N{COMBINING DIAERESIS}pfel", "Ольга", "ольга")
-"""Fewer names than there are ways to write them."""
 PEOPLE = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))
 SOMEBODY = uuid4()
 
@@ -74,74 +71,6 @@ def test_a_batch_is_there_whole_or_not_at_all_and_its_faults_are_the_right_ones(
     if made:
         names = [(user.username, user.email) for user in made["items"]]
         assert names == [(username, form(username, email)["email"]) for username, email in wanted]
-
-
-class Names(RuleBasedStateMachine):
-    """A model of whose names are taken, beside the users who have them."""
-
-    service = None
-
-    @initialize()
-    def begin(self):
-        self.service(lambda session: session.execute(delete(User)))
-        self.people, self.deleted = {}, {}
-
-    @rule(person=PEOPLE)
-    def create(self, person):
-        user = self.trying(person, None, users.create, self.service.passwords, **form(*person))
-        if user:
-            self.people[user.id] = person
-
-    @rule(data=st.data(), person=PEOPLE)
-    def change(self, data, person):
-        user_id = self.some(data, self.people)
-        changes = {name: value for name, value in form(*person).items() if name != "password"}
-        tools = (self.service.passwords, self.service.revocations, SOMEBODY)
-        if user_id and self.trying(person, user_id, users.update, *tools, user_id, **changes):
-            self.people[user_id] = person
-
-    @rule(data=st.data())
-    def delete(self, data):
-        user_id = self.some(data, self.people)
-        if user_id:
-            self.service(users.delete, self.service.revocations, SOMEBODY, user_id)
-            self.deleted[user_id] = self.people.pop(user_id)
-
-    @rule(data=st.data())
-    def restore(self, data):
-        user_id = self.some(data, self.deleted)
-        if user_id and self.trying(self.deleted[user_id], user_id, users.restore, user_id):
-            self.people[user_id] = self.deleted.pop(user_id)
-
-    @invariant()
-    def users_are_as_in_the_model(self):
-        expected = sorted((fold(name), fold(form(name, email)["email"])) for name, email in self.people.values())
-        assert live(self.service) == expected
-
-    def trying(self, person, user_id, function, *arguments, **named):
-        """Return what the function returns if the names of the person are free but for this user, otherwise None."""
-        others = [fold_both(other) for key, other in self.people.items() if key != user_id]
-        taken = [
-            f"/{member}"
-            for n, member in enumerate(("username", "email"))
-            if fold_both(person)[n] in [other[n] for other in others]
-        ]
-        made, refused = tried(self.service, function, *arguments, **named)
-        assert refused == taken
-        return made
-
-    @staticmethod
-    def some(data, people):
-        return data.draw(st.sampled_from(sorted(people))) if people else None
-
-
-def fold_both(person):
-    return tuple(map(fold, person))
-
-
-def test_names_are_taken_and_freed_as_in_the_model(service):
-    machine = type("NamesOfService", (Names,), {"service": service})
-    run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=15, deadline=None))
 
 
 def removal(service, way, caller_id, user_id):
