@@ -3,8 +3,9 @@
 import asyncio
 import gc
 import logging
+import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -39,9 +40,11 @@ from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
 from db.sessions import Mode
 from edge.exchanges import Exchanges
+from edge.processes import Departure, serve_on
 from edge.versions import Versions
 from services import demo, sessions
 from services import errors as business
+from services.health import Check
 from services.keys import Keys, KeysError, open_keys
 from services.pages import Cursors
 from services.passwords import Passwords
@@ -85,12 +88,15 @@ def create_app(settings: Settings) -> FlaskApp:
         pool_timeout=settings.database_pool_timeout,
         statement_timeout=settings.database_statement_timeout,
     )
-    contract = _contract(settings, seam)
+    departure = Departure(settings.drain_seconds)
+    checks = {"process": Check(lambda: "The service is about to stop." if departure.is_announced else None)}
+    contract = _contract(settings, seam, checks)
     versions = Versions(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord")
 
     @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
-        yield
+    async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
+        with departure.awaited():
+            yield {"departure": departure}
         await seam.close()
 
     app = FlaskApp(
@@ -120,7 +126,7 @@ def application() -> FlaskApp:
     return app
 
 
-def _contract(settings: Settings, seam: Seam) -> Contract:
+def _contract(settings: Settings, seam: Seam, checks: Mapping[str, Check] | None = None) -> Contract:
     documents = {version: Document.read(index) for version, index in CONTRACTS.items()}
     first = next(iter(documents.values())).raw
     keys = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
@@ -136,6 +142,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
             "documentation": "/docs",
             "contract": next(iter(PUBLISHED.values())),
         },
+        "checks": checks or {},
         "cursors": Cursors(partial(_cursor_secret, keys)),
         "keys": keys,
         "passwords": _passwords(settings),
@@ -226,8 +233,10 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     settings = configuration.load()
     host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
     _contract(settings, open_seam(settings.database_url))
-    _say_where(host, port)
-    uvicorn.run(
+    if reload:
+        # What a developer changed should be there at once.
+        os.environ["ACCORD_DRAIN_SECONDS"] = "0"
+    config = uvicorn.Config(
         "main:application",
         factory=True,
         host=host,
@@ -239,11 +248,13 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         log_level="warning",
         server_header=False,
         lifespan="on",
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=settings.shutdown_timeout,
         http="edge.http:Protocol",
         ws="none",
-        app_dir=str(ROOT),
     )
+    listening = config.bind_socket()
+    _say_where(host, listening.getsockname()[1])
+    serve_on(listening, config)
 
 
 @cli.command()

@@ -34,6 +34,19 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(default=1, ge=1, le=256, description="Server processes; one for each core is a good start.")
 
+    drain_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=300,
+        description="Seconds it goes on serving when it is told to stop, while /health/ready already answers 503.",
+    )
+    shutdown_timeout: int = Field(
+        default=20,
+        ge=1,
+        le=3_600,
+        description="Seconds after that which requests in flight have to finish; then they are undone.",
+    )
+
     database_url: str = Field(
         default="sqlite:///accord.db",
         repr=False,

@@ -4,6 +4,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LONGEST_HEAD = 64 * 1024
 """Bytes that the request line and the header section may have together."""
+GRACE = 0.3
+"""Seconds an idle connection stays open when the server stops, for a request that is on its way."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -14,6 +16,9 @@ class Protocol(HttpToolsProtocol):
     malformed. Fields of a trailer section are dropped: merged into the header fields, they could
     log somebody in (RFC 9110, section 6.5.1).
     """
+
+    is_last = False
+    """Whether the request that is coming is the last one."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -34,9 +39,26 @@ class Protocol(HttpToolsProtocol):
             raise ValueError("A request has one Host.")
         super().on_headers_complete()
         self.headers = []
+        if self.is_last or self.app_state["departure"].is_announced:
+            self.cycle.keep_alive = False
         if self.expect_100_continue:
             # Whether the body follows when it was not asked for, nobody can tell: the connection ends with the answer.
             self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Let a request come to its answer whose first bytes are on their way; to close now would reset it."""
+        self.is_last = True
+        if self._is_idle():
+            self.loop.call_later(GRACE, self._close_if_idle)
+        else:
+            super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle():
+            self.transport.close()
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or bool(self.cycle.response_complete)
 
     def _count(self, size: int) -> None:
         self.head_size += size

@@ -9,5 +9,5 @@ def get_liveness():
     return {"status": "ok"}
 
 
-def get_readiness(session):
-    return health.check(session)
+def get_readiness(session, checks):
+    return health.check(session, checks)
