@@ -231,6 +231,8 @@ def cli() -> None:
 def serve(host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the contract over HTTP."""
     settings = configuration.load()
+    if reload and settings.environment == "production":
+        raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no --reload.")
     host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
     _contract(settings, open_seam(settings.database_url))
     if reload:
@@ -249,6 +251,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_timeout,
+        # On a busy machine a process may take this long to import all that it needs, and would be killed for it.
+        timeout_worker_healthcheck=30,
         http="edge.http:Protocol",
         ws="none",
     )
@@ -308,6 +312,15 @@ def check() -> None:
     click.echo(f"The contract keeps together: {len(contract.operations)} operations, each with its handler.")
     _require_migrations(settings)
     click.echo(f"The database has migration {migrations.head()}.")
+    if told := configuration.unsafe(settings):
+        click.echo("\n".join(["Good for development only:", *told]))
+
+
+@cli.command("settings")
+@click.option("--env", is_flag=True, help="Write .env.example, and not docs/settings.md.")
+def settings_(env: bool) -> None:
+    """Describe every setting."""
+    click.echo(configuration.example() if env else configuration.document(), nl=False)
 
 
 @cli.command()

@@ -1,6 +1,6 @@
 """HTTP/1.1 as uvicorn reads it, with what it lets pass and RFC 9112 does not."""
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LONGEST_HEAD = 64 * 1024
 """Bytes that the request line and the header section may have together."""
@@ -58,7 +58,8 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _is_idle(self) -> bool:
-        return self.cycle is None or bool(self.cycle.response_complete)
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
 
     def _count(self, size: int) -> None:
         self.head_size += size

@@ -38,7 +38,7 @@ class Departure:
     @contextmanager
     def awaited(self) -> Iterator[None]:
         """Stand before what the server itself does at SIGTERM."""
-        loop, parent = asyncio.get_running_loop(), multiprocessing.parent_process()
+        loop = asyncio.get_running_loop()
         stop = signal.getsignal(signal.SIGTERM)
         assert callable(stop), "A server handles its signals before it starts the application."
 
@@ -51,13 +51,15 @@ class Departure:
                 self.is_announced = True
                 loop.call_later(self.notice, leave)
 
-        def leave_as_orphan() -> None:
-            loop.remove_reader(parent.sentinel)
-            leave()
-
         loop.add_signal_handler(signal.SIGTERM, announce)
-        if parent:
-            loop.add_reader(parent.sentinel, leave_as_orphan)
+        if parent := multiprocessing.parent_process():
+            end_of_parent = parent.sentinel
+
+            def leave_as_orphan() -> None:
+                loop.remove_reader(end_of_parent)
+                leave()
+
+            loop.add_reader(end_of_parent, leave_as_orphan)
         yield
         loop.remove_signal_handler(signal.SIGTERM)
 
