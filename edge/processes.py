@@ -71,4 +71,8 @@ class _Parent(Multiprocess):
         # When the last of the others closes it, the port is closed, and nobody waits there in vain.
         for listening in self.sockets:
             listening.close()
+        # One that is still starting would hold the port open until it has started, and serve nobody.
+        for process in self.processes:
+            if process.ping(timeout=1) and not process.is_ready(timeout=30):
+                process.kill()
         super().terminate_all()

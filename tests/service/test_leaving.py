@@ -199,7 +199,7 @@ class TestDrains:
                 key = f"Idempotency-Key: {sku}"
                 asked[sku] = drained.create(key, body=drained.product(sku=sku))
                 try:
-                    wire = wire or drained.wire()
+                    wire = wire or drained.wire(timeout=60)
                 except ConnectionRefusedError:
                     return
                 try:
@@ -221,10 +221,12 @@ class TestDrains:
         readiness = []
         with contextlib.suppress(ConnectionRefusedError):
             while True:
-                readiness.append(drained.exchange("GET", "/health/ready").status)
+                with drained.wire(timeout=60) as wire:
+                    wire.send(request("GET", "/health/ready"))
+                    readiness.append(wire.answer().status)
         for caller in callers:
             caller.join()
-        drained.server.process.wait(timeout=15)
+        drained.server.process.wait(timeout=60)
 
         assert faults == []
         assert {answer.status for _, answer in answers.values()} == {201}
