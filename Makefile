@@ -64,7 +64,10 @@ lock: $(VENV)/.dev ## Pin what pyproject.toml asks for; ARGS=--upgrade takes new
 		--output-file requirements-dev.lock
 
 .env.example: settings.py $(VENV)/.run
-	$(PYTHON) -c 'import settings; print(settings.example(), end="")' > $@
+	$(PYTHON) main.py settings --env > $@
+
+docs/settings.md: settings.py $(VENV)/.run
+	$(PYTHON) main.py settings > $@
 
 clean: ## Remove what make made; the database and the keys stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage* htmlcov

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, nullcontext
 from datetime import datetime, timedelta
 from functools import partial, reduce
@@ -47,10 +47,12 @@ from edge.compression import Compression
 from edge.cors import Cors
 from edge.exchanges import Exchanges
 from edge.http import Patience, Protocol
+from edge.processes import Departure, serve_on
 from edge.versions import Versions
 from meters.memory import Memory
 from services import api_keys, demo, sessions
 from services import errors as business
+from services.health import Check
 from services.keys import Keys, KeysError, open_keys
 from services.known_keys import KnownKeys
 from services.pages import Cursors
@@ -102,6 +104,7 @@ def create_app(settings: Settings) -> FlaskApp:
         pool_timeout=settings.database_pool_timeout,
         statement_timeout=settings.database_statement_timeout,
     )
+    departure = Departure(settings.drain_seconds)
     meter = _meter(settings)
     exchanges = Exchanges()
     counted = Metrics({
@@ -113,15 +116,17 @@ def create_app(settings: Settings) -> FlaskApp:
         metrics.RATE_LIMIT_FALLBACKS: lambda: {"": getattr(meter, "fallbacks", 0)},
     })  # fmt: skip
     processes = Together(together.folder(settings.data_dir), counted)
-    contract = _contract(settings, seam, meter, processes, tracing)
+    checks = {"process": Check(lambda: "The service is about to stop." if departure.is_announced else None)}
+    contract = _contract(settings, seam, meter, processes, tracing, checks)
     exchanges.watchers = (counted.watch, log.requests(quiet=_asked_by_machines(contract)))
     versions = Versions(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord")
     cors = [Cors(settings.cors_origins.split(","), contract.path)] if settings.cors_origins else []
 
     @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
+    async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         with log.lines.buffered(), closing(tracing) if tracing else nullcontext(), processes.shared():
-            yield
+            with departure.awaited():
+                yield {"departure": departure}
             await meter.close()
             await seam.close()
 
@@ -154,7 +159,7 @@ def application() -> FlaskApp:
 
 def _contract(
     settings: Settings, seam: Seam, meter: rate_limit.Meter | None = None, processes: Together | None = None,
-    tracing: Tracing | None = None,
+    tracing: Tracing | None = None, checks: Mapping[str, Check] | None = None,
 ) -> Contract:  # fmt: skip
     documents = {version: _document(version, settings) for version in CONTRACTS}
     first = next(iter(documents.values())).raw
@@ -179,6 +184,7 @@ def _contract(
             "documentation": "/docs",
             "contract": next(iter(PUBLISHED.values())),
         },
+        "checks": checks or {},
         "cursors": Cursors(partial(_cursor_secret, keys)),
         "keys": keys,
         "known_keys": known_keys,
@@ -314,18 +320,20 @@ def cli() -> None:
 def serve(host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the contract over HTTP."""
     settings = _settings()
+    if reload and settings.environment == "production":
+        raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no --reload.")
     host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
     _contract(settings, open_seam(settings.database_url))
-    _say_where(host, port)
     if workers > 1 and settings.redis_url is None:
-        click.echo(
-            f"Each of {workers} processes counts rate limits for itself; ACCORD_REDIS_URL unites them.", err=True
-        )
+        click.echo(f"{workers} processes count rate limits each for itself; ACCORD_REDIS_URL unites them.", err=True)
+    if reload:
+        # What a developer changed should be there at once.
+        os.environ["ACCORD_DRAIN_SECONDS"] = "0"
     together.begin(settings.data_dir)
     if settings.metrics_port is not None:
         everyone = Together(together.folder(settings.data_dir))
         start_http_server(settings.metrics_port, settings.metrics_host, exposition.registry(everyone.counts))
-    uvicorn.run(
+    config = uvicorn.Config(
         "main:application",
         factory=True,
         host=host,
@@ -339,14 +347,16 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         lifespan="on",
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=settings.shutdown_timeout,
         timeout_keep_alive=settings.keep_alive_timeout,
         # A busy machine may need longer to start a process than uvicorn gives it, which then starts another one.
         timeout_worker_healthcheck=60,
         http=partial(Protocol, patience=Patience(settings.head_timeout, settings.answer_timeout)),
         ws="none",
-        app_dir=str(ROOT),
     )
+    listening = config.bind_socket()
+    _say_where(host, listening.getsockname()[1])
+    serve_on(listening, config)
 
 
 @cli.command()
@@ -400,6 +410,15 @@ def check() -> None:
     click.echo(f"The contract keeps together: {len(contract.operations)} operations, each with its handler.")
     _require_migrations(settings)
     click.echo(f"The database has migration {migrations.head()}.")
+    if told := configuration.unsafe(settings):
+        click.echo("\n".join(["Good for development only:", *told]))
+
+
+@cli.command("settings")
+@click.option("--env", is_flag=True, help="Write .env.example, and not docs/settings.md.")
+def settings_(env: bool) -> None:
+    """Describe every setting."""
+    click.echo(configuration.example() if env else configuration.document(), nl=False)
 
 
 @cli.command()

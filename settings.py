@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -36,6 +37,19 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(default=1, ge=1, le=256, description="Server processes; one for each core is a good start.")
+
+    drain_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=300,
+        description="Seconds everybody is still served after SIGTERM, while /health/ready is 503 already.",
+    )
+    shutdown_timeout: int = Field(
+        default=20,
+        ge=1,
+        le=3_600,
+        description="Seconds that requests in flight then have to finish, before they are undone.",
+    )
 
     database_url: str = Field(
         default="sqlite:///accord.db",
@@ -173,13 +187,11 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("should be addresses and networks, such as 127.0.0.1,10.0.0.0/8") from None
 
-    @field_validator("cors_origins", "issuer", "signing_keys", "password_memory_kib", "password_time_cost")
-    @classmethod
-    def _is_safe_in_production(cls, value: Any, field: ValidationInfo) -> Any:
-        is_safe, demand = _PRODUCTION_DEMANDS[str(field.field_name)]
-        if field.data.get("environment") == "production" and not is_safe(value):
-            raise ValueError(f"in production it should be {demand}")
-        return value
+    @model_validator(mode="after")
+    def _is_safe_in_production(self) -> Self:
+        if self.environment == "production" and (told := unsafe(self)):
+            raise ValueError("\n".join(told))
+        return self
 
 
 def _has_port_that_reads(url: str) -> bool:
@@ -199,23 +211,87 @@ def load() -> Settings:
         raise SettingsError(f".env cannot be read: {error}") from error
 
 
+def unsafe(settings: Settings) -> list[str]:
+    """What production would refuse: a line for each setting, with its remedy."""
+    return [
+        f"{_variable(name)}: in production it should be {demand}."
+        for name, (is_safe, demand) in _PRODUCTION_DEMANDS.items()
+        if not is_safe(settings)
+    ]
+
+
 def example() -> str:
     """The text of `.env.example`: every setting with its meaning and its default."""
     lines = ["# Settings of Accord. Copy to .env and take the # off what you change."]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else field.default
-        lines += ["", f"# {field.description}", f"# {_variable(name)}={default}"]
+        lines += ["", f"# {field.description}", f"# {_variable(name)}={_default(field)}"]
     return "\n".join(lines) + "\n"
 
 
+def document() -> str:
+    """The text of docs/settings.md: every setting with its default, its meaning and what production demands."""
+    rows = ["variable | default | meaning | in production", "--- | --- | --- | ---"]
+    for name, field in Settings.model_fields.items():
+        default = f"`{_default(field)}`" if _default(field) else ""
+        _, demand = _PRODUCTION_DEMANDS.get(name, (None, ""))
+        rows.append(f"`{_variable(name)}` | {default} | {field.description} | {demand}")
+    return _ABOUT + "".join(f"| {row} |\n" for row in rows)
+
+
+_ABOUT = """\
+# Settings
+
+Made by `main.py settings` from `settings.py`, which reads them once, at start, from environment variables and from a
+file `.env` beside `main.py`; the environment wins. `.env.example` has them all. What is wrong is said at start, in a
+line for each variable, without its value; a variable that begins with `ACCORD_` in `.env` and is none of these is
+wrong, too.
+
+With `ACCORD_ENVIRONMENT=production`, what the last column asks for must be so, or nothing starts. `main.py check` says
+of a development what production would refuse. In production there are no `seed` and no `serve --reload`.
+
+"""
+
+
+def _default(field: FieldInfo) -> str:
+    return "" if field.default is None else str(field.default)
+
+
 # The password costs are the least that OWASP recommends for argon2id.
-_PRODUCTION_DEMANDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "cors_origins": (lambda origins: origins != "*", "a list of origins"),
-    "issuer": (lambda url: url.startswith("https://"), "an https URL"),
-    "signing_keys": (lambda keys: keys is not None, "set, so that every server signs with the same keys"),
-    "password_memory_kib": (lambda kib: kib >= 19_456, "at least 19456"),
-    "password_time_cost": (lambda passes: passes >= 2, "at least 2"),
+_PRODUCTION_DEMANDS: dict[str, tuple[Callable[[Settings], bool], str]] = {
+    "database_url": (
+        lambda its: not _has_default_password(its.database_url),
+        "without a password that is its user's name, or one that everybody tries first",
+    ),
+    "redis_url": (
+        lambda its: not its.database_url.startswith("sqlite:") or _is_on_this_machine(its.redis_url),
+        "on this machine, or the database PostgreSQL: several machines cannot share SQLite",
+    ),
+    "trusted_proxies": (
+        lambda its: its.trusted_proxies != "",
+        "the proxy that has TLS, because tokens travel over TLS only and this service has none",
+    ),
+    "cors_origins": (lambda its: its.cors_origins != "*", "a list of origins"),
+    "log_level": (lambda its: its.log_level != "debug", "info, or less"),
+    "signing_keys": (lambda its: its.signing_keys is not None, "set, so that every server signs with the same keys"),
+    "issuer": (
+        lambda its: its.issuer.startswith("https://"),
+        "an https URL, because tokens travel over TLS only",
+    ),
+    "password_memory_kib": (lambda its: its.password_memory_kib >= 19_456, "at least 19456"),
+    "password_time_cost": (lambda its: its.password_time_cost >= 2, "at least 2"),
 }
+
+
+def _is_on_this_machine(url: str | None) -> bool:
+    return url is None or urlsplit(url).hostname in {None, "localhost", "127.0.0.1", "::1"}
+
+
+def _has_default_password(url: str) -> bool:
+    read = urlsplit(url)
+    return read.password is not None and read.password.lower() in {read.username, *_DEFAULT_PASSWORDS}
+
+
+_DEFAULT_PASSWORDS = ("", "password", "postgres", "admin", "secret", "changeme")
 
 
 def _variable(name: str) -> str:
@@ -224,5 +300,7 @@ def _variable(name: str) -> str:
 
 def _line(error: ErrorDetails) -> str:
     unknown = error["type"] == "extra_forbidden"
+    if not error["loc"]:
+        return error["msg"].removeprefix("Value error, ")
     message = "there is no such setting" if unknown else error["msg"].removeprefix("Value error, ").rstrip(".")
     return f"{_variable(str(error['loc'][0]))}: {message}."

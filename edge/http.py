@@ -15,6 +15,8 @@ LONGEST_TARGET = 8_000
 """Bytes that the target of a request may have; everybody takes as many (RFC 9110, section 4.1)."""
 LONGEST_HEAD = 64 * 1024
 """Bytes that the request line and the header section may have together."""
+GRACE = 0.3
+"""Seconds an idle connection stays open when the server stops, for a request that is on its way."""
 
 _TOO_LONG = Problem(431, f"The head of a request has at most {LONGEST_HEAD} bytes.")
 
@@ -37,6 +39,9 @@ class Protocol(HttpToolsProtocol):
     section are dropped: merged into the header fields, they could log somebody in (RFC 9110,
     section 6.5.1). What is refused before the application sees it gets a problem, too.
     """
+
+    is_last = False
+    """Whether the request that is coming is the last one."""
 
     def __init__(self, *, patience: Patience, **options: Any) -> None:
         super().__init__(**options)
@@ -104,6 +109,8 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.headers = []
         self.is_in_head = False
+        if self.is_last or self.app_state["departure"].is_announced:
+            self.cycle.keep_alive = False
         if self.expect_100_continue:
             # Whether the body follows when it was not asked for, nobody can tell: the connection ends with the answer.
             self.cycle.keep_alive = False
@@ -120,6 +127,18 @@ class Protocol(HttpToolsProtocol):
             self.flow.pause_reading()
         else:
             self._refuse(self.problem)
+
+    def shutdown(self) -> None:
+        """Let a request come to its answer whose first bytes are on their way; to close now would reset it."""
+        self.is_last = True
+        if self._is_answering():
+            super().shutdown()
+        else:
+            self.loop.call_later(GRACE, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self._is_answering():
+            self.transport.close()
 
     def _count(self, size: int) -> None:
         self.unread = 0

@@ -17,5 +17,5 @@ def get_metrics_history(metrics):
     return metrics.last_hour()
 
 
-def get_readiness(session):
-    return health.check(session)
+def get_readiness(session, checks):
+    return health.check(session, checks)

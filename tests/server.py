@@ -42,6 +42,7 @@ class Server:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")},
             **CHEAP_PASSWORDS,
+            "ACCORD_DRAIN_SECONDS": "0",
             "ACCORD_RATE_LIMITS": json.dumps(GENEROUS),
             "ACCORD_DATABASE_URL": database_url,
             "ACCORD_DATA_DIR": str(folder / "data"),

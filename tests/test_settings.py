@@ -1,12 +1,14 @@
 """Settings come from the environment and `.env`, and what is wrong with them is said in a line each."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 import settings
 
-EXAMPLE = Path(settings.__file__).with_name(".env.example")
+ROOT = Path(settings.__file__).parent
+EXAMPLE = ROOT / ".env.example"
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +20,16 @@ def nothing_set(monkeypatch, tmp_path):
 
 def test_example_shows_every_setting_with_its_default():
     assert EXAMPLE.read_text() == settings.example(), "Run `make .env.example`."
+
+
+def test_document_describes_every_setting():
+    assert ROOT.joinpath("docs", "settings.md").read_text() == settings.document(), "Run `make docs/settings.md`."
+
+
+def test_what_documents_name_can_be_set():
+    for document in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
+        named = re.findall(rf"\b{settings.PREFIX}([A-Z_]+)", document.read_text())
+        assert {name.lower() for name in named} <= settings.Settings.model_fields.keys(), document
 
 
 def test_example_with_everything_uncommented_changes_nothing(tmp_path):
@@ -112,6 +124,17 @@ def test_production_starts_with_what_it_demands(monkeypatch):
     monkeypatch.setenv("ACCORD_ISSUER", "https://accord.example")
     monkeypatch.setenv("ACCORD_SIGNING_KEYS", '{"keys": []}')
     assert settings.load().environment == "production"
+
+
+def test_default_password_is_unsafe(monkeypatch):
+    monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://accord:accord@db/accord")
+    assert "ACCORD_DATABASE_URL" in [line.split(":")[0] for line in settings.unsafe(settings.load())]
+
+
+def test_development_is_told_what_production_would_refuse(monkeypatch):
+    told = settings.unsafe(settings.load())
+    monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
+    assert refusal().splitlines() == told
 
 
 def refusal() -> str:

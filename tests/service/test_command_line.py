@@ -1,12 +1,16 @@
 """The command line as an operator meets it: what is wrong is said in a line, without a traceback."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import time
 
+import httpx
 import pytest
 import yaml
 
@@ -14,7 +18,7 @@ import main
 from tests.databases import fresh_database
 from tests.server import ROOT
 
-COMMANDS = ("serve", "migrate", "seed", "check", "openapi", "operations", "sweep", "keys rotate")
+COMMANDS = ("serve", "migrate", "seed", "check", "openapi", "operations", "sweep", "settings", "keys rotate")
 
 
 @pytest.fixture
@@ -80,11 +84,22 @@ class TestSettings:
         done = run(command, ACCORD_ENVIRONMENT="production")
         assert_refused(done, "ACCORD_SIGNING_KEYS", "ACCORD_ISSUER", lines=2)
 
-    def test_production_takes_no_demo_data(self, run, tmp_path):
+    def test_check_says_what_production_would_refuse_and_does_not_mind(self, run):
+        run("migrate")
+        done = run("check")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {"ACCORD_SIGNING_KEYS", "ACCORD_ISSUER"} <= {line.split(":")[0] for line in done.stdout.splitlines()}
+
+    def test_settings_are_described_as_they_are_committed(self, run):
+        assert run("settings").stdout == (ROOT / "docs" / "settings.md").read_text()
+        assert run("settings --env").stdout == (ROOT / ".env.example").read_text()
+
+    @pytest.mark.parametrize("command", ["seed", "serve --reload"])
+    def test_production_takes_nothing_of_development(self, run, tmp_path, command):
         run("check")
         keys = (tmp_path / "data" / "signing_keys.json").read_text()
         settings = {"ACCORD_ISSUER": "https://shop.example", "ACCORD_SIGNING_KEYS": keys}
-        assert_refused(run("seed", ACCORD_ENVIRONMENT="production", **settings), "production")
+        assert_refused(run(command, ACCORD_ENVIRONMENT="production", **settings), "production")
 
 
 class TestKeys:
@@ -189,6 +204,23 @@ class TestServe:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             done = start(f"serve --port {taken.getsockname()[1]} --workers {workers}")
         assert_refused(done, "in use")
+        assert done.stdout == ""
+
+    def test_port_that_was_free_is_the_one_that_is_printed(self, settings):
+        command = [sys.executable, "main.py", "serve", "--port", "0"]
+        with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as served:
+            printed = "".join(served.stdout.readline() for _ in range(3))
+            (address,) = re.findall(r"http://127.0.0.1:\d+/health/ready", printed)
+            try:
+                for _ in range(300):
+                    with contextlib.suppress(httpx.TransportError):
+                        assert httpx.get(address).status_code in {200, 503}
+                        break
+                    time.sleep(0.1)
+                else:
+                    pytest.fail("Nobody answers there.")
+            finally:
+                served.terminate()
 
 
 def test_each_command_says_what_it_does(run):

@@ -6,8 +6,10 @@ import threading
 import time
 
 import httpx
+import psutil
 import pytest
 
+from tests.databases import KINDS
 from tests.service.conftest import JSON
 from tests.service.wire import exchange, request
 
@@ -172,3 +174,86 @@ class TestEnds:
             select id from products where sku like 'KILL-%' and id not in (select product_id from product_tags)
         """
         assert impatient.select(orphans) == []
+
+
+class TestDrains:
+    """The service is told to end, and tells so before it does."""
+
+    @pytest.fixture(scope="class", params=KINDS)
+    @classmethod
+    def drained(cls, request, start):
+        return start(request.param, ACCORD_WORKERS="2", ACCORD_DRAIN_SECONDS="1")
+
+    @pytest.fixture(autouse=True)
+    def _runs(self, drained):
+        if drained.server.process.poll() is not None:
+            drained.server.start()
+
+    def test_nothing_that_was_begun_is_lost_under_load(self, drained):
+        """Some callers keep their connections, others do not; they go on until nobody takes their connection."""
+        asked, answers, faults = {}, {}, []
+
+        def write(caller):
+            wire = None
+            while True:
+                sku = f"DRAIN-{caller}-{len(asked)}"
+                key = f"Idempotency-Key: {sku}"
+                asked[sku] = drained.create(key, body=drained.product(sku=sku))
+                try:
+                    wire = wire or drained.wire(timeout=60)
+                except ConnectionRefusedError:
+                    return
+                try:
+                    wire.send(asked[sku])
+                    answers[sku] = time.monotonic(), wire.answer()
+                except (OSError, EOFError) as error:
+                    faults.append(error)
+                    return
+                if answers[sku][1].closes or caller % 2:
+                    wire = wire.__exit__()
+
+        callers = [threading.Thread(target=write, args=[number]) for number in range(12)]
+        for caller in callers:
+            caller.start()
+        while len(answers) < 100:
+            time.sleep(0.01)
+        told = time.monotonic()
+        drained.server.process.send_signal(signal.SIGTERM)
+        readiness = []
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:
+                with drained.wire(timeout=60) as wire:
+                    wire.send(request("GET", "/health/ready"))
+                    readiness.append(wire.answer().status)
+        for caller in callers:
+            caller.join()
+        drained.server.process.wait(timeout=60)
+
+        assert faults == []
+        assert {answer.status for _, answer in answers.values()} == {201}
+        assert sum(at > told + 0.5 for at, _ in answers.values()) > 10, "It should have served on."
+        assert {200, 503} >= set(readiness)
+        assert readiness[-1] == 503
+        there = {sku for (sku,) in drained.select("select sku from products where sku like 'DRAIN-%'")}
+        assert there == answers.keys()
+        drained.server.start()
+        for sku, data in [*asked.items()][-40:]:
+            again = exchange(drained.port, data)
+            assert again.status == 201, again
+            assert (again.header("idempotency-replayed") == "true") == (sku in answers)
+
+    def test_interrupt_does_not_wait(self, drained):
+        drained.server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.6)
+        assert drained.exchange("GET", "/health/ready").status == 503
+        for worker in psutil.Process(drained.server.process.pid).children():
+            worker.send_signal(signal.SIGINT)
+        drained.server.process.wait(timeout=15)
+
+    def test_processes_do_not_outlive_the_one_that_started_them(self, drained):
+        workers = psutil.Process(drained.server.process.pid).children()
+        drained.server.process.kill()
+        _, alive = psutil.wait_procs(workers, timeout=15)
+        assert alive == []
+        with pytest.raises(ConnectionRefusedError):
+            drained.wire()

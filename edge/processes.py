@@ -1,0 +1,78 @@
+"""The processes that serve: what they listen on, and how they leave."""
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import socket
+
+from uvicorn import Config, Server
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+
+def serve_on(listening: socket, config: Config) -> None:
+    """Serve on a socket that is bound, until told to stop, in as many processes as *config* says."""
+    if config.should_reload:
+        ChangeReload(config, target=Server(config).run, sockets=[listening]).run()
+    elif config.workers > 1:
+        _Parent(config, [listening]).run()
+    else:
+        Server(config).run([listening])
+
+
+class Departure:
+    """
+    How this process leaves.
+
+    SIGTERM announces it: for *notice* seconds everybody is served as before, so that who asks
+    whether the service is ready can send its callers elsewhere, and every answer is the last of its
+    connection. Then no more connections are taken, and what is under way is answered. SIGINT, and
+    the end of the process that started this one, come without notice.
+    """
+
+    def __init__(self, notice: float) -> None:
+        self.notice = notice
+        self.is_announced = False
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Stand before what the server itself does at SIGTERM."""
+        loop = asyncio.get_running_loop()
+        stop = signal.getsignal(signal.SIGTERM)
+        assert callable(stop), "A server handles its signals before it starts the application."
+
+        def leave() -> None:
+            self.is_announced = True
+            stop(signal.SIGTERM, None)
+
+        def announce() -> None:
+            if not self.is_announced:
+                self.is_announced = True
+                loop.call_later(self.notice, leave)
+
+        loop.add_signal_handler(signal.SIGTERM, announce)
+        if parent := multiprocessing.parent_process():
+            end_of_parent = parent.sentinel
+
+            def leave_as_orphan() -> None:
+                loop.remove_reader(end_of_parent)
+                leave()
+
+            loop.add_reader(end_of_parent, leave_as_orphan)
+        yield
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+class _Parent(Multiprocess):
+    """The process that starts the others, and does not serve."""
+
+    def terminate_all(self) -> None:
+        # When the last of the others closes it, the port is closed, and nobody waits there in vain.
+        for listening in self.sockets:
+            listening.close()
+        # One that is still starting would hold the port open until it has started, and serve nobody.
+        for process in self.processes:
+            if process.ping(timeout=1) and not process.is_ready(timeout=30):
+                process.kill()
+        super().terminate_all()
