@@ -207,7 +207,7 @@ def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
     about = exchange(request.environ["asgi.scope"])
     about.problem = Problem(error.code or 500, detail)
     kind = media_type(request.headers.get("Accept", "").encode("latin-1"))
-    headers |= {"Content-Type": kind.decode(), "Vary": "Accept"}
+    headers |= {"Content-Type": kind.decode(), "Vary": "Accept", "Cache-Control": "no-store"}
     return about.problem.body(request.path, about.identity, kind), about.problem.status, headers
 
 

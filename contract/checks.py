@@ -16,7 +16,9 @@ _OPENAPI = jsonschema_rs.Draft202012Validator(
     json.loads(files("openapi_spec_validator").joinpath("resources/schemas/v3.1/schema.json").read_text("utf-8"))
 )
 
-KNOWN_WORDS = IMPLEMENTATION_WORDS | {"x-roles", "x-sunset", "x-deprecated-since", "x-successor"}
+KNOWN_WORDS = IMPLEMENTATION_WORDS | {
+    "x-roles", "x-sunset", "x-deprecated-since", "x-successor", "x-caches", "x-cache",
+}  # fmt: skip
 
 _VALUES = frozenset({"example", "default", "enum", "const", "value", "x-roles"})
 _NAMES = frozenset({

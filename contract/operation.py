@@ -11,6 +11,7 @@ from contract.answering.media_types import MediaTypes
 from contract.answering.response import Answer, Response
 from contract.errors import at
 from contract.policies import Perform
+from contract.policies.caching import Caches, Caching
 from contract.policies.deprecation import Deprecation
 from contract.problems import Fault, Problem
 from contract.reading.bodies import Body
@@ -35,6 +36,7 @@ class Shared:
     schemes: Mapping[str, Scheme]
     tools: Mapping[str, Any]
     limits: Limits
+    caches: Caches
 
 
 class Operation:
@@ -69,6 +71,7 @@ class Operation:
         self.success = self._success()
         is_chosen = self.success.contents and not self.success.is_content
         self.media_types = MediaTypes(self.success, shared.representations) if is_chosen else None
+        self.caching = self._caching(shared.caches)
         self.deprecation, self.is_deprecated = Deprecation(spec, path.names), spec.get("deprecated", False)
         self._check_arguments(shared.tools)
         wanted = signature(function).parameters
@@ -157,6 +160,15 @@ class Operation:
             raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
         return successes[0]
 
+    def _caching(self, caches: Caches) -> Caching:
+        is_marked = "x-cache" in self.spec
+        if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
+            raise at(self.spec, f"{self.id} has x-cache; it must be a GET with an ETag and an If-None-Match parameter.")
+        media_types = self.media_types.every if self.media_types else []
+        # A 406 is an answer that Accept has chosen, too; but what nobody keeps need not say so.
+        chosen_by = ["Accept"] if len(media_types) > (0 if is_marked else 1) else []
+        return caches.of(self.spec, chosen_by, self.security.fields if self.security else [])
+
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
 
@@ -196,6 +208,7 @@ class Operation:
         needed |= {406: self.media_types is not None}
         needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
         needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
-        needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
+        needed |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
+        needed |= {503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
             raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")

@@ -20,7 +20,8 @@ from contract.errors import ContractError, at
 from contract.operation import Operation, Policy, Shared
 from contract.policies import Perform
 from contract.policies.audited import Audited, Trail
-from contract.policies.conditional import conditional, etag, names_tag
+from contract.policies.caching import NEVER, REVALIDATED, Caches
+from contract.policies.conditional import etag, revalidated, tagged, unless_known
 from contract.policies.idempotent import Idempotent, Store
 from contract.policies.negotiated import negotiated
 from contract.policies.ranges import ranges
@@ -65,7 +66,7 @@ class Contract(SpecMiddleware):
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
         self.policies: list[Policy] = [
-            conditional, ranges, sparse_fields, negotiated, Idempotent(store), Audited(trail),
+            tagged, sparse_fields, negotiated, revalidated, ranges, Idempotent(store), Audited(trail),
         ]  # fmt: skip
         self.router = Router()
         self.documents: list[Document] = []
@@ -87,7 +88,7 @@ class Contract(SpecMiddleware):
         schemas = Schemas(document)
         schemes = security.schemes(document, self.tools)
         _refuse(list(checks.faults(document, schemas, schemes)))
-        shared = Shared(Representations(schemas), schemes, self.tools, self.limits)
+        shared = Shared(Representations(schemas), schemes, self.tools, self.limits, Caches(document))
         added: dict[str, Operation] = {}
         faults: list[Exception] = []
         for template, method, spec in document.operations():
@@ -146,9 +147,10 @@ class Contract(SpecMiddleware):
         try:
             if operation:
                 answer = await self._perform(operation, request)
+                answer.headers = answer.headers + operation.caching.headers(request.caller)
                 file = answer.part and method != "HEAD" and answer.part.open()
             else:
-                answer = self._answer_without_operation(path, scope)
+                answer = self._answer_without_operation(path, scope, request)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
@@ -188,20 +190,18 @@ class Contract(SpecMiddleware):
     def _publish(self, document: Document, at_path: str) -> None:
         for suffix, kind in (("json", b"application/json"), ("yaml", b"application/yaml")):
             body = document.dumped(as_yaml=suffix == "yaml")
-            tag = (b"etag", etag(body))
-            self._published[f"{at_path}.{suffix}"] = Answer(200, body, [(b"content-type", kind), tag])
+            headers = [(b"content-type", kind), (b"etag", etag(body)), *REVALIDATED]
+            self._published[f"{at_path}.{suffix}"] = Answer(200, body, headers)
 
-    def _answer_without_operation(self, path: Path | None, scope: Scope) -> Answer:
+    def _answer_without_operation(self, path: Path | None, scope: Scope, request: Request) -> Answer:
         method, published = scope["method"], self._published.get(scope["path"])
         if not path and not published:
             raise Problem(404, "There is nothing at this path.")
         allow = path.allow if path else "GET, HEAD, OPTIONS"
         if published and method in ("GET", "HEAD"):
-            known = dict(scope["headers"]).get(b"if-none-match", b"")
-            tag = published.headers[1]
-            return Answer(304, b"", [tag]) if names_tag(known, tag[1], weak=True) else published
+            return unless_known(request, published)
         if method == "OPTIONS":
-            return Answer(204, b"", [(b"allow", allow.encode())])
+            return Answer(204, b"", [(b"allow", allow.encode()), *NEVER])
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
 
     def _answer_to(self, error: Exception, operation: Operation | None, request: Request) -> Answer:
@@ -218,7 +218,7 @@ class Contract(SpecMiddleware):
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
         request.exchange.problem = problem
         kind = media_type(request.headers.get(b"accept"))
-        headers = [(b"content-type", kind), (b"vary", b"Accept")]
+        headers = [(b"content-type", kind), (b"vary", b"Accept"), *NEVER]
         headers += [
             (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
         ]

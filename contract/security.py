@@ -28,6 +28,8 @@ class Scheme:
     def __init__(self, name: str, spec: dict[str, Any], tools: Mapping[str, Any]) -> None:
         self.name = name
         self.find, word, self.challenge = _kind(name, spec)
+        self.field: str = spec["name"] if spec["type"] == "apiKey" else "Authorization"
+        """The header field that has the credentials."""
         self.scopes = _scopes(spec)
         if word not in spec:
             raise at(spec, f"security scheme {name}: {word} must name the function that knows the caller.")
@@ -62,6 +64,9 @@ class Security:
         ]
         challenges = [scheme.challenge for alternative in self._alternatives for scheme, _ in alternative]
         self._challenge = ", ".join(dict.fromkeys(challenges))
+        fields = [scheme.field for alternative in self._alternatives for scheme, _ in alternative]
+        self.fields = list(dict.fromkeys(fields))
+        """The header fields that say who calls."""
 
     def reached_by(self, scopes: frozenset[str] | None) -> bool:
         """Return whether a caller with these scopes, or nobody, would be let in."""

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from werkzeug.http import parse_options_header
 
 from contract.accept import media_ranges
+from contract.policies.caching import NEVER
 from contract.problems import Problem, media_type
 from contract.reading.parameters import pairs
 from contract.request import exchange, header_fields
@@ -133,6 +134,7 @@ async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
         _VARY,
+        *NEVER,
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -52,6 +52,8 @@ def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) 
     @blueprint.after_request
     def guard(response: Response) -> Response:
         response.headers.update(HEADERS)
+        if response.status_code < 400:
+            response.headers["Cache-Control"] = "public, no-cache"
         return response
 
     flask_app.register_blueprint(blueprint)

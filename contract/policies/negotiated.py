@@ -24,7 +24,6 @@ def negotiated(operation: "Operation", perform: Perform) -> Perform | None:
 
     def perform_negotiated(request: Request, session: Any) -> Answer:
         answer = perform(request, session)
-        answer.headers.append((b"vary", b"Accept"))
         wanted = request.media_type
         if wanted and wanted.write and answer.body:
             answer.body = wanted.write(orjson.loads(answer.body), request.arguments.get("fields"))

@@ -1,0 +1,76 @@
+"""Who may keep an answer, and for how long (RFC 9111)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from contract.document import Document
+from contract.errors import at
+from contract.request import Caller
+
+Headers = list[tuple[bytes, bytes]]
+
+NEVER: Headers = [(b"cache-control", b"no-store")]
+"""For what nobody may keep, as problems are."""
+REVALIDATED: Headers = [(b"cache-control", b"public, no-cache")]
+"""For what everybody may keep, and use again after a 304."""
+
+_MEMBERS = {"description", "max-age"}
+
+
+class Caches:
+    """
+    The classes of a contract, its `x-caches`.
+
+    `max-age` is the seconds for which anybody may use what a caller without credentials got; with 0 it is asked for
+    again each time, mostly for a 304. Raises ContractError for what is no class.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._ages = {name: _age(name, spec) for name, spec in document.raw.get("x-caches", {}).items()}
+
+    def of(self, spec: dict[str, Any], chosen_by: Sequence[str], credentials: Sequence[str]) -> "Caching":
+        """
+        Return what is said of the answers of an operation.
+
+        The caller chooses among them in the fields *chosen_by*, and says in *credentials* who it is. Raises
+        ContractError where nobody could ask whether a kept answer is still right.
+        """
+        operation, name = spec["operationId"], spec.get("x-cache")
+        if name is not None and name not in self._ages:
+            known = ", ".join(self._ages) or "none"
+            raise at(spec, f"{operation} is of the cache {name}, which is none; there are {known}.")
+        return Caching(None if name is None else self._ages[name], chosen_by, credentials)
+
+
+class Caching:
+    """
+    What the answers of one operation say.
+
+    Who has said who they are gets an answer of their own: links lead where their scopes reach, and what they have just
+    changed they see changed. So only what nobody in particular asked for is public, and `Vary` keeps it from others.
+    """
+
+    def __init__(self, max_age: int | None, chosen_by: Sequence[str], credentials: Sequence[str]) -> None:
+        if max_age is None:
+            vary = chosen_by
+            anonymous = known = b"private, no-store" if credentials else b"no-store"
+        else:
+            vary = [*chosen_by, *credentials]
+            anonymous = b"public, max-age=%d" % max_age if max_age else b"public, no-cache"
+            known = b"private, no-cache"
+        always = [(b"vary", ", ".join(vary).encode())] if vary else []
+        self._anonymous: Headers = [(b"cache-control", anonymous), *always]
+        self._known: Headers = [(b"cache-control", known), *always]
+
+    def headers(self, caller: Caller | None) -> Headers:
+        """Return the headers of what *caller* gets, whether it is the whole, a part, or a 304."""
+        return self._anonymous if caller is None else self._known
+
+
+def _age(name: str, spec: Any) -> int:
+    if unknown := sorted(spec.keys() - _MEMBERS):
+        raise at(spec, f"cache {name}: {', '.join(unknown)} is not known here; max-age is.")
+    age = spec.get("max-age")
+    if not isinstance(age, int) or isinstance(age, bool) or age < 0:
+        raise at(spec, f"cache {name}: max-age is a number of seconds, such as 60, not {age!r}.")
+    return age
