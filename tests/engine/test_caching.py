@@ -85,7 +85,7 @@ def test_what_is_not_marked_is_kept_by_nobody(engine, method):
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
     [
-        ("GET", "/open", {"Authorization": "Bearer nobody"}, 401),
+        ("GET", "/open", {"Authorization": "Bearer stranger"}, 401),
         ("GET", "/open", {"Accept": "text/css"}, 406),
         ("GET", "/open?no=such", {}, 400),
         ("GET", "/nowhere", {}, 404),
