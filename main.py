@@ -31,10 +31,12 @@ from contract.document import Document
 from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
+from contract.policies.kept import KeptAnswers
 from contract.problems import Errors, Fault, Problem, body_fault, media_type, parameter_fault
 from contract.request import Limits, exchange
 from db import audit, migrations
 from db.errors import InFlight, Unavailable
+from db.generations import Generations
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
 from db.sessions import Mode
@@ -158,6 +160,7 @@ def _contract(settings: Settings, seam: Seam) -> Contract:
         trail=audit.follow,
         limits=Limits(settings.body_limit, settings.body_timeout),
         ends_at_sunset=settings.ends_at_sunset,
+        kept=KeptAnswers(Generations(seam), settings.cache_size) if settings.cache_size else None,
     )
     for version, document in documents.items():
         contract.add(document, f"{BASE}/{version}/openapi")

@@ -65,6 +65,13 @@ class Settings(BaseSettings):
         default=20.0, gt=0, le=3_600, description="Seconds a client has for sending its request body."
     )
 
+    cache_size: ByteSize = Field(
+        default=ByteSize(16_777_216),
+        ge=0,
+        le=17_179_869_184,
+        description="Bytes of answers that a server process keeps to give again, or as in 16MiB; 0 keeps none.",
+    )
+
     ends_at_sunset: bool = Field(
         default=False, description="Whether operations of the contract that are past their sunset are answered 410."
     )

@@ -1,6 +1,6 @@
 """One operation of the contract, compiled."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter as Argument
 from inspect import signature
@@ -77,6 +77,7 @@ class Operation:
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
         self._wanted = frozenset(wanted)
+        self._asked = [parameter.argument for parameter in every if parameter.place != "header"]
         tools = (self._wanted & shared.tools.keys()) - self._declared_arguments()
         self._given = {name: shared.tools[name] for name in tools}
         self.perform: Perform = self.answer
@@ -126,6 +127,18 @@ class Operation:
         """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
         caller = request.caller
         return self.success.answer(self.call(request, session), caller.scopes if caller else None)
+
+    def key(self, request: Request) -> Hashable:
+        """
+        Return what the answer to a safe request depends on; None where that is the caller.
+
+        Links depend on scopes. Arguments are compared as they read, because 1.0 and 1.00 are equal.
+        """
+        caller = request.caller
+        if caller and "caller" in self._wanted:
+            return None
+        arguments = repr([request.arguments.get(name) for name in self._asked])
+        return self, request.media_type and request.media_type.content_type, caller and caller.scopes, arguments
 
     def declares(self, status: int) -> bool:
         """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""

@@ -23,6 +23,7 @@ from contract.policies.audited import Audited, Trail
 from contract.policies.caching import NEVER, REVALIDATED, Caches
 from contract.policies.conditional import etag, revalidated, tagged, unless_known
 from contract.policies.idempotent import Idempotent, Store
+from contract.policies.kept import KeptAnswers
 from contract.policies.negotiated import negotiated
 from contract.policies.ranges import ranges
 from contract.policies.sparse_fields import sparse_fields
@@ -51,11 +52,11 @@ class Contract(SpecMiddleware):
     def __init__(
         self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
         trail: Trail | None = None, limits: Limits | None = None, resolver: Resolver | None = None,
-        ends_at_sunset: bool = False,
+        ends_at_sunset: bool = False, kept: KeptAnswers | None = None,
     ) -> None:  # fmt: skip
         """
         *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
-        who changed what.
+        who changed what; *kept* keeps answers where the contract says so.
 
         With *ends_at_sunset* an operation whose sunset has passed is answered 410.
         """
@@ -65,6 +66,7 @@ class Contract(SpecMiddleware):
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
+        self.kept = kept
         self.policies: list[Policy] = [
             tagged, sparse_fields, negotiated, revalidated, ranges, Idempotent(store), Audited(trail),
         ]  # fmt: skip
@@ -88,7 +90,8 @@ class Contract(SpecMiddleware):
         schemas = Schemas(document)
         schemes = security.schemes(document, self.tools)
         _refuse(list(checks.faults(document, schemas, schemes)))
-        shared = Shared(Representations(schemas), schemes, self.tools, self.limits, Caches(document))
+        caches = Caches(document, self.kept.nouns if self.kept else None)
+        shared = Shared(Representations(schemas), schemes, self.tools, self.limits, caches)
         added: dict[str, Operation] = {}
         faults: list[Exception] = []
         for template, method, spec in document.operations():
@@ -172,6 +175,8 @@ class Contract(SpecMiddleware):
             raise Problem(410, "This operation is past its sunset; the successor is in `Link`.")
         try:
             await operation.read(request)
+            if self.kept and operation.caching.is_kept:
+                return await self.kept.answer(operation, request, self.seam)
             if operation.needs_session:
                 return await self.seam.run(_mode(operation, request), operation.perform, request)
             return operation.perform(request, None)

@@ -1,6 +1,7 @@
 """Who may keep an answer, and for how long (RFC 9111)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from contract.document import Document
@@ -14,7 +15,16 @@ NEVER: Headers = [(b"cache-control", b"no-store")]
 REVALIDATED: Headers = [(b"cache-control", b"public, no-cache")]
 """For what everybody may keep, and use again after a 304."""
 
-_MEMBERS = {"description", "max-age"}
+_MEMBERS = {"description", "max-age", "kept"}
+
+
+@dataclass(frozen=True)
+class CacheClass:
+    """How long others may use an answer, and whether this service keeps it, too."""
+
+    name: str
+    max_age: int
+    is_kept: bool
 
 
 class Caches:
@@ -22,11 +32,13 @@ class Caches:
     The classes of a contract, its `x-caches`.
 
     `max-age` is the seconds for which anybody may use what a caller without credentials got; with 0 it is asked for
-    again each time, mostly for a 304. Raises ContractError for what is no class.
+    again each time, mostly for a 304. What is `kept`, the service itself keeps, until what it shows has changed.
+    Raises ContractError for what is no class.
     """
 
-    def __init__(self, document: Document) -> None:
-        self._ages = {name: _age(name, spec) for name, spec in document.raw.get("x-caches", {}).items()}
+    def __init__(self, document: Document, nouns: Collection[str] | None) -> None:
+        """*nouns* are those whose changes are known; None if nothing is to be kept here."""
+        self._classes = {name: _class(name, spec, nouns) for name, spec in document.raw.get("x-caches", {}).items()}
 
     def of(self, spec: dict[str, Any], chosen_by: Sequence[str], credentials: Sequence[str]) -> "Caching":
         """
@@ -36,10 +48,10 @@ class Caches:
         ContractError where nobody could ask whether a kept answer is still right.
         """
         operation, name = spec["operationId"], spec.get("x-cache")
-        if name is not None and name not in self._ages:
-            known = ", ".join(self._ages) or "none"
+        if name is not None and name not in self._classes:
+            known = ", ".join(self._classes) or "none"
             raise at(spec, f"{operation} is of the cache {name}, which is none; there are {known}.")
-        return Caching(None if name is None else self._ages[name], chosen_by, credentials)
+        return Caching(self._classes.get(name), chosen_by, credentials)
 
 
 class Caching:
@@ -50,13 +62,14 @@ class Caching:
     changed they see changed. So only what nobody in particular asked for is public, and `Vary` keeps it from others.
     """
 
-    def __init__(self, max_age: int | None, chosen_by: Sequence[str], credentials: Sequence[str]) -> None:
-        if max_age is None:
+    def __init__(self, of: CacheClass | None, chosen_by: Sequence[str], credentials: Sequence[str]) -> None:
+        self.name, self.max_age, self.is_kept = (of.name, of.max_age, of.is_kept) if of else ("", 0, False)
+        if of is None:
             vary = chosen_by
             anonymous = known = b"private, no-store" if credentials else b"no-store"
         else:
             vary = [*chosen_by, *credentials]
-            anonymous = b"public, max-age=%d" % max_age if max_age else b"public, no-cache"
+            anonymous = b"public, max-age=%d" % of.max_age if of.max_age else b"public, no-cache"
             known = b"private, no-cache"
         always = [(b"vary", ", ".join(vary).encode())] if vary else []
         self._anonymous: Headers = [(b"cache-control", anonymous), *always]
@@ -67,10 +80,14 @@ class Caching:
         return self._anonymous if caller is None else self._known
 
 
-def _age(name: str, spec: Any) -> int:
+def _class(name: str, spec: Any, nouns: Collection[str] | None) -> CacheClass:
     if unknown := sorted(spec.keys() - _MEMBERS):
-        raise at(spec, f"cache {name}: {', '.join(unknown)} is not known here; max-age is.")
+        raise at(spec, f"cache {name}: {', '.join(unknown)} is not known here; max-age and kept are.")
     age = spec.get("max-age")
     if not isinstance(age, int) or isinstance(age, bool) or age < 0:
         raise at(spec, f"cache {name}: max-age is a number of seconds, such as 60, not {age!r}.")
-    return age
+    is_kept = bool(spec.get("kept"))
+    if is_kept and nouns is not None and name not in nouns:
+        known = ", ".join(sorted(nouns)) or "none"
+        raise at(spec, f"cache {name} is kept, but nobody counts the changes of {name}; there are {known}.")
+    return CacheClass(name, age, is_kept and nouns is not None)

@@ -59,7 +59,8 @@ def revalidated(operation: "Operation", perform: Perform) -> Perform | None:
     for name, is_taken, header in (("If-None-Match", by_tag, "ETag"), ("If-Modified-Since", by_date, "Last-Modified")):
         if is_taken and header.lower() not in operation.success.headers:
             raise at(operation.spec, f"{operation.id} takes {name}, but its response declares no {header}.")
-    if not (by_tag or by_date):
+    if not (by_tag or by_date) or operation.caching.is_kept:
+        # What is kept is kept as a whole: a 304 is made of it.
         return None
 
     def perform_unless_known(request: Request, session: Any) -> Answer:
