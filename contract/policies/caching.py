@@ -63,7 +63,7 @@ class Caching:
     """
 
     def __init__(self, of: CacheClass | None, chosen_by: Sequence[str], credentials: Sequence[str]) -> None:
-        self.name, self.max_age, self.is_kept = (of.name, of.max_age, of.is_kept) if of else ("", 0, False)
+        self.name, self.is_kept = (of.name, of.is_kept) if of else ("", False)
         if of is None:
             vary = chosen_by
             anonymous = known = b"private, no-store" if credentials else b"no-store"

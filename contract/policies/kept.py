@@ -15,6 +15,7 @@ from contract.request import Request
 if TYPE_CHECKING:
     from contract.operation import Operation
 
+_SECONDS = 60.0
 _BESIDE_ITS_BODY = 1_000
 """Bytes that an answer takes beside its body, roughly."""
 _LARGEST_SHARE = 8
@@ -63,8 +64,8 @@ class KeptAnswers:
 
     An answer is kept under the generation that was read before it was made, and given to those after whose request the
     generation was read again, and was the same: who has heard of a change never gets what was before it. What is being
-    made for one is for all who ask for the same. No answer stays longer than its class lets others keep it, since a
-    generation does not tell the time; those used longest ago go first.
+    made for one is for all who ask for the same. None stays longer than a minute, since a generation does not tell the
+    time, nor of a change of keys; those used longest ago go first.
     """
 
     def __init__(self, generations: Generations, size: int) -> None:
@@ -102,8 +103,7 @@ class KeptAnswers:
         kept = None
         try:
             answer = await seam.run("read", operation.perform, request)
-            until = monotonic() + operation.caching.max_age
-            kept = _Kept(generation, until, answer.status, answer.headers, answer.body)
+            kept = _Kept(generation, monotonic() + _SECONDS, answer.status, answer.headers, answer.body)
             self._keep(key, kept)
             self.tally.misses[operation.id] += 1
             return kept
