@@ -35,10 +35,12 @@ from contract.errors import ContractError
 from contract.operation import Operation
 from contract.pipeline import Contract
 from contract.policies import rate_limit
+from contract.policies.kept import KeptAnswers
 from contract.problems import VARY, Errors, Fault, Problem, body_fault, media_type, parameter_fault
 from contract.request import Limits, exchange
 from db import audit, migrations, observed
 from db.errors import InFlight, Unavailable
+from db.generations import Generations
 from db.idempotency import IdempotencyKeys
 from db.seam import Seam, open_seam
 from db.sessions import Mode
@@ -112,6 +114,8 @@ def create_app(settings: Settings) -> FlaskApp:
         metrics.POOL_SIZE: lambda: {name: use.size for name, use in seam.uses().items()},
         metrics.POOL_IN_USE: lambda: {name: use.in_use for name, use in seam.uses().items()},
         metrics.POOL_WAITS: lambda: {name: use.waits for name, use in seam.uses().items()},
+        metrics.CACHE_HITS: lambda: contract.kept.tally.hits if contract.kept else {},
+        metrics.CACHE_MISSES: lambda: contract.kept.tally.misses if contract.kept else {},
         metrics.RATE_LIMITED: lambda: contract.tally.refused,
         metrics.RATE_LIMIT_FALLBACKS: lambda: {"": getattr(meter, "fallbacks", 0)},
     })  # fmt: skip
@@ -212,6 +216,7 @@ def _contract(
         ends_at_sunset=settings.ends_at_sunset,
         meter=meter or Memory(),
         fold=fold,
+        kept=KeptAnswers(Generations(seam), settings.cache_size) if settings.cache_size else None,
     )
     for version, document in documents.items():
         contract.add(document, f"{BASE}/{version}/openapi")
@@ -303,7 +308,7 @@ def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
     about = exchange(request.environ["asgi.scope"])
     about.problem = Problem(error.code or 500, detail)
     kind = media_type(request.headers.get("Accept", "").encode("latin-1"))
-    headers |= {"Content-Type": kind.decode(), "Vary": VARY[1].decode()}
+    headers |= {"Content-Type": kind.decode(), "Vary": VARY[1].decode(), "Cache-Control": "no-store"}
     return about.problem.body(request.path, about.identity, kind), about.problem.status, headers
 
 

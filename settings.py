@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         pattern=rf"^(\*|({_ORIGIN}(,{_ORIGIN})*)?)$",
         description="Origins, with commas between, whose pages may call the API from a browser; * is all of them.",
     )
+    cache_size: ByteSize = Field(
+        default=ByteSize(16_777_216),
+        ge=0,
+        le=17_179_869_184,
+        description="Bytes of answers that a server process keeps to give again, or as in 16MiB; 0 keeps none.",
+    )
 
     ends_at_sunset: bool = Field(
         default=False, description="Whether operations of the contract that are past their sunset are answered 410."

@@ -1,6 +1,6 @@
 """One operation of the contract, compiled."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter as Argument
 from inspect import signature
@@ -11,6 +11,7 @@ from contract.answering.media_types import MediaTypes
 from contract.answering.response import Answer, Response
 from contract.errors import at
 from contract.policies import Perform
+from contract.policies.caching import Caches, Caching
 from contract.policies.deprecation import Deprecation
 from contract.policies.rate_limit import RateLimits
 from contract.problems import Fault, Problem
@@ -37,6 +38,7 @@ class Shared:
     tools: Mapping[str, Any]
     limits: Limits
     rate_limits: RateLimits
+    caches: Caches
 
 
 class Operation:
@@ -72,11 +74,13 @@ class Operation:
         self.success = self._success()
         is_chosen = self.success.contents and not self.success.is_content
         self.media_types = MediaTypes(self.success, shared.representations) if is_chosen else None
+        self.caching = self._caching(shared.caches)
         self.deprecation, self.is_deprecated = Deprecation(spec, path.names), spec.get("deprecated", False)
         self._check_arguments(shared.tools)
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
         self._wanted = frozenset(wanted)
+        self._asked = [parameter.argument for parameter in every if parameter.place != "header"]
         tools = (self._wanted & shared.tools.keys()) - self._declared_arguments()
         self._given = {name: shared.tools[name] for name in tools}
         self.perform: Perform = self.answer
@@ -130,6 +134,18 @@ class Operation:
         caller = request.caller
         return self.success.answer(self.call(request, session), caller.scopes if caller else None)
 
+    def key(self, request: Request) -> Hashable:
+        """
+        Return what the answer to a safe request depends on; None where that is the caller.
+
+        Links depend on scopes. Arguments are compared as they read, because 1.0 and 1.00 are equal.
+        """
+        caller = request.caller
+        if caller and "caller" in self._wanted:
+            return None
+        arguments = repr([request.arguments.get(name) for name in self._asked])
+        return self, request.media_type and request.media_type.content_type, caller and caller.scopes, arguments
+
     def declares(self, status: int) -> bool:
         """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""
         named = status in self.responses or f"{status // 100}XX" in self._ranges
@@ -148,7 +164,7 @@ class Operation:
         """Return the header fields that a request may bring: its parameters, credentials, and the type of its body."""
         declared = {parameter.name for parameter in self.parameters.every if parameter.place == "header"}
         return (
-            declared | (self.security.headers if self.security else set()) | ({"Content-Type"} if self.body else set())
+            declared | set(self.security.headers if self.security else ()) | ({"Content-Type"} if self.body else set())
         )
 
     def reached_by(self, scopes: frozenset[str] | None) -> bool:
@@ -185,6 +201,12 @@ class Operation:
         if len(successes) != 1:
             raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
         return successes[0]
+
+    def _caching(self, caches: Caches) -> Caching:
+        is_marked = "x-cache" in self.spec
+        if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
+            raise at(self.spec, f"{self.id} has x-cache; it must be a GET with an ETag and an If-None-Match parameter.")
+        return caches.of(self.spec, self.security.headers if self.security else [])
 
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
@@ -226,6 +248,7 @@ class Operation:
         needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
         needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
         needed |= {429: self.rate_limit is not None}
-        needed |= {304: self.has_header("if-none-match"), 503: self.needs_session}
+        needed |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
+        needed |= {503: self.needs_session}
         if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
             raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")

@@ -20,8 +20,10 @@ from contract.errors import ContractError, at
 from contract.operation import Operation, Policy, Shared
 from contract.policies import Perform
 from contract.policies.audited import Audited, Trail
-from contract.policies.conditional import conditional, etag, names_tag
+from contract.policies.caching import NEVER, REVALIDATED, Caches
+from contract.policies.conditional import etag, revalidated, tagged, unless_known
 from contract.policies.idempotent import Idempotent, Store
+from contract.policies.kept import KeptAnswers
 from contract.policies.negotiated import negotiated
 from contract.policies.ranges import ranges
 from contract.policies.rate_limit import Meter, RateLimits, Tally
@@ -52,10 +54,12 @@ class Contract(SpecMiddleware):
         self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
         trail: Trail | None = None, limits: Limits | None = None, resolver: Resolver | None = None,
         ends_at_sunset: bool = False, meter: Meter | None = None, fold: Callable[[str], str] = str.casefold,
+        kept: KeptAnswers | None = None,
     ) -> None:  # fmt: skip
         """
         *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
-        who changed what; *meter* counts what has limits, under names of accounts as *fold* makes them.
+        who changed what; *meter* counts what has limits, under names of accounts as *fold* makes them; *kept*
+        keeps answers where the contract says so.
 
         With *ends_at_sunset* an operation whose sunset has passed is answered 410.
         """
@@ -66,8 +70,9 @@ class Contract(SpecMiddleware):
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
         self.meter, self.fold, self.tally = meter, fold, Tally()
+        self.kept = kept
         self.policies: list[Policy] = [
-            conditional, ranges, sparse_fields, negotiated, Idempotent(store), Audited(trail),
+            tagged, sparse_fields, negotiated, revalidated, ranges, Idempotent(store), Audited(trail),
         ]  # fmt: skip
         self.router = Router()
         self.documents: list[Document] = []
@@ -92,6 +97,7 @@ class Contract(SpecMiddleware):
         shared = Shared(
             Representations(schemas), schemes, self.tools, self.limits,
             RateLimits(document, self.meter, self.tally, self.fold),
+            Caches(document, self.kept.nouns if self.kept else None),
         )  # fmt: skip
         added: dict[str, Operation] = {}
         faults: list[Exception] = []
@@ -156,9 +162,10 @@ class Contract(SpecMiddleware):
         try:
             if operation:
                 answer = await self._perform(operation, request)
+                answer.headers = answer.headers + operation.caching.headers(request.caller)
                 file = answer.part and method != "HEAD" and answer.part.open()
             else:
-                answer = self._answer_without_operation(path, scope)
+                answer = self._answer_without_operation(path, scope, request)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
@@ -181,6 +188,8 @@ class Contract(SpecMiddleware):
             raise Problem(410, "This operation is past its sunset; the successor is in `Link`.")
         try:
             await operation.read(request)
+            if self.kept and operation.caching.is_kept:
+                return await self.kept.answer(operation, request, self.seam)
             if operation.needs_session:
                 return await self.seam.run(_mode(operation, request), operation.perform, request)
             return operation.perform(request, None)
@@ -199,20 +208,18 @@ class Contract(SpecMiddleware):
     def _publish(self, document: Document, at_path: str) -> None:
         for suffix, kind in (("json", b"application/json"), ("yaml", b"application/yaml")):
             body = document.dumped(as_yaml=suffix == "yaml")
-            headers = [(b"etag", etag(body)), (b"vary", b"Accept-Encoding")]
-            self._published[f"{at_path}.{suffix}"] = Answer(200, body, [*headers, (b"content-type", kind)])
+            headers = [(b"content-type", kind), (b"etag", etag(body)), (b"vary", b"Accept-Encoding"), *REVALIDATED]
+            self._published[f"{at_path}.{suffix}"] = Answer(200, body, headers)
 
-    def _answer_without_operation(self, path: Path | None, scope: Scope) -> Answer:
+    def _answer_without_operation(self, path: Path | None, scope: Scope, request: Request) -> Answer:
         method, published = scope["method"], self._published.get(scope["path"])
         if not path and not published:
             raise Problem(404, "There is nothing at this path.")
         allow = path.allow if path else "GET, HEAD, OPTIONS"
         if published and method in ("GET", "HEAD"):
-            known = dict(scope["headers"]).get(b"if-none-match", b"")
-            tag, vary, _ = published.headers
-            return Answer(304, b"", [tag, vary]) if names_tag(known, tag[1], weak=True) else published
+            return unless_known(request, published)
         if method == "OPTIONS":
-            return Answer(204, b"", [(b"allow", allow.encode())])
+            return Answer(204, b"", [(b"allow", allow.encode()), *NEVER])
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
 
     def _answer_to(self, error: Exception, operation: Operation | None, request: Request) -> Answer:
@@ -229,7 +236,7 @@ class Contract(SpecMiddleware):
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
         request.exchange.problem = problem
         kind = media_type(request.headers.get(b"accept"))
-        headers = [(b"content-type", kind), VARY]
+        headers = [(b"content-type", kind), VARY, *NEVER]
         headers += [
             (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
         ]

@@ -68,8 +68,9 @@ class Security:
             if requirement
         ]
         every = [scheme for alternative in alternatives for scheme, _ in alternative]
+        self.headers = list(dict.fromkeys(scheme.header for scheme in every))
+        """The header fields that say who calls."""
         self._fields = list(dict.fromkeys(scheme.field for scheme in every))
-        self.headers = {scheme.header for scheme in every}
         self._challenge = ", ".join(dict.fromkeys(scheme.challenge for scheme in every))
         self._alternatives: dict[tuple[bytes, ...], list[list[tuple[Scheme, frozenset[str]]]]] = {}
         for alternative in alternatives:

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from werkzeug.http import parse_options_header
 
 from contract.accept import media_ranges
+from contract.policies.caching import NEVER
 from contract.problems import VARY, Problem, media_type
 from contract.reading.parameters import pairs
 from contract.request import exchange, header_fields
@@ -134,6 +135,7 @@ async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
         (b"content-length", b"%d" % len(body)),
         VARY,
         _VARY,
+        *NEVER,
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -56,6 +56,8 @@ def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) 
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         if (response.mimetype or "").startswith("text/"):
             response.vary.add("Accept-Encoding")
+        if response.status_code < 400:
+            response.headers["Cache-Control"] = "public, no-cache"
         # The server says it, too.
         response.headers.pop("Date", None)
         return response

@@ -1,6 +1,8 @@
-"""Entity tags (RFC 9110, section 13): which version the caller has, and whether it is still the current one."""
+"""Which version the caller has, and whether it is still the current one (RFC 9110, section 13)."""
 
 import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +15,23 @@ from contract.request import Request
 if TYPE_CHECKING:
     from contract.operation import Operation
 
+_OF_CONTENT = frozenset({b"content-type", b"content-disposition"})
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 
 
-def conditional(operation: "Operation", perform: Perform) -> Perform | None:
+def tagged(operation: "Operation", perform: Perform) -> Perform | None:
     """
-    `ETag` header in the response, `If-None-Match` and `If-Match` parameters.
+    `ETag` header in the response, and `If-Match` parameter.
 
     A tag is of the bytes of the representation in JSON; in another media type it has a suffix, and
     guards a change as well. `If-Match` compares with what GET on the same path answers in the same
     unit of work, which is why that runs guarded: see `Seam`. A path without a GET, such as
     `/tasks/{task_id}/status`, is a part of the one it hangs on.
     """
-    tagged = "etag" in operation.success.headers
-    revalidates = operation.has_header("if-none-match")
+    has_tag = "etag" in operation.success.headers
     get = _get(operation) if operation.is_guarded else None
     suffixes = [kind.tag_suffix for kind in get.media_types.every] if get and get.media_types else [b""]
-    if not (tagged or get):
-        if revalidates:
-            raise at(operation.spec, f"{operation.id} takes If-None-Match, but its response declares no ETag.")
+    if not (has_tag or get):
         return None
 
     def perform_conditionally(request: Request, session: Any) -> Answer:
@@ -46,14 +46,41 @@ def conditional(operation: "Operation", perform: Perform) -> Perform | None:
                 if not names_tag(wanted, *(_tag(seen, suffix) for suffix in suffixes)):
                     raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
         answer = perform(request, session)
-        if tagged:
-            tag = _tag(answer, request.media_type.tag_suffix if request.media_type else b"")
-            answer.headers.append((b"etag", tag))
-            if revalidates and (known := request.headers.get(b"if-none-match")) and names_tag(known, tag, weak=True):
-                return Answer(304, b"", [header for header in answer.headers if header[0] != b"content-type"])
+        if has_tag:
+            answer.headers.append((b"etag", _tag(answer, request.media_type.tag_suffix if request.media_type else b"")))
         return answer
 
     return perform_conditionally
+
+
+def revalidated(operation: "Operation", perform: Perform) -> Perform | None:
+    """`If-None-Match` and `If-Modified-Since` parameters: 304 for who has what the answer is."""
+    by_tag, by_date = (operation.has_header(name) for name in ("if-none-match", "if-modified-since"))
+    for name, is_taken, header in (("If-None-Match", by_tag, "ETag"), ("If-Modified-Since", by_date, "Last-Modified")):
+        if is_taken and header.lower() not in operation.success.headers:
+            raise at(operation.spec, f"{operation.id} takes {name}, but its response declares no {header}.")
+    if not (by_tag or by_date) or operation.caching.is_kept:
+        # What is kept is kept as a whole: a 304 is made of it.
+        return None
+
+    def perform_unless_known(request: Request, session: Any) -> Answer:
+        return unless_known(request, perform(request, session))
+
+    return perform_unless_known
+
+
+def unless_known(request: Request, answer: Answer) -> Answer:
+    """Return *answer*, or the 304 that says that the caller has it; beside a tag, a date is not looked at."""
+    tags, since = request.headers.get(b"if-none-match"), request.headers.get(b"if-modified-since")
+    if tags:
+        is_known = any(name == b"etag" and names_tag(tags, value, weak=True) for name, value in answer.headers)
+    elif since and tags is None:
+        is_known = any(name == b"last-modified" and not _is_later(value, since) for name, value in answer.headers)
+    else:
+        return answer
+    return (
+        Answer(304, b"", [header for header in answer.headers if header[0] not in _OF_CONTENT]) if is_known else answer
+    )
 
 
 def etag(body: bytes, suffix: bytes = b"") -> bytes:
@@ -65,6 +92,15 @@ def names_tag(header: bytes, *tags: bytes, weak: bool = False) -> bool:
     if header.strip() == b"*":
         return True
     return any((found.removeprefix(b"W/") if weak else found) in tags for found in _TAG.findall(header))
+
+
+def _is_later(modified: bytes, since: bytes) -> bool:
+    """Return whether *modified* is a later date than *since*; what is no date is earlier than all."""
+    try:
+        asked = parsedate_to_datetime(since.decode("latin-1"))
+    except (ValueError, OverflowError):
+        return True
+    return parsedate_to_datetime(modified.decode()) > (asked if asked.tzinfo else asked.replace(tzinfo=UTC))
 
 
 def _tag(answer: Answer, suffix: bytes) -> bytes:

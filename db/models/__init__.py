@@ -5,6 +5,7 @@ from db.models.audit_event import AuditEvent
 from db.models.category import Category
 from db.models.customer import Customer
 from db.models.file import File
+from db.models.generation import Generation
 from db.models.idempotency_key import IdempotencyKey
 from db.models.order import Order
 from db.models.order_item import OrderItem
@@ -25,6 +26,7 @@ __all__ = [
     "Category",
     "Customer",
     "File",
+    "Generation",
     "IdempotencyKey",
     "Order",
     "OrderItem",

@@ -14,12 +14,14 @@ paths:
       operationId: get_picture
       parameters:
         - {name: If-None-Match, in: header, schema: {type: string}}
+        - {name: If-Modified-Since, in: header, schema: {type: string}}
         - {name: Range, in: header, schema: {type: string}}
       responses:
         '200': &picture
           description: It.
           headers:
             ETag: {required: true, schema: {type: string}}
+            Last-Modified: {required: true, schema: {type: string}}
             Content-Disposition: {required: true, schema: {type: string}}
           content: {image/png: {}, image/jpeg: {}}
         '206': *picture
@@ -55,6 +57,28 @@ def test_head_and_unchanged_content_send_no_bytes(engine):
     assert (headed.status, headed.body, headed.header("content-length")) == (200, b"", "200")
     same = engine.get("/picture", {"If-None-Match": '"abc"'})
     assert (same.status, same.body, same.header("etag")) == (304, b"", '"abc"')
+
+
+@pytest.mark.parametrize(
+    ("since", "status"),
+    [
+        ("Sat, 21 Nov 2026 00:00:00 GMT", 304),
+        ("Sunday, 22-Nov-26 00:00:00 GMT", 304),
+        ("Sun Nov 22 00:00:00 2026", 304),
+        ("Fri, 20 Nov 2026 23:59:59 GMT", 200),
+        ("yesterday", 200),
+        ("Sat, 21 Nov 99999999999 00:00:00 GMT", 200),
+    ],
+)
+def test_content_that_has_not_changed_since_a_date_is_not_sent(engine, since, status):
+    assert engine.get("/picture", {"If-Modified-Since": since}).status == status
+    assert engine.get("/picture", {"If-Modified-Since": since, "If-None-Match": '"other"'}).status == 200
+
+
+def test_what_has_not_changed_is_not_sent_in_part(engine):
+    for unchanged in ({"If-None-Match": '"abc"'}, {"If-Modified-Since": "Sat, 21 Nov 2026 00:00:00 GMT"}):
+        assert engine.get("/picture", {**unchanged, "Range": "bytes=0-9"}).status == 304
+        assert engine.get("/picture", {**unchanged, "Range": "bytes=900-"}).status == 304
 
 
 @pytest.mark.parametrize(

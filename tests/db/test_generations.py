@@ -1,0 +1,137 @@
+"""Every commit that changes what is shown of a noun is counted, whoever makes it, and in whatever way."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, insert, select, text, update
+
+from db.columns import now
+from db.generations import NOUNS, Generations
+from db.models import Category, Generation, Post, Product, ProductTag, Tag, User
+from tests.db.catalogue import BUTTER, product, take_one
+
+VINOD, NEWS, DAIRY = UUID(int=3), UUID(int=4), UUID(int=5)
+
+
+def fill(session):
+    person = {"username": "vinod", "username_key": "vinod", "email": "vinod@vinod.co", "email_key": "vinod@vinod.co"}
+    session.add(User(id=VINOD, **person, role="customer", password_hash="-"))
+    session.add(Tag(id=DAIRY, name="Dairy", name_key="dairy"))
+    session.flush()
+    session.add(ProductTag(product_id=BUTTER, tag_id=DAIRY, position=0))
+    session.add(Post(id=NEWS, author_id=VINOD, title="We open", content="On Monday.", published=True, search="-"))
+
+
+CATALOGUE = {
+    "a unit of work": take_one,
+    "a batch": lambda session: session.add_all([product("GHEE"), product("MILK")]),
+    "a deletion": lambda session: session.delete(session.get(Product, BUTTER)),
+    "a statement": lambda session: session.execute(update(Product).values(units_sold=1)),
+    "text": lambda session: session.execute(text("update products set stock = 7")),
+    "tags taken away": lambda session: session.execute(delete(ProductTag)),
+    "a new tag": lambda session: session.execute(insert(Tag).values(name="New", name_key="new")),
+    "a tag's name": lambda session: session.execute(update(Tag).values(name="DAIRY")),
+    "a new category": lambda session: session.add(Category(name="Books", name_key="books")),
+    "a category's name": lambda session: session.execute(update(Category).values(name="Food")),
+}
+POSTS = {
+    "a withdrawal": lambda session: session.execute(update(Post).values(published=False)),
+    "the end of a post": lambda session: session.delete(session.get(Post, NEWS)),
+    "the author's name": lambda session: session.execute(update(User).values(username="Vinod")),
+    "the end of the author": lambda session: session.execute(update(User).values(deleted_at=now())),
+}
+WAYS = [("catalogue", way) for way in CATALOGUE] + [("posts", way) for way in POSTS]
+
+
+@pytest.mark.parametrize(("noun", "way"), WAYS)
+def test_change_of_what_is_shown_is_counted(tell, noun, way):
+    async def story(seam):
+        await seam.run("write", fill)
+        generations = Generations(seam)
+        before = await generations.current()
+        await seam.run("write", (CATALOGUE | POSTS)[way])
+        after = await generations.current()
+        assert {name for name in NOUNS if before[name] != after[name]} == {noun}
+        assert await generations.current() == after
+
+    tell(story)
+
+
+def test_what_is_rolled_back_is_not_counted(tell):
+    def fail(session):
+        take_one(session)
+        raise LookupError
+
+    async def story(seam):
+        generations = Generations(seam)
+        before = await generations.current()
+        with pytest.raises(LookupError):
+            await seam.run("write", fail)
+        assert await generations.current() == before
+
+    tell(story)
+
+
+def test_log_in_changes_nothing_that_is_shown(tell):
+    async def story(seam):
+        await seam.run("write", fill)
+        generations = Generations(seam)
+        before = await generations.current()
+        await seam.run("write", lambda session: session.execute(update(User).values(password_hash="new")))
+        assert await generations.current() == before
+
+    tell(story)
+
+
+def test_many_who_ask_at_once_ask_the_database_once_or_twice(tell):
+    class Counted:
+        def __init__(self, seam):
+            self.seam, self.runs = seam, 0
+
+        async def run(self, *arguments):
+            self.runs += 1
+            return await self.seam.run(*arguments)
+
+    async def story(seam):
+        counted = Counted(seam)
+        generations = Generations(counted)
+        asked = [asyncio.create_task(generations.current()) for _ in range(20)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asked += [asyncio.create_task(generations.current()) for _ in range(20)]
+        assert len({str(found) for found in await asyncio.gather(*asked)}) == 1
+        assert counted.runs <= 2
+
+    tell(story)
+
+
+def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
+    """However many ask, and whatever is under way."""
+
+    async def story(seam):
+        generations, is_over = Generations(seam), False
+
+        async def ask():
+            while not is_over:
+                await generations.current()
+
+        asking = [asyncio.create_task(ask()) for _ in range(5)]
+        last = (await generations.current())["catalogue"]
+        for _ in range(50):
+            await seam.run("write", take_one)
+            now_is = (await generations.current())["catalogue"]
+            assert now_is > last
+            last = now_is
+        is_over = True
+        await asyncio.gather(*asking)
+
+    tell(story)
+
+
+def test_every_noun_is_counted_from_the_beginning(tell):
+    async def story(seam):
+        nouns = await seam.run("read", lambda session: set(session.scalars(select(Generation.noun))))
+        assert nouns == NOUNS
+
+    tell(story)
