@@ -69,7 +69,12 @@ class Operation:
         body = document.follow(spec["requestBody"]) if "requestBody" in spec else None
         self.body = Body(body, shared.representations, shared.limits) if body else None
         declared = {status: document.follow(response) for status, response in spec["responses"].items()}
-        self.responses = {int(s): Response(self.id, int(s), r, schemas) for s, r in declared.items() if s.isdigit()}
+        credentials = self.security.headers if self.security and "x-cache" in spec else []
+        self.responses = {
+            int(status): Response(self.id, int(status), response, schemas, credentials)
+            for status, response in declared.items()
+            if status.isdigit()
+        }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = self._success()
         is_chosen = self.success.contents and not self.success.is_content
@@ -206,7 +211,7 @@ class Operation:
         is_marked = "x-cache" in self.spec
         if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
             raise at(self.spec, f"{self.id} has x-cache; it must be a GET with an ETag and an If-None-Match parameter.")
-        return caches.of(self.spec, self.security.headers if self.security else [])
+        return caches.of(self.spec, takes_credentials=self.security is not None)
 
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())

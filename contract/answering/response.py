@@ -1,6 +1,6 @@
 """Turns what a handler returns into the answer that its contract promises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -44,7 +44,10 @@ class Answer:
 class Response:
     """One declared response of an operation."""
 
-    def __init__(self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas) -> None:
+    def __init__(
+        self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas, credentials: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """*credentials* are the fields whose bringer gets another answer than others, of one that may be kept."""
         self.label = f"{operation} {status}"
         self.status = status
         self.contents = contents = spec.get("content", {})
@@ -59,7 +62,8 @@ class Response:
         self.promised = [name.encode() for name, header in self.headers.items() if header.get("required")]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
-        self._always = [(b"content-type", (self.media_type or "").encode()), *self._vary(schemas)]
+        self._vary = self._varying(schemas, credentials)
+        self._always = [(b"content-type", (self.media_type or "").encode()), *self._vary]
         self._dumps: Dumps | None = None
         self._dump_for: dict[Scopes, Dump | None] = {}
         self._location: Callable[[Any], str] | None = None
@@ -117,22 +121,24 @@ class Response:
             headers.append((b"link", links.encode("latin-1")))
         return Answer(self.status, body, headers, made)
 
-    def _vary(self, schemas: Schemas) -> Headers:
+    def _varying(self, schemas: Schemas, credentials: Sequence[str]) -> Headers:
         """
         Return what the form of an answer depends on; with `Accept-Encoding` it says that it may be compressed.
 
         The length of a compressed answer tells of what stands beside a secret in it (BREACH).
         """
-        if not self.contents or self.is_content:
-            return []
-        names = ["Accept"] if len(self.contents) > 1 else []
-        names += [] if schemas.tells_secret(self.schema) else ["Accept-Encoding"]
+        names = ["Accept"] if len(self.contents) > 1 and not self.is_content else []
+        if self.contents and not self.is_content and not schemas.tells_secret(self.schema):
+            names.append("Accept-Encoding")
+        names += credentials
         return [(b"vary", ", ".join(names).encode())] if names else []
 
     def _of_file(self, result: content.Content) -> Answer:
         if result.media_type not in self.media_types:
             raise BrokenPromise(f"{self.label} is {', '.join(self.media_types)}, but there is {result.media_type}.")
-        return Answer(self.status, headers=content.headers(result), part=content.whole(result), tag=result.tag)
+        return Answer(
+            self.status, headers=[*content.headers(result), *self._vary], part=content.whole(result), tag=result.tag
+        )
 
     def check(self, body: bytes) -> None:
         """Raise BrokenPromise unless *body* is as the schema says.

@@ -1,6 +1,6 @@
 """Who may keep an answer, and for how long (RFC 9111)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,17 +40,13 @@ class Caches:
         """*nouns* are those whose changes are known; None if nothing is to be kept here."""
         self._classes = {name: _class(name, spec, nouns) for name, spec in document.raw.get("x-caches", {}).items()}
 
-    def of(self, spec: dict[str, Any], credentials: Sequence[str]) -> "Caching":
-        """
-        Return what is said of the answers of an operation.
-
-        The caller says in the header fields *credentials* who it is. Raises ContractError for a class that is none.
-        """
+    def of(self, spec: dict[str, Any], *, takes_credentials: bool) -> "Caching":
+        """Return what is said of the answers of an operation; raises ContractError for a class that is none."""
         operation, name = spec["operationId"], spec.get("x-cache")
         if name is not None and name not in self._classes:
             known = ", ".join(self._classes) or "none"
             raise at(spec, f"{operation} is of the cache {name}, which is none; there are {known}.")
-        return Caching(self._classes.get(name), credentials)
+        return Caching(self._classes.get(name), takes_credentials=takes_credentials)
 
 
 class Caching:
@@ -61,21 +57,22 @@ class Caching:
     changed they see changed. So only what nobody in particular asked for is public, and `Vary` keeps it from others.
     """
 
-    def __init__(self, of: CacheClass | None, credentials: Sequence[str]) -> None:
+    def __init__(self, of: CacheClass | None, *, takes_credentials: bool) -> None:
         self.name, self.is_kept = (of.name, of.is_kept) if of else ("", False)
         if of is None:
-            anonymous = known = b"private, no-store" if credentials else b"no-store"
+            anonymous = known = b"private, no-store" if takes_credentials else b"no-store"
         else:
             anonymous = b"public, max-age=%d" % of.max_age if of.max_age else b"public, no-cache"
             known = b"private, no-cache"
-        # What else an answer depends on, its response says: see Response.
-        always = [(b"vary", ", ".join(credentials).encode())] if of and credentials else []
-        self._anonymous: Headers = [(b"cache-control", anonymous), *always]
-        self._known: Headers = [(b"cache-control", known), *always]
+        self._anonymous, self._known = _says(anonymous), _says(known)
 
     def headers(self, caller: Caller | None) -> Headers:
         """Return the headers of what *caller* gets, whether it is the whole, a part, or a 304."""
         return self._anonymous if caller is None else self._known
+
+
+def _says(value: bytes) -> Headers:
+    return [(b"cache-control", value)]
 
 
 def _class(name: str, spec: Any, nouns: Collection[str] | None) -> CacheClass:
