@@ -53,8 +53,8 @@ class Contract(SpecMiddleware):
     def __init__(
         self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
         trail: Trail | None = None, limits: Limits | None = None, resolver: Resolver | None = None,
-        ends_at_sunset: bool = False, meter: Meter | None = None, fold: Callable[[str], str] = str.casefold,
-        kept: KeptAnswers | None = None,
+        ends_at_sunset: bool = False, meter: Meter | None = None, tally: Tally | None = None,
+        fold: Callable[[str], str] = str.casefold, kept: KeptAnswers | None = None,
     ) -> None:  # fmt: skip
         """
         *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
@@ -69,7 +69,7 @@ class Contract(SpecMiddleware):
         self.limits = limits or Limits()
         self.resolver = resolver or Resolver()
         self.ends_at_sunset = ends_at_sunset
-        self.meter, self.fold, self.tally = meter, fold, Tally()
+        self.meter, self.fold, self.tally = meter, fold, tally or Tally()
         self.kept = kept
         self.policies: list[Policy] = [
             tagged, sparse_fields, negotiated, revalidated, ranges, Idempotent(store), Audited(trail),

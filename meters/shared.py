@@ -79,6 +79,11 @@ class Shared:
         self.fallbacks += 1
         return await self._memory.take(windows, whose)
 
+    @property
+    def fault(self) -> str | None:
+        """What is wrong at this moment."""
+        return "Redis does not answer; rate limits are counted in each process." if self._return else None
+
     async def close(self) -> None:
         if self._return:
             self._return.cancel()

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from main import PUBLISHED
+from composition import PUBLISHED
 from services.demo import LOGINS
 from tests.contract_client import ContractClient, PublishedContract, PublishedContracts
 from tests.databases import KINDS

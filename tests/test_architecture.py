@@ -15,7 +15,7 @@ ROOMS = {
     room: (set(re.findall(r"`(\w+)`", ours)), set(re.findall(r"`(\w+)`", never)))
     for room, ours, never in re.findall(r"^\| `(\w+)` \| [^|]+ \|([^|]*)\|([^|]*)\|$", TEXT, re.MULTILINE)
 }
-KNOWS_CONNEXION = {"main.py", "contract/pipeline.py", "contract/security.py"}
+KNOWS_CONNEXION = {"composition.py", "contract/pipeline.py", "contract/security.py"}
 
 
 def files(room):

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from main import CONTRACTS
+from composition import CONTRACTS
 from services.demo import LOGINS
 from tests.pictures import drawn
 from tests.server import ROOT

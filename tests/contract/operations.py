@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from composition import CONTRACTS
 from contract.document import METHODS, Document
 from contract.policies.rate_limit import override
-from main import CONTRACTS
 from tests.pictures import drawn
 from tests.server import GENEROUS
 

@@ -149,7 +149,7 @@ def test_debug_tells_everything_and_warning_no_request(start):
 def test_terminal_gets_lines_for_people(tmp_path):
     terminal, its_end = os.openpty()
     code = (
-        "import logging, main, settings; main._log(settings.load());"
+        "import logging, composition, settings; composition.take_log(settings.load());"
         "logging.getLogger('shop').warning('Amul\\nButter is %s', 'melting')"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")}

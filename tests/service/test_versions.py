@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from main import CONTRACTS
+from composition import CONTRACTS
 from tests.contract.operations import OPERATIONS as EVERY
 from tests.server import copied
 from tests.service.conftest import JSON
