@@ -1,0 +1,73 @@
+"""The service as those see it who mean it no good."""
+
+import itertools
+import re
+from functools import cached_property
+
+import psutil
+
+from tests.contract.operations import OPERATIONS
+from tests.contract.writing import Somebody, Writer
+
+LEAK = re.compile(
+    r'Traceback|File "|site-packages|\.py\b|sqlalchemy|sqlite3|asyncpg|psycopg|uvicorn|connexion|werkzeug|\$argon2'
+    r"|/tmp/|root:x:",
+    re.IGNORECASE,
+)
+"""What tells strangers how the program is made, or where it runs."""
+_numbers = itertools.count(1)
+
+
+class Target:
+    """A shop, somebody who has things in it, and somebody who wants to get at them."""
+
+    def __init__(self, client, shop, ask=None, known=None, key=None, tokens=None):
+        self.shop, self.ask, self.known, self.key, self.tokens = shop, ask, known, key, tokens
+        self.client = client
+        self.answers = []
+        """All that `send` was answered."""
+
+    @cached_property
+    def victim(self):
+        return Somebody(self.ask, self.known)
+
+    @cached_property
+    def intruder(self):
+        return Somebody(self.ask, self.known)
+
+    @cached_property
+    def admin(self):
+        return Writer(self.ask, self.known)
+
+    @cached_property
+    def memory(self):
+        """How to know the bytes of memory that the service has."""
+        return psutil.Process(self.shop.server.process.pid).memory_info
+
+    def send(self, method, path, token=None, *, key=None, headers=None, **options):
+        """The answer to a request of any kind: never a failure, and never more than callers are to know."""
+        credentials = {"Authorization": f"Bearer {token}"} if token else {"X-API-Key": key} if key else {}
+        answer = self.client.request(method, path, headers={**credentials, **(headers or {})}, **options)
+        self.answers.append(answer)
+        assert answer.status_code < 500, f"{method} {path} {options} failed: {answer.text}"
+        told = LEAK.search(answer.text) if "json" in answer.headers.get("Content-Type", "") else None
+        assert not told, f"{method} {path} {options} told {told}"
+        return answer
+
+    def refused(self, *request, **options):
+        """The answer to what must be refused."""
+        answer = self.send(*request, **options)
+        assert answer.is_client_error, f"{request} {options} got {answer.status_code} {answer.text[:500]}"
+        return answer
+
+    def log(self):
+        return self.shop.server.log.read_text()
+
+
+def operation(name):
+    return next(o for o in OPERATIONS if o.id == name)
+
+
+def somewhere():
+    """An address that nobody has come from yet, as the proxy tells it."""
+    return {"X-Forwarded-For": f"203.0.{next(_numbers)}.7"}
