@@ -29,6 +29,8 @@ def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) 
     blueprint = Blueprint(
         "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/pages"
     )
+    # A slash too many is another path here, too, and nobody is sent on to a host that they have named themselves.
+    flask_app.url_map.merge_slashes = False
     types = read(problems)
     first = next(iter(contracts))
 

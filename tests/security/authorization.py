@@ -8,12 +8,11 @@ from tests.contract.test_ownership import CREATED, REACHED
 from tests.security.target import operation
 
 OF_CUSTOMERS = [scope for scope in ROLES["customer"] if scope not in ("account", "catalogue:read")]
-OVERRIDES = {
-    "X-HTTP-Method-Override": "DELETE", "X-HTTP-Method": "PUT", "X-Method-Override": "PATCH",
-    "X-Original-URL": "/api/v1/users", "X-Rewrite-URL": "/api/v1/users",
-    "X-Role": "admin", "X-User": "admin", "X-Forwarded-User": "admin", "X-Remote-User": "admin",
-    "X-Forwarded-For": "127.0.0.1", "X-Original-Method": "POST",
+PRETENCES = {
+    "X-Original-URL": "/api/v1/tags", "X-Rewrite-URL": "/api/v1/tags", "X-Original-Method": "GET", "X-Role": "admin",
+    "X-User": "admin", "X-Forwarded-User": "admin", "X-Remote-User": "admin", "X-Forwarded-For": "127.0.0.1",
 }  # fmt: skip
+"""Headers that some proxy or framework might believe."""
 NOT_FOR_CALLERS = {
     "role": "admin", "roles": ["admin"], "is_admin": True, "is_superuser": True, "scope": "users", "scopes": ["users"],
     "owner_id": str(UUID(int=0)), "user_id": str(UUID(int=0)), "owner": {"id": str(UUID(int=0))},
@@ -97,24 +96,23 @@ def key_of_an_answer(target):
 
 def operations_of_others(target):
     """Who may not call an operation may not, however they write it down."""
-    before = {o.path: target.ask(o, path=o.path).json().get("total") for o in LISTS if not o.names("path")}
+    before = _totals(target)
     for each in (o for o in OPERATIONS if o.requires_credentials):
-        path, body = target.known(each), each.body
-        for role in (None, *(role for role in ROLES if not each.reaches(role))):
-            token = target.tokens.get(role)
-            ways = [
-                path, f"{path}/", path.replace("/api/", "/API/"), path.replace("/v1/", "/V1/"), path.upper(),
-                f"/.{path}", path.replace("/v1/", "/v1//"), path.replace("/api/v1/", "/api/"), f"{path}%20", f"{path};admin", f"{path}?role=admin",
-                path[:-1] + f"%{ord(path[-1]):02X}",
-            ]  # fmt: skip
-            for n, way in enumerate(ways):
-                sent = {"json": body, "headers": each.required_headers() | (OVERRIDES if n == 0 else {})}
-                target.refused(each.method, way, token, **sent)
-            for method in {"GET", "POST", each.method.lower(), each.method.title(), "TRACE", "PROPFIND"}:
-                headers = OVERRIDES | dict.fromkeys(list(OVERRIDES)[:3], each.method)
+        path, sent = target.known(each), {"json": each.body}
+        ways = [
+            path, f"{path}/", path.replace("/api/", "/API/"), f"/.{path}", path.replace("/v1/", "/v1//"),
+            path.replace("/api/v1/", "/api/"), f"{path};admin", path[:-1] + f"%{ord(path[-1]):02X}",
+        ]  # fmt: skip
+        for role in (None, *[role for role in ROLES if not each.reaches(role)][-1:]):
+            token, needed = target.tokens.get(role), each.required_headers()
+            target.refused(each.method, path, token, headers=needed | PRETENCES, **sent)
+            for way in ways:
+                target.refused(each.method, way, token, headers=needed, **sent)
+            for method in {"GET", "POST", each.method.lower()}:
+                headers = PRETENCES | dict.fromkeys(("X-HTTP-Method-Override", "X-HTTP-Method"), each.method)
                 answer = target.send(method, path, token, headers=headers, params={"_method": each.method})
-                assert answer.is_client_error or method == "GET", (method, path)
-    assert before == {o.path: target.ask(o, path=o.path).json().get("total") for o in LISTS if not o.names("path")}
+                assert answer.is_client_error, (each.id, method, answer.text)
+    assert _totals(target) == before
 
 
 def members_not_for_callers(target):
@@ -168,8 +166,12 @@ def secrets_in_answers(target):
 def members_for_the_asking(target):
     """Nothing that chooses, sorts or filters knows members that are not shown."""
     for each in GETS:
-        for name in ("fields", "sort", "expand", "include", "password_hash", "filter[password_hash]", "_fields"):
-            for value in ("password_hash", "-password_hash", "owner.password_hash", "*"):
-                asked = {"params": {name: value}, "role": "admin", "path": target.known(each)}
-                answer = target.send("GET", asked["path"], target.tokens["admin"], params=asked["params"])
-                assert answer.status_code == 400, (each.id, name, value)
+        path = target.known(each)
+        for name in ("fields", "sort", "expand", "password_hash", "filter[password_hash]"):
+            answer = target.send("GET", path, target.tokens["admin"], params={name: "password_hash"})
+            assert answer.status_code == 400, (each.id, name)
+
+
+def _totals(target):
+    """How much there is of everything."""
+    return {o.path: target.ask(o, path=o.path).json().get("total") for o in LISTS if not o.names("path")}

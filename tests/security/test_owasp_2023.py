@@ -1,6 +1,6 @@
-"""The OWASP API Security Top 10 of 2023, each item as attacks that must fail. docs/security.md says what stands there."""
+"""OWASP API Security Top 10, 2023: each item as attacks that must fail. What stands against them: docs/security.md."""
 
-from tests.security import authorization, credentials
+from tests.security import authorization, consumption, credentials, injection, surface, watching
 
 
 def test_api1_broken_object_level_authorization(target):
@@ -16,9 +16,9 @@ def test_api2_broken_authentication(target, strict):
     credentials.tokens_in_other_places(target)
     credentials.tokens_that_are_over(target)
     credentials.refresh_tokens_used_at_once(target)
-    credentials.names_that_exist(strict)
-    credentials.passwords(strict)
     credentials.passwords_by_the_dozen(target)
+    credentials.passwords(strict)
+    credentials.names_that_exist(strict)
 
 
 def test_api3_broken_object_property_level_authorization(target):
@@ -28,5 +28,45 @@ def test_api3_broken_object_property_level_authorization(target):
     authorization.members_for_the_asking(target)
 
 
+def test_api4_unrestricted_resource_consumption(target, strict):
+    consumption.bodies_that_explode(target)
+    consumption.heads_that_explode(target)
+    consumption.pages_that_explode(target)
+    consumption.slow_senders(strict)
+    consumption.more_requests_than_allowed(strict)
+    consumption.forged_addresses(target)
+
+
 def test_api5_broken_function_level_authorization(target):
     authorization.operations_of_others(target)
+
+
+def test_api6_unrestricted_access_to_sensitive_business_flows(target, strict):
+    consumption.accounts_by_the_dozen(strict)
+    consumption.orders_by_the_dozen(strict)
+    consumption.stock(target)
+    credentials.passwords(strict)
+
+
+def test_api7_server_side_request_forgery(target):
+    injection.urls(target)
+
+
+def test_api8_security_misconfiguration(target):
+    surface.undeclared_methods(target)
+    surface.what_failures_say(target)
+    surface.headers(target)
+    surface.hosts(target)
+    surface.defaults(target)
+    surface.documents(target)
+
+
+def test_api9_improper_inventory_management(target):
+    surface.undeclared_paths(target)
+    surface.inventory(target)
+
+
+def test_api10_unsafe_consumption_of_apis(target, strict):
+    watching.redis_that_lies(strict)
+    watching.keys_that_are_spoilt(target)
+    watching.rows_that_cannot_be(target)
