@@ -1,134 +1,119 @@
-"""Text that somebody else is to take for orders: a database, a spreadsheet, a parser, a log, or the service itself."""
+"""Text that somebody is to take for orders: a database, a spreadsheet, a parser, a log, or the service itself."""
 
 import csv
 import io
 import json
 import socket
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests.contract.operations import LISTS, OPERATIONS, WITH_BODY
+from tests.contract.operations import LISTS, WITH_BODY
 from tests.pictures import drawn
 from tests.security.credentials import forged_tokens
-from tests.security.target import operation
+from tests.security.target import named
 
 SQL = [
-    "' OR '1'='1", "') OR 1=1--", "'; DROP TABLE users;--", "' UNION SELECT password_hash FROM users--", '" OR ""="', "\\' OR 1=1--",
-    "1; SELECT pg_sleep(9)--", "'||(SELECT randomblob(900000000))||'", "*/ OR 1=1 /*", "$$ OR 1=1", ":id", "%(id)s", "?1",
+    "' OR '1'='1", "') OR 1=1--", "'; DROP TABLE users;--", "' UNION SELECT password_hash FROM users--", "\\' OR 1=1--",
+    "1; SELECT pg_sleep(9)--", "'||(SELECT randomblob(900000000))||'", '" OR ""="', "%(id)s",
 ]  # fmt: skip
-TEMPLATES = ["{{7*7}}", "${7*7}", "{0.__class__}", "%s%n", "#{7*7}", "<%= 7*7 %>", "${jndi:ldap://127.0.0.1/a}"]
-MARKUP = ["<script>alert(1)</script>", "]]><x>", "<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>&b;"]
-FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1+1", "\uff1d1+1"]
-SPLITS = ["x%0d%0aX-Injected:%20yes", "x%0aX-Injected:%20yes", "%e5%98%8d%e5%98%8aX-Injected:yes"]
+OTHERS = [
+    "{{7*7}}", "${7*7}", "{0.__class__}", "${jndi:ldap://127.0.0.1/a}", "<script>alert(1)</script>", "]]><x>",
+    "<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>&b;", "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)",
+]  # fmt: skip
+NAMES = [
+    "../../../escaped.png",
+    "..\\..\\escaped.png",
+    "/escaped.png",
+    "escaped.png\0.pdf",
+    'a"\r\nX-Injected: y.png',
+    ".",
+]
 
 
 def sql(target):
     """In a filter, a search, an order, a cursor or an id it finds what nonsense finds, and does nothing."""
-    token, tables = target.tokens["admin"], ("users", "products", "orders", "audit_events")
-    before = {table: target.shop.select(f"select count(*) from {table}") for table in tables}
+    token, counts = target.tokens["admin"], "select (select count(*) from users), (select count(*) from products)"
+    before, began = target.shop.select(counts), time.perf_counter()
     for listing in LISTS:
         path = target.known(listing)
-        for name in listing.names("query"):
-            for text in SQL:
-                began = time.perf_counter()
+        for text in SQL:
+            target.refused("GET", f"{listing.path}/{text}".replace("{user_id}", text), token)
+            for name in listing.names("query"):
                 answer = target.send("GET", path, token, params={name: text})
                 assert answer.status_code == 400 or not answer.json()["items"], (listing.id, name, text)
-                assert time.perf_counter() - began < 2, (listing.id, name, text)
-    for each in (o for o in OPERATIONS if o.method == "GET" and o.names("path")):
-        for text in SQL:
-            target.refused("GET", each.unknown().replace("-", f"{text} "), token)
     for text in SQL:
         target.refused("POST", "/api/v1/auth/login", json={"username": text, "password": text})
-    assert {table: target.shop.select(f"select count(*) from {table}") for table in tables} == before
+    assert target.shop.select(counts) == before
+    assert time.perf_counter() - began < 9, "Somebody slept."
 
 
 def texts_that_come_back(target):
     """What is kept is what was sent, and in XML and CSV it is text as well."""
-    body = target.admin.filled(operation("create_product").body)
-    for text in [*SQL, *TEMPLATES, *MARKUP, *FORMULAS]:
-        mark, sent = f"M{uuid4().hex[:20].upper()}", body | {"name": f"{text} x", "description": text}
-        made = target.send("POST", "/api/v1/products", target.tokens["admin"], json=sent | {"sku": mark})
-        if made.is_client_error:
-            assert made.status_code in {400, 422}, (text, made.text)
-            continue
-        assert (made.json()["name"], made.json()["description"]) == (f"{text} x", text)
+    token, body = target.tokens["admin"], target.admin.filled(named("create_product").body)
+    for text in [*SQL, *OTHERS]:
+        sent = body | {"name": text, "sku": f"M{uuid4().hex[:20].upper()}"}
+        made = target.send("POST", "/api/v1/products", token, json=sent)
+        assert made.json()["name"] == text
         xml = target.send("GET", made.headers["Location"], headers={"Accept": "application/xml"}).text
-        assert "<!" not in xml
-        assert "<script" not in xml
-        table = target.send(
-            "GET", "/api/v1/products?per_page=100&sort=-created_at", headers={"Accept": "text/csv"}
-        ).text
-        (row,) = [row for row in csv.DictReader(io.StringIO(table, newline="")) if row["sku"] == mark]
+        assert not {"<!DOCTYPE", "<script", "]]>"} & {word for word in ("<!DOCTYPE", "<script", "]]>") if word in xml}
+        query = "/api/v1/products?per_page=100&sort=-created_at"
+        table = target.send("GET", query, headers={"Accept": "text/csv"}).text
+        (row,) = [row for row in csv.DictReader(io.StringIO(table, newline="")) if row["sku"] == sent["sku"]]
         assert row["name"][0] not in "=+-@\t\r", row
-        assert row["description"][0] not in "=+-@\t\r\uff1d", row
-        target.send("DELETE", made.headers["Location"], target.tokens["admin"])
+        target.send("DELETE", made.headers["Location"], token)
 
 
 def entities(target):
-    """No XML is read, also not as a picture; and no form names what is in the file system."""
+    """No XML is read, also not as a picture."""
     bomb = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><svg>&b;</svg>'
     for each in WITH_BODY:
-        for media_type in ("application/xml", "text/xml", "application/xml+json", "application/x-yaml"):
+        for media_type in ("application/xml", "text/xml", "application/x-yaml"):
             answer = target.ask(each, content=bomb, headers={"Content-Type": media_type}, undeclared=True)
             assert answer.status_code == 415, (each.id, media_type)
-    for name, kind in (("a.svg", "image/svg+xml"), ("a.png", "image/png"), ("a.pdf", "application/pdf")):
-        upload = {"files": {"file": (name, bomb, kind)}}
+    for kind in ("image/svg+xml", "image/png", "application/pdf"):
+        upload = {"files": {"file": ("a.png", bomb, kind)}}
         assert target.refused("POST", "/api/v1/files", target.intruder.token, **upload).status_code == 415
 
 
-def headers(target):
+def heads(target):
     """No line break gets from a request into the head of its answer."""
-    for split in SPLITS:
+    for split in ("x%0d%0aX-Injected:%20y", "x%0aX-Injected:%20y", "%e5%98%8d%e5%98%8aX-Injected:y"):
         for path in (
-            f"/api/v1/{split}",
+            f"/{split}",
+            f"/api/{split}",
             f"/api/v1/products/{split}",
             f"/api/v1/products?q={split}",
             f"/docs/{split}",
-            f"/{split}",
         ):
-            answer = target.shop.exchange("GET", path)
-            assert answer.header("x-injected") is None, path
+            assert target.shop.exchange("GET", path).header("x-injected") is None, path
     for line in (
-        "X-Request-Id: abcdefgh\rX-Injected: yes",
-        "Idempotency-Key: abcdefgh\nX-Injected: yes",
-        "Origin: http://a\r",
+        "X-Request-Id: abcdefgh\rX-Injected: y",
+        "Idempotency-Key: abcdefgh\nX-Injected: y",
+        "Accept: a\rX: y",
     ):
         answer = target.shop.exchange("GET", "/api/v1/products", line)
-        assert (answer.header("x-injected"), answer.header("access-control-allow-origin")) == (None, None)
-    for name in ('a"\r\nX-Injected: yes.png', "a\nb.png", '"; filename="b.exe', "\u202egnp.exe"):
-        made = target.send("POST", "/api/v1/files", target.intruder.token, files={"file": (name, drawn(), "image/png")})
-        if made.is_success:
-            told = target.send("GET", f"{made.headers['Location']}/content", target.intruder.token).headers
-            assert "X-Injected" not in told
-            assert told["Content-Disposition"].startswith("attachment"), told
-            assert not set("\r\n\u202e") & set(told["Content-Disposition"])
+        assert (answer.header("x-injected"), answer.header("x")) == (None, None)
 
 
 def names_of_files(target):
-    """What an upload is called leads nowhere, neither when it is kept nor when it is fetched."""
-    store = target.shop.server.log.parent
-    before = {file for file in store.rglob("*") if "files" not in file.parts and file.suffix != ".log"}
-    for name in (
-        "../../../escaped.png",
-        "/tmp/escaped.png",
-        "..\\..\\escaped.png",
-        "C:\\escaped.png",
-        "escaped.png\0.pdf",
-        ".",
-    ):
-        made = target.send("POST", "/api/v1/files", target.intruder.token, files={"file": (name, drawn(), "image/png")})
-        assert made.is_client_error or not set("/\\\0") & set(made.json()["name"]), made.text
-    assert not [file for file in store.rglob("*escaped*")]
-    assert before >= {
-        f for f in store.rglob("*") if "files" not in f.parts and f.suffix not in {".log", ""} and f.is_dir()
-    }
+    """What an upload is called leads nowhere, neither when it is kept nor when it is fetched, nor into a head."""
+    folder, token = Path(target.shop.server.environment["ACCORD_DATA_DIR"]).parent, target.intruder.token
+    for name in NAMES:
+        made = target.send("POST", "/api/v1/files", token, files={"file": (name, drawn(), "image/png")})
+        if made.is_success:
+            told = target.send("GET", f"{made.headers['Location']}/content", token).headers
+            assert told["Content-Disposition"].startswith("attachment")
+            assert "X-Injected" not in told
+            assert not set("/\\\0\r\n") & set(made.json()["name"] + told["Content-Disposition"].partition("''")[2])
+    assert not list(folder.rglob("*escaped*"))
     for path in (
         "/docs/swagger-ui/%2e%2e/%2e%2e/main.py",
         "/pages/..%2fmain.py",
         "/pages//etc/passwd",
-        "/docs/..%5c..%5csettings.py",
+        "/docs/..%5cmain.py",
     ):
         assert target.shop.exchange("GET", path).status == 404, path
 
@@ -136,17 +121,15 @@ def names_of_files(target):
 def lines_of_the_log(target):
     """A line of the log is one request's, whatever that says of itself."""
     mark = uuid4().hex
-    forged = (
-        f'{mark}\n{{"time":"2020-01-01","level":"info","logger":"requests","status":200,"caller":"{mark}"}}\r\n\x1b[2J'
-    )
+    forged = f'{mark}\n{{"time":"2020","logger":"requests","status":200,"caller":"{mark}"}}\r\n\x1b[2J'
     target.send("POST", "/api/v1/auth/login", json={"username": forged, "password": forged})
     target.send("GET", "/api/v1/products", params={"q": forged, mark: forged})
-    escaped = forged.replace("\n", "%0a").replace("\r", "%0d").replace(" ", "%20").replace("\x1b", "%1b")
+    escaped = forged.translate({ord(each): f"%{ord(each):02x}" for each in "\n\r \x1b"})
     for path in (f"/{escaped}", f"/api/v1/{escaped}", f"/api/v1/products/{escaped}"):
         target.shop.exchange("GET", path, f"X-Request-Id: {mark}%0a", f"User-Agent: {mark}", f"traceparent: {mark}")
     time.sleep(0.5)
     lines = [json.loads(line) for line in target.log().splitlines() if line.startswith("{")]
-    assert not [line for line in lines if line.get("caller") == mark or line["time"] == "2020-01-01"]
+    assert not [line for line in lines if line.get("caller") == mark or line["time"] == "2020"]
     assert "\x1b" not in target.log()
 
 

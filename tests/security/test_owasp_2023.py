@@ -1,21 +1,25 @@
 """OWASP API Security Top 10, 2023: each item as attacks that must fail. What stands against them: docs/security.md."""
 
+import pytest
+
 from tests.security import authorization, consumption, credentials, injection, surface, watching
+
+on_one = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+"""For items where it does not matter what the database is."""
 
 
 def test_api1_broken_object_level_authorization(target):
     authorization.ids_of_others(target)
     authorization.ids_written_in_other_ways(target)
     authorization.lists_of_others(target)
-    authorization.things_in_bodies(target)
-    authorization.key_of_an_answer(target)
+    authorization.keys_of_answers(target)
 
 
+@on_one
 def test_api2_broken_authentication(target, strict):
     credentials.forged_tokens(target)
     credentials.tokens_in_other_places(target)
     credentials.tokens_that_are_over(target)
-    credentials.refresh_tokens_used_at_once(target)
     credentials.passwords_by_the_dozen(target)
     credentials.passwords(strict)
     credentials.names_that_exist(strict)
@@ -28,39 +32,41 @@ def test_api3_broken_object_property_level_authorization(target):
     authorization.members_for_the_asking(target)
 
 
+@on_one
 def test_api4_unrestricted_resource_consumption(target, strict):
     consumption.bodies_that_explode(target)
-    consumption.heads_that_explode(target)
-    consumption.pages_that_explode(target)
+    consumption.heads_and_pages_that_explode(target)
     consumption.slow_senders(strict)
     consumption.more_requests_than_allowed(strict)
     consumption.forged_addresses(target)
 
 
+@on_one
 def test_api5_broken_function_level_authorization(target):
     authorization.operations_of_others(target)
 
 
+@on_one
 def test_api6_unrestricted_access_to_sensitive_business_flows(target, strict):
     consumption.accounts_by_the_dozen(strict)
-    consumption.orders_by_the_dozen(strict)
     consumption.stock(target)
     credentials.passwords(strict)
 
 
+@on_one
 def test_api7_server_side_request_forgery(target):
     injection.urls(target)
 
 
+@on_one
 def test_api8_security_misconfiguration(target):
-    surface.undeclared_methods(target)
-    surface.what_failures_say(target)
-    surface.headers(target)
+    surface.failures(target)
+    surface.heads(target)
     surface.hosts(target)
     surface.defaults(target)
-    surface.documents(target)
 
 
+@on_one
 def test_api9_improper_inventory_management(target):
     surface.undeclared_paths(target)
     surface.inventory(target)
