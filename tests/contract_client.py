@@ -17,6 +17,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+OF_ITS_REQUEST = {"date", "x-request-id", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+
+
+def lasting_headers(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers that the same request gets again."""
+    return {name: value for name, value in answer.headers.items() if name not in OF_ITS_REQUEST}
+
 
 class PublishedContract:
     """The contract as its readers have it."""
