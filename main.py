@@ -51,8 +51,6 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no --reload.")
     host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
     Service(settings)
-    if workers > 1 and settings.redis_url is None:
-        click.echo(f"{workers} processes count rate limits each for itself; ACCORD_REDIS_URL unites them.", err=True)
     if reload:
         # What a developer changed should be there at once.
         os.environ["ACCORD_DRAIN_SECONDS"] = "0"
@@ -83,6 +81,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     )
     listening = config.bind_socket()
     _say_where(host, listening.getsockname()[1])
+    if workers > 1 and settings.redis_url is None:
+        click.echo(f"{workers} processes count rate limits each for itself; ACCORD_REDIS_URL unites them.", err=True)
     serve_on(listening, config)
 
 

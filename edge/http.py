@@ -21,6 +21,8 @@ GRACE = 0.3
 _TOO_LONG = Problem(431, f"The head of a request has at most {LONGEST_HEAD} bytes.")
 
 log = logging.getLogger(__name__)
+# A malformed request, `_refuse` tells with its id and its reason.
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != "Invalid HTTP request received.")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import multiprocessing
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socket import socket
 
 from uvicorn import Config, Server
@@ -39,12 +39,13 @@ class Departure:
     def awaited(self) -> Iterator[None]:
         """Stand before what the server itself does at SIGTERM."""
         loop = asyncio.get_running_loop()
-        stop = signal.getsignal(signal.SIGTERM)
-        assert callable(stop), "A server handles its signals before it starts the application."
+        server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        assert isinstance(server, Server), "Uvicorn handles signals before it starts the application."
 
         def leave() -> None:
             self.is_announced = True
-            stop(signal.SIGTERM, None)
+            _close_port(server)
+            server.handle_exit(signal.SIGTERM, None)
 
         def announce() -> None:
             if not self.is_announced:
@@ -62,6 +63,30 @@ class Departure:
             loop.add_reader(end_of_parent, leave_as_orphan)
         yield
         loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _close_port(server: Server) -> None:
+    """Take who is in the queue already, whom closing would reset, and nobody after them."""
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> asyncio.Protocol:
+        made: asyncio.Protocol = server.config.http_protocol_class(  # type: ignore[call-arg]  # As uvicorn itself.
+            config=server.config, server_state=server.server_state, app_state=server.lifespan.state
+        )
+        return made
+
+    # There is none yet when the parent ends while this process starts.
+    for port in getattr(server, "servers", ()):
+        taken = []
+        with port.sockets[0].dup() as queue, suppress(BlockingIOError):
+            while True:
+                taken.append(queue.accept()[0])
+        port.close()
+        for connection in taken:
+            connection.setblocking(False)
+            task = loop.create_task(loop.connect_accepted_socket(protocol, connection))
+            server.server_state.tasks.add(task)  # type: ignore[arg-type]  # Any task is waited for.
+            task.add_done_callback(server.server_state.tasks.discard)
 
 
 class _Parent(Multiprocess):

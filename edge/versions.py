@@ -21,7 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _PARAMETER = "version"
 _JSON = "application/json"
 _MAY_NAME = re.compile(rb"vnd\.|version", re.IGNORECASE)
-_VARY = (b"vary", b"X-API-Version, Accept")
+_CHOOSING = (b"X-API-Version", b"Accept")
 
 
 class Versions:
@@ -69,7 +69,7 @@ class Versions:
 
         async def send_with_choice(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], _VARY]
+                headers = _varying(message["headers"])
                 if shows and message["status"] < 400:
                     headers.append((b"content-location", location))
                 message = {**message, "headers": headers}
@@ -134,8 +134,14 @@ async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
         VARY,
-        _VARY,
         *NEVER,
     ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.start", "status": problem.status, "headers": _varying(headers)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _varying(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers with one `Vary`, which names what the version was chosen by, too."""
+    named = [name for field, value in headers if field == b"vary" for name in value.split(b", ")]
+    others = [header for header in headers if header[0] != b"vary"]
+    return [*others, (b"vary", b", ".join(dict.fromkeys([*_CHOOSING, *named])))]

@@ -13,9 +13,41 @@ from typing import Any
 
 import httpx
 import xmltodict
+from httplint import HttpResponseLinter
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
+
+OF_ITS_REQUEST = {"date", "x-request-id", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+
+
+TOLERATED = {
+    "CC_CONFLICTING",  # `private, no-store` is for caches that know only one of the two.
+    "CONTENT_TYPE_MISMATCH",  # Contents are called what they were sent as, and checked when they were.
+    "DISPOSITION_OMITS_FILENAME",  # It has `filename*`.
+    "REQUEST_HDR_IN_RESPONSE",  # `Accept` in a 415 says what would do (RFC 9110, section 12.5.1).
+    "STATUS_BAD_REQUEST",
+    "STORE_PUBLIC_UNNECESSARY",
+    "VARY_COMPLEX",
+}
+"""What an outside linter would have otherwise, and is meant."""
+
+
+def lint(response: httpx.Response) -> list[str]:
+    """Return what is wrong with the message itself, whatever the contract says."""
+    linter = HttpResponseLinter()
+    linter.process_response_topline(b"HTTP/1.1", str(response.status_code).encode())
+    linter.process_headers(response.headers.raw)
+    if response.request.method != "HEAD" and "content-encoding" not in response.headers:
+        linter.feed_content(response.content)
+        linter.finish_content(complete=True)
+    told = [note for note in linter.notes if note.level.value in ("bad", "warning")]
+    return [f"{type(note).__name__}: {note.summary}" for note in told if type(note).__name__ not in TOLERATED]
+
+
+def lasting_headers(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers that the same request gets again."""
+    return {name: value for name, value in answer.headers.items() if name not in OF_ITS_REQUEST}
 
 
 class PublishedContract:
@@ -198,6 +230,7 @@ class ContractClient(httpx.Client):
         response = self.send(request)
         wrong = self.contract.response_faults(response)
         assert not wrong, f"{method} {url} {response.status_code} broke the contract: {wrong}\n{response.text[:2000]}"
+        assert not (wrong := lint(response)), f"{method} {url} {response.status_code}: {wrong} in {response.headers}"
         assert not faults or response.status_code >= 400, f"{method} {url} was accepted against the contract: {faults}"
         return response
 

@@ -107,15 +107,20 @@ def test_dotenv_that_is_not_text_is_refused(tmp_path):
 
 def test_production_refuses_what_is_only_good_for_development(monkeypatch):
     monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
+    monkeypatch.setenv("ACCORD_LOG_LEVEL", "debug")
+    monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://accord:accord@db/accord")
     monkeypatch.setenv("ACCORD_CORS_ORIGINS", "*")
     monkeypatch.setenv("ACCORD_PASSWORD_MEMORY_KIB", "8")
     monkeypatch.setenv("ACCORD_PASSWORD_TIME_COST", "1")
     assert {line.split(":")[0] for line in refusal().splitlines()} == {
         "ACCORD_CORS_ORIGINS",
+        "ACCORD_DATABASE_URL",
         "ACCORD_ISSUER",
+        "ACCORD_LOG_LEVEL",
         "ACCORD_SIGNING_KEYS",
         "ACCORD_PASSWORD_MEMORY_KIB",
         "ACCORD_PASSWORD_TIME_COST",
+        "ACCORD_TRUSTED_PROXIES",
     }
 
 
@@ -123,12 +128,19 @@ def test_production_starts_with_what_it_demands(monkeypatch):
     monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
     monkeypatch.setenv("ACCORD_ISSUER", "https://accord.example")
     monkeypatch.setenv("ACCORD_SIGNING_KEYS", '{"keys": []}')
+    monkeypatch.setenv("ACCORD_TRUSTED_PROXIES", "10.0.0.2")
     assert settings.load().environment == "production"
 
 
-def test_default_password_is_unsafe(monkeypatch):
-    monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://accord:accord@db/accord")
-    assert "ACCORD_DATABASE_URL" in [line.split(":")[0] for line in settings.unsafe(settings.load())]
+@pytest.mark.parametrize(
+    ("redis", "is_refused"),
+    [("redis://redis.internal", True), ("redis://127.0.0.1:6379", False), ("unix:///run/redis.sock", False)],
+)
+def test_production_refuses_sqlite_where_redis_says_that_there_are_several_hosts(monkeypatch, redis, is_refused):
+    monkeypatch.setenv("ACCORD_REDIS_URL", redis)
+    assert is_refused == ("ACCORD_REDIS_URL" in settings.unsafe(settings.load())[0])
+    monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://db/accord")
+    assert "ACCORD_REDIS_URL" not in settings.unsafe(settings.load())[0]
 
 
 def test_development_is_told_what_production_would_refuse(monkeypatch):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -78,10 +78,12 @@ def headers(content: Content) -> list[tuple[bytes, bytes]]:
 
     A browser is to keep it (RFC 6266); that it is not to guess what it may be, the edge says of every answer.
     """
+    # The server looks at the clock once a second, and nothing may be younger than `Date` (RFC 9110, section 8.8.2.1).
+    modified_at = min(content.modified_at, datetime.now(UTC) - timedelta(seconds=1))
     return [
         (b"content-type", content.media_type.encode()),
         (b"content-disposition", f"attachment; filename*=UTF-8''{quote(content.name, safe='')}".encode()),
-        (b"last-modified", format_datetime(content.modified_at, usegmt=True).encode()),
+        (b"last-modified", format_datetime(modified_at, usegmt=True).encode()),
     ]
 
 

@@ -188,14 +188,6 @@ class TestDownload:
         assert content_of(file, **{"If-None-Match": tag, "Range": "bytes=0-9"}).status_code == 304
         assert content_of(file, **{"If-None-Match": '"other"'}).status_code == 200
 
-    def test_head_says_what_get_says(self, file, content_of, customer):
-        got, headed = content_of(file), customer.head(file.json()["_links"]["content"]["href"])
-        assert headed.content == b""
-        varying = {"date", "x-request-id"}
-        assert {n: v for n, v in headed.headers.items() if n not in varying} == {
-            n: v for n, v in got.headers.items() if n not in varying
-        }
-
 
 class TestChange:
     def test_description_and_name_change_and_the_content_stays(self, upload, customer, content_of):

@@ -43,16 +43,6 @@ def test_unchanged_product_is_304_on_the_second_read(make, anonymous):
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
 
 
-def test_head_says_what_get_says(make, anonymous):
-    where = make().headers["Location"]
-    head, get = anonymous.head(where), anonymous.get(where)
-    assert head.content == b""
-    varying = {"date", "x-request-id", "content-length"}
-    assert {n: v for n, v in head.headers.items() if n not in varying} == {
-        n: v for n, v in get.headers.items() if n not in varying
-    }
-
-
 def test_repeat_with_key_creates_once(admin, category):
     body = {"sku": sku(), "name": "Pencil", "price": "12.50", "category_id": category}
     key = {"Idempotency-Key": str(uuid4())}

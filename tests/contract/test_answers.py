@@ -58,10 +58,10 @@ def test_each_media_type_is_what_was_asked_for(ask, known, operation):
     path = known(operation)
     for name in operation.success["content"]:
         answer = ask(operation, path=path, headers={"Accept": f"{name}, */*;q=0.1"})
-        assert (answer.status_code, answer.headers["Vary"]) == (200, "Accept, Accept-Encoding")
+        assert (answer.status_code, answer.headers["Vary"].partition(" ")[0]) == (200, "Accept,")
         assert answer.headers["Content-Type"].partition(";")[0] == name
         again = ask(operation, path=path, headers={"Accept": name, "If-None-Match": answer.headers["ETag"]})
-        assert (again.status_code, again.headers["Vary"]) == (304, "Accept, Accept-Encoding")
+        assert (again.status_code, again.headers["Vary"]) == (304, answer.headers["Vary"])
 
 
 @each(o for o in GETS if "application/xml" in o.success.get("content", {}))

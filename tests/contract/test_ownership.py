@@ -8,6 +8,7 @@ import pytest
 from tests.contract.operations import LISTS, OPERATIONS, about, at, template_of
 from tests.contract.walking import LONGEST, ids, looks, pages
 from tests.contract.writing import Somebody
+from tests.contract_client import lasting_headers
 
 REACHED = [operation for operation in OPERATIONS if operation.reaches("customer")]
 CREATED = [o for o in REACHED if o.method == "POST" and "Location" in o.success.get("headers", {})]
@@ -115,6 +116,5 @@ def _elsewhere(path):
 
 def _told(answer):
     """What an answer says but for its moment and its names."""
-    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
     names = {answer.headers["X-Request-Id"], answer.request.url.path}
-    return answer.status_code, headers, re.sub("|".join(map(re.escape, names)), "…", answer.text)
+    return answer.status_code, lasting_headers(answer), re.sub("|".join(map(re.escape, names)), "…", answer.text)

@@ -25,6 +25,8 @@ def answers(ask, known, client):
     for operation in OPERATIONS:
         path = f"{operation.unknown()}?q={CANARY}-{uuid4()}&nothing={CANARY}"
         answers.append(client.request(operation.method, path, headers=_secret_headers(), undeclared=True))
+        own = {"X-API-Key": f"{CANARY}-{uuid4()}"}
+        answers.append(client.request(operation.method, path, headers=_secret_headers() | own, undeclared=True))
         answers.append(client.request("TRACE", path, content=CANARY, headers=_secret_headers(), undeclared=True))
         if operation.body is not None:
             body = json.dumps({"password": f"{CANARY} {uuid4()}", "refresh_token": f"{CANARY} {uuid4()}"})
@@ -81,7 +83,7 @@ def _events(ask, client):
 
 
 def _secret_headers():
-    names = ("Cookie", "X-API-Key", "Proxy-Authorization", "Referer")
+    names = ("Cookie", "X-Secret", "Proxy-Authorization", "Referer")
     return {name: f"{CANARY}-{uuid4()}" for name in names}
 
 

@@ -82,7 +82,7 @@ class TestSettings:
     @pytest.mark.parametrize("command", ["serve", "seed"])
     def test_production_takes_no_defaults_of_development(self, run, command):
         done = run(command, ACCORD_ENVIRONMENT="production")
-        assert_refused(done, "ACCORD_SIGNING_KEYS", "ACCORD_ISSUER", lines=2)
+        assert_refused(done, "ACCORD_SIGNING_KEYS", "ACCORD_ISSUER", "ACCORD_TRUSTED_PROXIES", lines=3)
 
     def test_check_says_what_production_would_refuse_and_does_not_mind(self, run):
         run("migrate")

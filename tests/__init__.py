@@ -1,0 +1,1 @@
+"""A package, because what httplint needs installs one of the same name."""
