@@ -54,7 +54,7 @@ def serious(start, garbled_redis):  # noqa: F811
         ACCORD_HEAD_TIMEOUT="1",
         ACCORD_PASSWORD_MEMORY_KIB="19456",
         ACCORD_PASSWORD_TIME_COST="2",
-        ACCORD_RATE_LIMITS='{"log-in": ["5 per 2 seconds", "20 per hour"]}',
+        ACCORD_RATE_LIMITS='{"log-in": ["5 per 3 seconds", "20 per hour"]}',
         ACCORD_REDIS_URL=garbled_redis,
         ACCORD_TRUSTED_PROXIES="127.0.0.1",
     )

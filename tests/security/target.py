@@ -3,6 +3,7 @@
 import itertools
 import re
 from functools import cached_property
+from ipaddress import IPv4Address
 
 from tests.contract.operations import OPERATIONS
 from tests.contract.writing import Somebody, Writer
@@ -61,4 +62,4 @@ def named(name):
 
 def somewhere():
     """An address that nobody has come from yet, as the proxy tells it."""
-    return {"X-Forwarded-For": f"203.0.{next(_numbers)}.7"}
+    return {"X-Forwarded-For": str(IPv4Address("203.0.0.0") + next(_numbers))}

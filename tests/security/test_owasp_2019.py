@@ -41,6 +41,7 @@ def test_api5_broken_function_level_authorization(target):
     authorization.operations_of_others(target)
 
 
+@on_one
 def test_api6_mass_assignment(target):
     authorization.members_not_for_callers(target)
     authorization.roles_for_the_asking(target)
