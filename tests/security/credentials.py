@@ -27,13 +27,13 @@ def forged_tokens(target, elsewhere="https://evil.example/keys"):
     own = open_keys(Path(target.shop.server.environment["ACCORD_DATA_DIR"])).current().newest
     good, stranger, public = target.tokens["admin"], generate_private_key(SECP256R1()), own.private.public_key()
     header, claims = jwt.get_unverified_header(good), _claims(good)
-    assert target.send("GET", ME, _signed(own.private, header, claims)).is_success
+    assert target.send("GET", ME, _signed(own.private)(header, claims)).is_success
 
     def tampered(kind, changes):
         return [kind(header | change, claims) for change in changes]
 
     spki = [public.public_bytes(each, PublicFormat.SubjectPublicKeyInfo) for each in (Encoding.PEM, Encoding.DER)]
-    unsigned = tampered(_unsigned, [{"alg": alg} for alg in ("none", "None", "NONE", "nOnE", "", None)])
+    unsigned = tampered(_token(lambda _: b""), [{"alg": alg} for alg in ("none", "None", "NONE", "nOnE", "", None)])
     symmetric = [
         token
         for secret in (*spki, json.dumps(own.public()).encode(), own.id.encode(), b"")
@@ -42,15 +42,13 @@ def forged_tokens(target, elsewhere="https://evil.example/keys"):
     jwk = ECAlgorithm.to_jwk(stranger.public_key(), as_dict=True)
     stolen = [{}, {"jwk": jwk}, {"jku": elsewhere}, {"x5u": elsewhere}, {"kid": elsewhere}, *({"kid": k} for k in KIDS)]
     odd = [{"typ": "JWT"}, {"jku": elsewhere}, {"kid": "x"}, {"alg": "ES384"}, {"crit": ["b64"], "b64": False}]
-    theirs = tampered(lambda *said: _signed(stranger, *said), stolen) + tampered(
-        lambda *s: _signed(own.private, *s), odd
-    )
+    theirs = [*tampered(_signed(stranger), stolen), *tampered(_signed(own.private), odd)]
     now = int(time.time())
     wrong = [
         {"exp": now - 1}, {"exp": "9999999999"}, {"exp": now + 9e9}, {"iss": "https://accord.example"}, {"aud": "else"},
         {"aud": []}, {"nbf": now + 60}, {"iat": now + 60}, {"sub": "' OR 1=1--"}, {"sid": None}, {"scope": ["users"]},
     ]  # fmt: skip
-    untimely = [_signed(own.private, header, claims | change) for change in wrong]
+    untimely = [_signed(own.private)(header, claims | change) for change in wrong]
     head, body, signature = good.split(".")
     raised = _part(_claims(target.tokens["customer"]) | {"roles": ["admin"], "scope": claims["scope"]})
     bent = [f"{head}.{raised}.{signature}", f"{head}.{body}.", f"{good}.{good}", f"{good},{good}", good.swapcase(), "."]
@@ -158,21 +156,22 @@ def _claims(token):
     return jwt.decode(token, options={"verify_signature": False})
 
 
-def _signed(private, header, claims):
-    text = f"{_part(header)}.{_part(claims)}"
-    return f"{text}.{_base64(ECAlgorithm(ECAlgorithm.SHA256).sign(text.encode(), private))}"
-
-
-def _unsigned(header, claims):
-    return f"{_part(header)}.{_part(claims)}."
+def _signed(private):
+    return _token(lambda text: ECAlgorithm(ECAlgorithm.SHA256).sign(text, private))
 
 
 def _sealed(secret):
-    def seal(header, claims):
-        text = f"{_part(header)}.{_part(claims)}"
-        return f"{text}.{_base64(hmac.digest(secret, text.encode(), hashlib.sha256))}"
+    return _token(lambda text: hmac.digest(secret, text, hashlib.sha256))
 
-    return seal
+
+def _token(sign):
+    """What makes a token of a header and claims."""
+
+    def made(header, claims):
+        text = f"{_part(header)}.{_part(claims)}"
+        return f"{text}.{_base64(sign(text.encode()))}"
+
+    return made
 
 
 def _part(value):

@@ -118,19 +118,20 @@ def urls(target):
     """Nothing that a caller says makes the service go and look: not as text, not in a head, and not in a token."""
     with socket.create_server(("127.0.0.1", 0)) as canary:
         host = f"127.0.0.1:{canary.getsockname()[1]}"
-        url, token = f"http://{host}/", target.tokens["admin"]
+        url = f"http://{host}/"
         names = ("Referer", "Origin", "X-Forwarded-Host", "X-Original-URL", "X-Callback", "Link", "From", "Via")
         told = {"headers": dict.fromkeys(names, url)}
         for each in WITH_BODY:
+            token = target.intruder.token if each.reaches("customer") else target.tokens["admin"]
             target.send(each.method, each.unknown(), token, json={"$ref": url}, **told)
             body = target.admin.filled(each.whole) if isinstance(each.body, dict) else {}
             for name in (name for name, value in body.items() if isinstance(value, str) and name != "refresh_token"):
                 target.send(each.method, each.unknown(), token, json=body | {name: url}, **told)
         for each in LISTS:
             for name in (*each.names("query"), "url", "callback", "redirect_uri", "next"):
-                target.send("GET", each.unknown(), token, params={name: url}, **told)
+                target.send("GET", each.unknown(), target.tokens["admin"], params={name: url}, **told)
         svg = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink"><image xlink:href="{url}"/></svg>'
-        target.refused("POST", "/api/v1/files", token, files={"file": ("a.png", svg, "image/png")})
+        target.refused("POST", "/api/v1/files", target.intruder.token, files={"file": ("a.png", svg, "image/png")})
         for method, line in (("GET", url), ("CONNECT", host), ("GET", f"//{host}/"), ("GET", f"/{url}")):
             assert target.shop.exchange(method, line, f"Host: {host}", host=False).status < 500
         forged_tokens(target, elsewhere=url)

@@ -5,6 +5,8 @@ import re
 from functools import cached_property
 from ipaddress import IPv4Address
 
+import pytest
+
 from tests.contract.operations import OPERATIONS
 from tests.contract.writing import Somebody, Writer
 
@@ -13,6 +15,8 @@ LEAK = re.compile(
     re.IGNORECASE,
 )
 """What tells strangers how the program is made, or where it runs."""
+on_one = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+"""For items where it does not matter what the database is."""
 _numbers = itertools.count(1)
 
 

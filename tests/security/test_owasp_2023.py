@@ -1,11 +1,7 @@
 """OWASP API Security Top 10, 2023: each item as attacks that must fail. What stands against them: docs/security.md."""
 
-import pytest
-
 from tests.security import authorization, consumption, credentials, injection, surface, watching
-
-on_one = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
-"""For items where it does not matter what the database is."""
+from tests.security.target import on_one
 
 
 def test_api1_broken_object_level_authorization(target):
