@@ -6,6 +6,7 @@ export async function load(url) {
   const operations = paths.flatMap(Object.values).filter((operation) => operation.operationId);
   operations.forEach((operation) => sayForWhom(operation, contract));
   operations.forEach((operation) => sayLimits(operation, contract));
+  operations.filter((operation) => operation["x-cache"]).forEach((operation) => sayCache(operation, contract));
   operations.filter((operation) => operation.deprecated).forEach(sayEnd);
   [contract.components, ...paths, ...operations]
     .flatMap((holder) => Object.values(holder.parameters ?? {}))
@@ -35,6 +36,12 @@ function sayLimits(operation, contract) {
     return `${limits.join(" and ")} by ${by.join(" and by ")}${without} (\`${name}\`)`;
   });
   append(operation, limits.length ? `Rate limits: ${limits.join("; ")}.` : "No rate limits.", "\n\n");
+}
+
+// How long anybody may use the answer to nobody in particular; without a class nobody keeps anything.
+function sayCache(operation, contract) {
+  const age = contract["x-caches"][operation["x-cache"]]["max-age"];
+  append(operation, `Caches: without credentials, ${age ? `good for ${age} seconds` : "good while its tag is"}.`, "\n\n");
 }
 
 // Swagger UI says that an operation is deprecated, but not until when it is there, and what comes after it.

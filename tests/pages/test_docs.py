@@ -45,6 +45,14 @@ def test_operation_says_how_often_it_may_be_called(page):
     expect(operation(page, "get_liveness")).to_contain_text("No rate limits.")
 
 
+def test_operation_says_how_long_its_answer_is_good(page):
+    page.goto("/docs")
+    max_age = page.request.get("/api/v1/openapi.json").json()["x-caches"]["catalogue"]["max-age"]
+    expect(operation(page, "list_products")).to_contain_text(f"good for {max_age} seconds.")
+    expect(operation(page, "list_posts")).to_contain_text("good while its tag is.")
+    expect(operation(page, "list_orders")).not_to_contain_text("Caches:")
+
+
 def test_other_version_of_an_operation_is_one_click_away(page):
     page.goto("/docs")
     customers = operation(page, "list_customers")

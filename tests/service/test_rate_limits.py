@@ -1,17 +1,14 @@
 """Rate limits of the running service: behind proxies, in several processes, and without the Redis they count in."""
 
 import json
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
 
 from services.demo import LOGINS
-from tests.redis import RedisServer
 from tests.server import GENEROUS
 
 DEFAULTS = "{}"
@@ -41,14 +38,6 @@ def strict(start):
 def narrow(start):
     """A service without a proxy, and with limits that are soon met."""
     return start("sqlite", ACCORD_RATE_LIMITS=limits(anonymous=["2 per hour"], catalogue=["1 per 5 seconds"]))
-
-
-@pytest.fixture
-def redis():
-    with tempfile.TemporaryDirectory(prefix="accord-") as folder:
-        server = RedisServer(Path(folder))
-        yield server
-        server.kill()
 
 
 def test_password_is_guessed_five_times_a_minute_from_wherever_and_however_the_name_is_written(strict):
