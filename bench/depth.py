@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.databases import Database, Postgres, SQLite, postgres, sqlite
-from bench.servers import PEERS, Server, serving
+from bench.servers import ACCORD, ACCORD_SQLITE, Server, serving
 
 ROWS = 1_000_000
 TIMES = 15
@@ -39,7 +39,7 @@ _FILL = {
 
 
 def main() -> None:
-    for accord, opened in zip((PEERS[0], PEERS[-2]), (postgres, sqlite), strict=True):
+    for accord, opened in zip((ACCORD, ACCORD_SQLITE), (postgres, sqlite), strict=True):
         with tempfile.TemporaryDirectory() as name, opened(Path(name)) as (database_of, _):
             database = database_of(accord.name)
             _fill(database)

@@ -10,8 +10,9 @@ _DATABASE = re.compile(r"^## On (\w+)\n(.*?)(?=^## )", re.MULTILINE | re.DOTALL)
 _SECTION = re.compile(r"(<!-- performance: .* -->\n).*(\n<!-- /performance -->)", re.DOTALL)
 _METHOD = """\
 Requests a second, and in brackets how many times FastAPI's; one worker process. Accord runs with everything on:
-security, validation of requests and of answers, links. [bench/RESULTS.md](bench/RESULTS.md) has processor time,
-latencies, versions and how it was measured; [`make bench`](bench/README.md) measures on your machine."""
+security, validation of requests and of answers, links, the audit trail, rate limits, a line of log for each request,
+metrics; its peers have none of the last four. [bench/RESULTS.md](bench/RESULTS.md) has processor time, latencies,
+versions and how it was measured; [`make bench`](bench/README.md) measures on your machine."""
 
 
 def performance(results: str) -> str:

@@ -21,8 +21,10 @@ _FULLY_BUSY = 0.9
 _METHOD = """\
 - {conditions}; servers take turns within a round, and all of them stay up.
 - One worker process on one processor; the load, from Python over kept connections, and PostgreSQL on another.
-- Accord runs with everything on: security, validation of requests and of responses, links. Its peers are
-  written as their own documentation has it, filter deleted products and check token, body and category, too.
+- Accord runs with everything on: security, validation of requests and of responses, links, the audit trail, rate
+  limits (so wide that nobody meets one), a line of log for each request, metrics. What it shows of the catalogue it
+  keeps and gives again while nothing has changed, unless its row says otherwise. Its peers are written as their own
+  documentation has it, keep and log nothing, filter deleted products and check token, body and category, too.
 - Same tables, indexes and rows for all, 10 connections to the database each; what was created is deleted again
   after each measurement. PostgreSQL does not wait for the disk, so that servers are measured and not disks.
 - The content of an answer is checked once a turn, the status of every one. CPU and database are user and system

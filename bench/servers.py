@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -42,6 +42,7 @@ class Peer:
     prefix: str = ""
     health: str = "/health"
     has_log_in: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def _uvicorn(module: str) -> tuple[str, ...]:
@@ -62,25 +63,29 @@ _GUNICORN = ("{python}", "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--work
              "{pool_size}", "--keep-alive", "60", "--log-level", "warning", "flask_smorest_threads:app")  # fmt: skip
 
 
-def _accord(name: str, database: DatabaseKind) -> Peer:
+def _accord(name: str, title: str, database: DatabaseKind, **settings: str) -> Peer:
     command = (sys.executable, "main.py", "serve", "--workers", "1", "--port", "{port}")
-    return Peer(name, "**Accord**", command, (), database, prefix="/api/v1", health="/health/live", has_log_in=True)
+    return Peer(name, title, command, (), database, "/api/v1", "/health/live", has_log_in=True, settings=settings)
 
 
+ACCORD = _accord("accord", "**Accord**", "postgresql")
+ACCORD_SQLITE = _accord("accord-sqlite", "**Accord**", "sqlite")
 LIMIT = Peer("limit", "Bare ASGI, SQL by hand", _uvicorn("bare_asgi"), ("asyncpg", "orjson", "uvicorn"))
 FASTAPI = Peer("fastapi", "FastAPI, async SQLAlchemy", _uvicorn("fastapi_async"), ("fastapi", "pydantic", "sqlalchemy"))
 FASTAPI_SQLITE = Peer(
     "fastapi-sqlite", "FastAPI, SQLAlchemy", _uvicorn("fastapi_sync"), ("fastapi", "sqlalchemy"), database="sqlite"
 )
 PEERS = (
-    _accord("accord", "postgresql"),
+    ACCORD,
+    _accord("accord-afresh", "Accord, keeping no answers", "postgresql", ACCORD_CACHE_SIZE="0"),
     FASTAPI,
     Peer("litestar", "Litestar, msgspec", _uvicorn("litestar_async"), ("litestar", "msgspec", "advanced-alchemy")),
     Peer("flask-smorest", "flask-smorest, gunicorn", _GUNICORN, ("flask-smorest", "marshmallow", "gunicorn")),
     Peer("connexion", "Connexion FlaskApp", _uvicorn("connexion_flask"), ("connexion", "flask", "psycopg")),
     Peer("fastify", "Fastify, pg", ("{node}", str(install.FASTIFY / "server.js")), ("fastify", "pg")),
     LIMIT,
-    _accord("accord-sqlite", "sqlite"),
+    ACCORD_SQLITE,
+    _accord("accord-sqlite-afresh", "Accord, keeping no answers", "sqlite", ACCORD_CACHE_SIZE="0"),
     FASTAPI_SQLITE,
 )
 
@@ -135,6 +140,7 @@ def serving(peer: Peer, database: Database, folder: Path, interpreters: dict[str
         "ACCORD_RATE_LIMITS": json.dumps(GENEROUS),
         "ACCORD_DATABASE_POOL_SIZE": str(POOL_SIZE),
         "ACCORD_DATA_DIR": str(folder / f"{peer.name}-data"),
+        **peer.settings,
     }
     log = folder / f"{peer.name}.log"
     with log.open("wb") as output:
