@@ -67,6 +67,7 @@ class Exchanges:
                 exchange.seconds = perf_counter() - exchange.started
                 for watch in self.watchers:
                     watch(exchange)
+                exchange.close()
 
         return app
 

@@ -4,11 +4,11 @@ import logging
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from contract.problems import JSON, Problem
+from contract.request import new_identity
 from edge.headers import ALWAYS, OVER_TLS
 
 LONGEST_TARGET = 8_000
@@ -164,7 +164,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        identity = str(uuid4())
+        identity = new_identity()
         body = problem.body("", identity)
         headers = [
             *self.server_state.default_headers,
