@@ -153,8 +153,23 @@ def test_compiled_dump_and_load_of_any_schema_equal_those_of_marshmallow(case):
     for body in filter(validator.is_valid, sent):
         value = load(body) if load else body
         assert value == field.deserialize(body)
-        shown = field.serialize("value", {"value": value})
-        assert plain(dump(value) if dump else value) == plain(shown)
+        if _names_all_members(schema):
+            shown = field.serialize("value", {"value": value})
+            assert plain(dump(value) if dump else value) == plain(shown)
+
+
+def _names_all_members(schema):
+    """Return whether there can be no member that marshmallow, which shows only those that it knows, would leave out."""
+    match schema:
+        case {"properties": _, "additionalProperties": others} if others is not False:
+            return False
+        case {"patternProperties": _}:
+            return False
+        case dict():
+            return all(map(_names_all_members, schema.values()))
+        case list():
+            return all(map(_names_all_members, schema))
+    return True
 
 
 class Wrapped(Mapping):
