@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -36,6 +37,8 @@ def run(settings, monkeypatch, capfd):
         with monkeypatch.context() as patch:
             patch.setattr(os, "environ", settings | changes)
             patch.setattr(sys, "argv", ["main.py", *command.split()])
+            # What takes over the log here writes to what is captured, and that is soon closed.
+            patch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[:])
             with pytest.raises(SystemExit) as ended:
                 main.main()
         return subprocess.CompletedProcess(command, int(ended.value.code or 0), *capfd.readouterr())
