@@ -53,7 +53,8 @@ def summary(steps: Steps, *, processes: int) -> dict[str, Any]:
 
 def _moment(step: int, counts: Counts) -> dict[str, Any]:
     def a_second(name: str) -> float:
-        return counts.get(name, 0) / STEP  # type: ignore[no-any-return]
+        number: float = counts.get(name, 0)
+        return number / STEP
 
     def measured(measure: Measure) -> float:
         value: float = counts.get(f"{measure.kind}s", {}).get(measure.name, 0)

@@ -6,6 +6,7 @@ import threading
 import httpx
 import pytest
 
+# Fixtures of other rooms: pytest finds them here by their names, which arguments then have, too.
 from tests.contract.conftest import ask, client, key, known  # noqa: F401
 from tests.security.target import Target
 from tests.service.conftest import shop, start  # noqa: F401
