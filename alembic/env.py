@@ -21,7 +21,7 @@ def migrate(connection) -> None:
 def url() -> str:
     if given := context.config.attributes.get("url"):
         return given
-    from settings import Settings
+    from accord.settings import Settings
 
     return Settings().database_url
 

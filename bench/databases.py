@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session
 
 from bench.install import ROOT
 from db.columns import new_id, now
+from db.database import open_seam
 from db.models import Category, Product, ProductTag, Tag, User
-from db.seam import open_seam
 from db.text import fold
 
 PRODUCTS = 10_000

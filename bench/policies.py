@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import edge.exchanges
-from composition import Service
-from contract.policies.rate_limit import RateLimits
-from settings import Settings
+from accord.app.factory import Service
+from accord.engine.policies.rate_limits import RateLimits
+from accord.middleware import request_context
+from accord.settings import Settings
+from accord.telemetry.logs import Log
 from tests.redis import RedisServer
 from tests.server import GENEROUS, demo_shop
-from watch.logs import Log
 
 ROUNDS = 15
 TIMES = 150
@@ -78,7 +78,7 @@ class Caller:
         return said[0]["status"], b"".join(message.get("body", b"") for message in said[1:])
 
     async def microseconds(self, target: str) -> float:
-        with patch.object(edge.exchanges, "ALWAYS", edge.exchanges.ALWAYS if self.variant.has_headers else []):
+        with patch.object(request_context, "ALWAYS", request_context.ALWAYS if self.variant.has_headers else []):
             begin = time.process_time()
             for _ in range(TIMES):
                 status, _ = await self.ask(target)

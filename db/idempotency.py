@@ -8,9 +8,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.columns import now
-from db.compiled import compiled
 from db.errors import InFlight, is_lock_timeout
 from db.models import IdempotencyKey
+from db.prepared import compiled
 
 
 @dataclass(frozen=True, slots=True)

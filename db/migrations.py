@@ -15,9 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
+from db.drivers.postgresql import asyncpg_url
+from db.drivers.sqlite import sqlite_engine
 from db.errors import Unavailable, unavailable
-from db.postgresql import asyncpg_url
-from db.sqlite import sqlite_engine
 
 T = TypeVar("T")
 

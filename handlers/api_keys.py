@@ -1,4 +1,4 @@
-from services import api_keys
+from accord.identity import api_keys
 
 
 def list_api_keys(session, caller, page, per_page):

@@ -1,6 +1,6 @@
 """Accounts: registering, coming in, going out, and one's own user."""
 
-from services import accounts, sessions
+from accord.identity import accounts, sessions
 
 
 def register_user(session, passwords, body):

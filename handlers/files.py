@@ -1,5 +1,5 @@
+from accord.identity.callers import only_of
 from services import files
-from services.ownership import only_of
 
 _EVERYBODYS = "files:all"
 

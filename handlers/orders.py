@@ -1,5 +1,6 @@
-from services import orders, users
-from services.ownership import only_of
+from accord.identity import users
+from accord.identity.callers import only_of
+from services import orders
 
 _EVERYBODYS, _CUSTOMERS = "orders:all", "customers"
 

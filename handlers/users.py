@@ -1,5 +1,5 @@
-from services import users
-from services.ownership import only_of
+from accord.identity import users
+from accord.identity.callers import only_of
 
 
 def list_users(

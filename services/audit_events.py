@@ -6,11 +6,11 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from db.compiled import compiled
+from accord.errors import NotFound
+from db.list_query import Listing, bound
 from db.models import AuditEvent, User
-from services.errors import NotFound
-from services.listing import Listing, bound
-from services.pages import Cursors, Page
+from db.pagination import Cursors, Page
+from db.prepared import compiled
 
 
 def _shown(event: Any) -> Select[*tuple[Any, ...]]:

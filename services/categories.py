@@ -8,13 +8,13 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.compiled import compiled
+from accord.errors import Conflict, NotFound
+from db import pagination
 from db.errors import violated
 from db.models import Category, Product
+from db.pagination import Page
+from db.prepared import compiled
 from db.text import fold
-from services import pages
-from services.errors import Conflict, NotFound
-from services.pages import Page
 
 _SHOWN = (Category.id, Category.name, Category.description, Category.created_at, Category.updated_at)
 _PRODUCTS_COUNT = (
@@ -40,7 +40,7 @@ _PAGE = {
 def find(session: Session, *, page: int, per_page: int, expand: Sequence[str] | None = None) -> Page:
     items = _PAGE[bool(expand)].all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
-    return pages.numbered(items, total=total, page=page, per_page=per_page, query={"expand": expand})
+    return pagination.numbered(items, total=total, page=page, per_page=per_page, query={"expand": expand})
 
 
 def get(session: Session, category_id: UUID, *, expand: Sequence[str] | None = None) -> dict[str, Any]:

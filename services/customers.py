@@ -9,17 +9,17 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.changes import noted
+from accord.errors import Conflict, NotFound, without_pointers
+from accord.storage import images
+from accord.storage.files import Download, Storage, Upload
+from db.change_tracking import noted
 from db.columns import now
-from db.compiled import compiled
 from db.errors import violated
+from db.list_query import Listing, bound, found_in, words
 from db.models import Customer, Photo
+from db.pagination import Cursors, Page
+from db.prepared import compiled
 from db.text import fold
-from services import photos
-from services.errors import Conflict, NotFound, without_pointers
-from services.listing import Listing, bound, found_in, words
-from services.pages import Cursors, Page
-from services.storage import Download, Storage, Upload
 
 _UNIQUE = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
 _KEYS = {"email": Customer.email_key, "phone": Customer.phone}
@@ -61,7 +61,7 @@ def exists(session: Session, customer_id: UUID) -> bool:
 
 
 def create(session: Session, storage: Storage, *, photo: Upload | None = None, **members: Any) -> dict[str, Any]:
-    customer = Customer(**members, photo=photo and photos.make(session, storage, photo))
+    customer = Customer(**members, photo=photo and images.make(session, storage, photo))
     session.add(customer)
     _flush(session, customer)
     noted(session, Customer, customer.id, {"photo": (None, _hash(customer.photo))})
@@ -93,7 +93,7 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
 
 
 def replace_photo(session: Session, storage: Storage, customer_id: UUID, *, photo: Upload) -> None:
-    made = photos.make(session, storage, photo)
+    made = images.make(session, storage, photo)
     customer = _entity(session, customer_id)
     if customer.photo:
         storage.drop(session, customer.photo.stored_as)

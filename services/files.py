@@ -6,14 +6,14 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from db.compiled import compiled
+from accord.errors import NotFound
+from accord.storage.files import Download, Storage, Upload
+from db.list_query import Listing, bound, found_in, words
 from db.models import File, User
+from db.pagination import Page
+from db.prepared import compiled
 from db.text import fold
 from db.types import Identifier
-from services.errors import NotFound
-from services.listing import Listing, bound, found_in, words
-from services.pages import Page
-from services.storage import Download, Storage, Upload
 
 _LONGEST_NAME = File.name.type.length
 _NAME_OF_THE_NAMELESS = "file"

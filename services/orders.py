@@ -10,16 +10,16 @@ from sqlalchemy import Select, bindparam, func, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.changes import noted
+from accord.errors import Conflict, Invalid, NotFound, ServiceError
+from db.change_tracking import noted
 from db.columns import now
-from db.compiled import compiled
-from db.given import given
+from db.expressions import given
+from db.list_query import Listing, bound
 from db.models import Order, OrderItem, OrderYear, Product, User
+from db.pagination import Cursors, Page
+from db.prepared import compiled
 from db.types import Identifier
 from services import customers, stock
-from services.errors import Conflict, Invalid, NotFound, ServiceError
-from services.listing import Listing, bound
-from services.pages import Cursors, Page
 
 _PLACED, _CANCELLED = "pending", "cancelled"
 _FOLLOWING = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, "shipped": {"delivered"}}

@@ -6,16 +6,16 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from accord.errors import NotFound
+from accord.identity import accounts, users
+from accord.identity.access_tokens import Caller
+from accord.identity.callers import only_of
 from db.columns import now
-from db.compiled import compiled
+from db.list_query import Listing, bound, found_in, words
 from db.models import Post, User
+from db.pagination import Cursors, Page
+from db.prepared import compiled
 from db.text import fold
-from services import accounts, users
-from services.errors import NotFound
-from services.listing import Listing, bound, found_in, words
-from services.ownership import only_of
-from services.pages import Cursors, Page
-from services.tokens import Caller
 
 _NOBODY = UUID(int=0)
 _drafts_of = bindparam("drafts_of", type_=User.id.type)

@@ -8,17 +8,17 @@ from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.aggregates import gathered
-from db.changes import noted
+from accord.errors import Conflict, Invalid, NotFound, require_all, without_pointers
+from db.change_tracking import noted
 from db.columns import now
-from db.compiled import compiled
 from db.errors import violated
+from db.expressions import gathered
+from db.list_query import Listing, bound, found_in, words
 from db.models import Category, Product, ProductTag, Tag
+from db.pagination import Cursors, Page
+from db.prepared import compiled
 from db.text import fold
 from services import tags
-from services.errors import Conflict, Invalid, NotFound, require_all, without_pointers
-from services.listing import Listing, bound, found_in, words
-from services.pages import Cursors, Page
 
 
 def _shown(product: Any) -> Select[*tuple[Any, ...]]:

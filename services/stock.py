@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Integer, select, update
 from sqlalchemy.orm import Session
 
-from db.changes import noted
-from db.compiled import compiled
-from db.given import given
+from db.change_tracking import noted
+from db.expressions import given
 from db.models import Product
+from db.prepared import compiled
 from db.types import Identifier
 
 Products = dict[str, dict[str, Any]]

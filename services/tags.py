@@ -6,12 +6,12 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.changes import noted
-from db.compiled import compiled
+from db import pagination
+from db.change_tracking import noted
 from db.models import Product, ProductTag, Tag
+from db.pagination import Page
+from db.prepared import compiled
 from db.text import fold
-from services import pages
-from services.pages import Page
 
 _COUNT = compiled(select(func.count().label("total")).select_from(Tag))
 _TAGS = compiled(
@@ -39,7 +39,7 @@ _MAKE = {
 def find(session: Session, *, page: int, per_page: int) -> Page:
     items = _TAGS.all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
-    return pages.numbered(items, total=total, page=page, per_page=per_page, query={})
+    return pagination.numbered(items, total=total, page=page, per_page=per_page, query={})
 
 
 def named(session: Session, names: Sequence[str]) -> list[Tag]:

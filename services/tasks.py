@@ -6,13 +6,13 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from accord.errors import NotFound
+from accord.identity import accounts
+from accord.identity.access_tokens import Caller
+from accord.identity.callers import only_of
+from db.list_query import Listing, bound
 from db.models import Task, User
-from services import accounts
-from services.errors import NotFound
-from services.listing import Listing, bound
-from services.ownership import only_of
-from services.pages import Cursors, Page
-from services.tokens import Caller
+from db.pagination import Cursors, Page
 
 
 def _shown(task: Any) -> Select[*tuple[Any, ...]]:

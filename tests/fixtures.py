@@ -6,8 +6,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from composition import PUBLISHED
-from services.demo import LOGINS
+from accord.app.factory import PUBLISHED
+from services.demo_data import LOGINS
 from tests.contract_client import ContractClient, PublishedContract, PublishedContracts
 from tests.databases import KINDS
 from tests.server import demo_shop

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from db import migrations
-from services.demo import LOGINS
+from services.demo_data import LOGINS
 from tests.contract_client import ContractClient, PublishedContract
 from tests.server import CHEAP_PASSWORDS, ROOT, Server, copied
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import settings
+from accord import settings
 
-ROOT = Path(settings.__file__).parent
+ROOT = Path(settings.__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
 
 

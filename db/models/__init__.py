@@ -2,14 +2,14 @@
 
 from db.models.api_key import ApiKey
 from db.models.audit_event import AuditEvent
+from db.models.cache_version import Generation
 from db.models.category import Category
 from db.models.customer import Customer
 from db.models.file import File
-from db.models.generation import Generation
 from db.models.idempotency_key import IdempotencyKey
 from db.models.order import Order
+from db.models.order_counter import OrderYear
 from db.models.order_item import OrderItem
-from db.models.order_year import OrderYear
 from db.models.photo import Photo
 from db.models.post import Post
 from db.models.product import Product

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.demo import LOGINS
+from services.demo_data import LOGINS
 from tests.server import Server
 
 ORDERS = "/api/v1/orders"

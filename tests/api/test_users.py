@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.demo import LOGINS
+from services.demo_data import LOGINS
 from tests.contract_client import ContractClient
 from tests.server import demo_shop
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from composition import CONTRACTS
-from services.demo import LOGINS
+from accord.app.factory import CONTRACTS
+from services.demo_data import LOGINS
 from tests.pictures import drawn
 from tests.server import ROOT
 

@@ -8,10 +8,10 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
-from contract.document import Document
-from contract.representations import Representations
-from contract.schemas import Schemas
-from contract.tables import Rows
+from accord.contract.document import Document
+from accord.contract.json_schemas import Schemas
+from accord.engine.csv_cell import Rows
+from accord.engine.marshmallow_schemas import Representations
 from tests.pictures import MEDIA_TYPES, drawn
 
 REPRESENTATIONS = Representations(Schemas(Document.read(Path("openapi/v1/openapi.yaml"))))

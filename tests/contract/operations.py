@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from composition import CONTRACTS
-from contract.document import METHODS, Document
-from contract.policies.rate_limit import override
+from accord.app.factory import CONTRACTS
+from accord.contract.document import METHODS, Document
+from accord.engine.policies.rate_limits import override
 from tests.pictures import drawn
 from tests.server import GENEROUS
 

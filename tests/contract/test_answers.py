@@ -10,7 +10,7 @@ from xml.etree.ElementTree import fromstring
 import httpx
 import pytest
 
-from contract.problems import Problem
+from accord.engine.problems import Problem
 from tests.contract.operations import GETS, OPERATIONS, each
 
 PROBLEMS = ["application/problem+json", "application/problem+xml"]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from contract.document import IMPLEMENTATION_WORDS, METHODS
+from accord.contract.document import IMPLEMENTATION_WORDS, METHODS
 from tests.contract.operations import PUBLISHED
 
 OPERATIONS = Path(__file__).with_name("operations.txt")

@@ -5,8 +5,8 @@ import re
 import pytest
 import yaml
 
-from composition import CONTRACTS
-from contract.document import METHODS
+from accord.app.factory import CONTRACTS
+from accord.contract.document import METHODS
 from tests.contract.operations import OPERATIONS, PUBLISHED, each
 
 ROOT = CONTRACTS["v1"].parents[1]

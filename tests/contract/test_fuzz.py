@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from services.demo import LOGINS
+from services.demo_data import LOGINS
 from tests.databases import KINDS
 from tests.server import ROOT, demo_shop
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from settings import Settings
+from accord.settings import Settings
 from tests.contract.operations import OPERATIONS, WITH_BODY, each
 
 LIMIT = Settings.model_fields["body_limit"].default

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from db.seam import open_seam
+from db.database import open_seam
 from tests.db.catalogue import fill
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextvars import ContextVar
 
-from db.seam import aside, beforehand
+from db.database import aside, beforehand
 from tests.db.catalogue import stock, take_one
 
 

@@ -10,11 +10,12 @@ import asyncpg
 import pytest
 from sqlalchemy import text, update
 
-from db import migrations, postgresql
-from db.compiled import compiled
+from db import migrations
+from db.database import open_seam
+from db.drivers import postgresql
 from db.errors import Unavailable
 from db.models import Product
-from db.seam import open_seam
+from db.prepared import compiled
 from tests.databases import PostgresServer
 from tests.db.catalogue import fill, meanwhile, stock, take_one
 

@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.columns import now
-from db.compiled import compiled
 from db.errors import violated
 from db.models import Category, IdempotencyKey, Product
+from db.prepared import compiled
 from tests.db.catalogue import BUTTER, GROCERIES, take_one
 
 BY_ID = compiled(

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
+from db.cache_versions import NOUNS, Generations
 from db.columns import now
-from db.generations import NOUNS, Generations
 from db.models import Category, Generation, Post, Product, ProductTag, Tag, User
 from tests.db.catalogue import BUTTER, product, take_one
 

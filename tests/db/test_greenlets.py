@@ -8,7 +8,7 @@ import weakref
 import pytest
 from sqlalchemy.util import await_only
 
-from db.greenlets import Greenlets
+from db.drivers.greenlets import Greenlets
 
 
 def pause(answer, seconds=0.0):

@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from db.compiled import compiled
+from db.database import TRIES, after_commit, on_rollback, open_seam
 from db.errors import Unavailable
 from db.models import Category, Product
-from db.seam import TRIES, after_commit, on_rollback, open_seam
+from db.prepared import compiled
 from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])

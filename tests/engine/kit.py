@@ -15,10 +15,10 @@ from urllib.parse import unquote
 import orjson
 from connexion.resolver import Resolver
 
-from contract.document import Document
-from contract.pipeline import Contract
-from contract.problems import Errors, Problem
-from contract.request import Exchange, exchange
+from accord.contract.document import Document
+from accord.engine.middleware import Contract
+from accord.engine.problems import Errors, Problem
+from accord.engine.request import Exchange, exchange
 
 Headers = dict[str, str] | list[tuple[str, str]]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.request import Limits
+from accord.engine.request import Limits
 from tests.engine.kit import complete, read, start
 from tests.engine.test_any_schema import SETTINGS
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from contract.request import Limits
+from accord.engine.request import Limits
 from tests.engine.kit import echo, start, taking
 
 ID = "0b1f6a52-7d3e-4b51-a4f0-5f0c1e6f7a90"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contract.errors import ContractError
+from accord.contract.errors import ContractError
 from tests.engine.kit import start
 
 CACHES = """

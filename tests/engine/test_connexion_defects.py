@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from contract.errors import ContractError
-from contract.request import Limits
+from accord.contract.errors import ContractError
+from accord.engine.request import Limits
 from tests.engine.kit import PROBLEM, NotThere, asking, echo, query, start
 
 NOTE = {

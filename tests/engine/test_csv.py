@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.document import Document
-from contract.problems import Problem
-from contract.representations import Representations
-from contract.schemas import Schemas
-from contract.tables import Rows, Table
+from accord.contract.document import Document
+from accord.contract.json_schemas import Schemas
+from accord.engine.csv_cell import Rows, Table
+from accord.engine.marshmallow_schemas import Representations
+from accord.engine.problems import Problem
 from tests.engine.kit import start, taking
 from tests.engine.test_any_schema import SETTINGS
 

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from contract.document import Document
-from contract.errors import ContractError
+from accord.contract.document import Document
+from accord.contract.errors import ContractError
 from tests.engine.kit import read
 
 SCALARS = """

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from edge.exchanges import Exchanges
+from accord.middleware.request_context import Exchanges
 from tests.engine.kit import start
 
 NOTES = {"paths": {"/notes": {"get": {"operationId": "list_notes"}}}}

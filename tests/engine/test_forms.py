@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from contract.reading.forms import Upload
-from contract.request import Limits
+from accord.engine.parsers.forms import Upload
+from accord.engine.request import Limits
 from tests.engine.kit import echo, start, taking
 
 MULTIPART = "multipart/form-data; boundary=frontier"

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from contract.errors import ContractError
-from contract.policies import kept
-from contract.policies.kept import KeptAnswers
-from contract.request import Request
+from accord.contract.errors import ContractError
+from accord.engine.policies import response_cache
+from accord.engine.policies.response_cache import KeptAnswers
+from accord.engine.request import Request
 from tests.engine.kit import NotThere, start
 
 NOTES = """
@@ -157,7 +157,7 @@ def test_failure_is_not_kept(shop):
 
 def test_nothing_is_kept_longer_than_a_minute(shop, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(kept, "monotonic", lambda: now[0])
+    monkeypatch.setattr(response_cache, "monotonic", lambda: now[0])
     for now[0], reads in ((0, 1), (59, 1), (61, 2)):
         shop.get()
         assert shop.reads == reads

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from contract.errors import ContractError
+from accord.contract.errors import ContractError
 from tests.engine.kit import start
 
 CONTRACT = """

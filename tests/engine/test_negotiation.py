@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.accept import preferred
+from accord.engine.negotiation import preferred
 from tests.engine.kit import NotThere, start
 from tests.engine.test_any_schema import SETTINGS
 from tests.engine.test_policies import Keys

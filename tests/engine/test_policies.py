@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from contract.errors import ContractError
+from accord.contract.errors import ContractError
 from tests.engine.kit import Taken, start
 
 NOTES = """

@@ -2,9 +2,9 @@
 
 import pytest
 
-from contract.errors import ContractError
-from contract.policies.rate_limit import override
-from meters.memory import Memory
+from accord.contract.errors import ContractError
+from accord.engine.policies.rate_limits import override
+from accord.rate_limits.memory import Memory
 from tests.engine.kit import read, start
 
 CONTRACT = """

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from contract.answering.dumping import Dumps
-from contract.document import Document
-from contract.representations import Representations
-from contract.schemas import Schemas
+from accord.contract.document import Document
+from accord.contract.json_schemas import Schemas
+from accord.engine.marshmallow_schemas import Representations
+from accord.engine.renderers.serializer import Dumps
 from tests.engine.test_any_schema import CASES, SETTINGS
 
 ROOT = Path(__file__).parents[2]

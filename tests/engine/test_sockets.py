@@ -9,7 +9,7 @@ import time
 import pytest
 import uvicorn
 
-from contract.request import Limits
+from accord.engine.request import Limits
 from tests.engine.kit import start
 
 NOTE = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}

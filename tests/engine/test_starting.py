@@ -6,8 +6,8 @@ import sys
 import pytest
 from connexion.resolver import Resolver
 
-from contract.errors import ContractError
-from contract.pipeline import Contract
+from accord.contract.errors import ContractError
+from accord.engine.middleware import Contract
 from tests.engine.kit import ERRORS, Memory, complete, read, start
 
 INDEX = "openapi/v1/openapi.yaml"

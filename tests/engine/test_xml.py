@@ -7,10 +7,10 @@ import xmltodict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.answering.markup import Xml
-from contract.document import Document
-from contract.representations import Representations
-from contract.schemas import Schemas
+from accord.contract.document import Document
+from accord.contract.json_schemas import Schemas
+from accord.engine.marshmallow_schemas import Representations
+from accord.engine.renderers.xml import Xml
 from tests.engine.kit import start
 from tests.engine.test_any_schema import ANY, SETTINGS
 

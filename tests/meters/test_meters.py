@@ -7,9 +7,9 @@ from time import monotonic
 
 import pytest
 
-from contract.policies.rate_limit import Window
-from meters.memory import Memory
-from meters.shared import Shared
+from accord.engine.policies.rate_limits import Window
+from accord.rate_limits.memory import Memory
+from accord.rate_limits.redis import Shared
 
 
 def window(amount, seconds=60, counter="all"):

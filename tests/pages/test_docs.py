@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from services import demo
+from services import demo_data
 
 pytestmark = pytest.mark.browser
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize(("role", "status"), [("admin", "201"), ("manager", "403"), ("customer", "403")])
 def test_operation_is_tried_out_as_the_role_that_logged_in(page, role, status):
     page.goto("/docs")
-    log_in(page, *demo.LOGINS[role])
+    log_in(page, *demo_data.LOGINS[role])
     expect(page.locator("#log-out")).to_contain_text(f"Logged in as {role}")
     create = operation(page, "create_category")
     create.locator("textarea").fill(json.dumps({"name": f"Toys of the {role}"}))
@@ -74,7 +74,7 @@ def test_wrong_password_is_told(page):
 def test_log_out_ends_the_session(page):
     page.goto("/docs")
     with page.expect_response("**/auth/login") as response:
-        log_in(page, *demo.LOGINS["customer"])
+        log_in(page, *demo_data.LOGINS["customer"])
     token = response.value.json()["access_token"]
     page.get_by_role("button", name="Log out", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Logged out.")
@@ -84,7 +84,7 @@ def test_log_out_ends_the_session(page):
 
 def test_session_that_has_ended_elsewhere_is_noticed(page):
     page.goto("/docs")
-    log_in(page, *demo.LOGINS["customer"])
+    log_in(page, *demo_data.LOGINS["customer"])
     expect(execute(operation(page, "log_out_everywhere"))).to_have_text("204")
     expect(execute(operation(page, "get_me"))).to_have_text("401")
     expect(page.get_by_role("status")).to_have_text("Your session has ended.")
@@ -92,7 +92,7 @@ def test_session_that_has_ended_elsewhere_is_noticed(page):
 
 def test_nothing_outlives_the_page(page):
     page.goto("/docs")
-    log_in(page, *demo.LOGINS["admin"])
+    log_in(page, *demo_data.LOGINS["admin"])
     expect(page.locator("#log-out")).to_be_visible()
     assert page.evaluate("[document.cookie.length, localStorage.length, sessionStorage.length]") == [0, 0, 0]
     page.reload()

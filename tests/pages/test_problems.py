@@ -8,10 +8,10 @@ import pytest
 import yaml
 from flask import Flask
 
-import pages
-from contract.problems import Problem
+from accord import portal
+from accord.engine.problems import Problem
 
-OPENAPI = Path(pages.__file__).parents[1] / "openapi"
+OPENAPI = Path(portal.__file__).parents[2] / "openapi"
 TEXT = OPENAPI.joinpath("problems.md").read_text("utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", TEXT, re.DOTALL)]
 
@@ -19,7 +19,7 @@ EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", TEXT
 @pytest.fixture(scope="module")
 def client():
     app = Flask(__name__)
-    pages.register(app, contracts={"v1": "/api/v1/openapi.json"}, problems=OPENAPI / "problems.md")
+    portal.register(app, contracts={"v1": "/api/v1/openapi.json"}, problems=OPENAPI / "problems.md")
     return app.test_client()
 
 

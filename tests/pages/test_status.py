@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from services import demo
+from services import demo_data
 from tests.pages.test_docs import log_in
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,7 @@ def load(address):
 
 def test_plots_show_what_goes_on_and_go_on_by_themselves(page, load):
     page.goto("/status")
-    log_in(page, *demo.LOGINS["admin"])
+    log_in(page, *demo_data.LOGINS["admin"])
     requests = plot(page, "Requests")
     expect(requests.locator("strong")).to_have_text(re.compile("^[1-9].*/s$"), timeout=30_000)
     expect(plot(page, "Errors")).to_contain_text("refused (4xx)")
@@ -49,7 +49,7 @@ def test_plots_show_what_goes_on_and_go_on_by_themselves(page, load):
 def test_page_shows_nothing_before_the_log_in_and_after_it(page):
     page.goto("/status")
     expect(page.locator("#plots")).to_be_hidden()
-    log_in(page, *demo.LOGINS["admin"])
+    log_in(page, *demo_data.LOGINS["admin"])
     expect(page.locator("#state")).not_to_contain_text("Log in")
     page.get_by_role("button", name="Log out", exact=True).click()
     expect(page.locator("#plots")).to_be_hidden()
@@ -58,7 +58,7 @@ def test_page_shows_nothing_before_the_log_in_and_after_it(page):
 
 def test_who_may_not_see_it_is_told_so(page):
     page.goto("/status")
-    log_in(page, *demo.LOGINS["customer"])
+    log_in(page, *demo_data.LOGINS["customer"])
     expect(page.locator("#notice")).to_contain_text("takes the scope metrics")
     expect(page.locator("#plots")).to_be_hidden()
 
@@ -68,7 +68,7 @@ def test_page_fits_a_phone(page, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/status")
-    log_in(page, *demo.LOGINS["admin"])
+    log_in(page, *demo_data.LOGINS["admin"])
     expect(page.locator("#plots")).to_be_visible(timeout=30_000)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 

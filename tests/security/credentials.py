@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
-from services.keys import open_keys
+from accord.identity.signing_keys import open_keys
 from tests.contract.writing import FRESH
 from tests.security.target import somewhere
 

@@ -4,8 +4,8 @@ import re
 from functools import cache
 from pathlib import Path
 
-from composition import PUBLISHED
-from contract.document import METHODS
+from accord.app.factory import PUBLISHED
+from accord.contract.document import METHODS
 from tests.contract import operations
 from tests.contract.operations import OPERATIONS
 from tests.security.target import LEAK

@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.demo import LOGINS
+from services.demo_data import LOGINS
 from tests.databases import KINDS
 from tests.server import Server, demo_shop
 from tests.service.wire import Wire, exchange, request

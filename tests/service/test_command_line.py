@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-import main
+from accord import cli
 from tests.databases import fresh_database
 from tests.server import ROOT
 
@@ -40,7 +40,7 @@ def run(settings, monkeypatch, capfd):
             # What takes over the log here writes to what is captured, and that is soon closed.
             patch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[:])
             with pytest.raises(SystemExit) as ended:
-                main.main()
+                cli.main()
         return subprocess.CompletedProcess(command, int(ended.value.code or 0), *capfd.readouterr())
 
     return run

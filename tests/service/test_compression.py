@@ -5,7 +5,7 @@ import gzip
 import brotli
 import pytest
 
-from edge.compression import LEAST, accepted
+from accord.middleware.compression import LEAST, accepted
 from tests.contract_client import OF_ITS_REQUEST
 from tests.pictures import drawn
 from tests.service.conftest import JSON

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.cors import EXPOSED, Cors
+from accord.middleware.cors import EXPOSED, Cors
 from tests.contract.operations import OPERATIONS, each
 from tests.engine.kit import Engine, start
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edge.exchanges import Exchanges
-from edge.headers import ALWAYS
+from accord.middleware.request_context import Exchanges
+from accord.middleware.security_headers import ALWAYS
 from tests.contract.operations import OPERATIONS, each
 from tests.engine.kit import Engine, start
 from tests.service.wire import request

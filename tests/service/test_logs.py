@@ -11,9 +11,9 @@ import time
 import httpx
 import pytest
 
+from accord.telemetry.logs import Lines
 from tests.databases import KINDS
 from tests.server import ROOT
-from watch.logs import Lines
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 FIELDS = [
@@ -152,7 +152,8 @@ def test_debug_tells_everything_and_warning_no_request(start):
 def test_terminal_gets_lines_for_people(tmp_path):
     terminal, its_end = os.openpty()
     code = (
-        "import logging, composition, settings; composition.take_log(settings.load());"
+        "import logging; from accord import settings; from accord.app import factory;"
+        "factory.take_log(settings.load());"
         "logging.getLogger('shop').warning('Amul\\nButter is %s', 'melting')"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")}
@@ -172,7 +173,7 @@ def test_line_for_people_has_what_they_look_for(start):
 
 
 def test_reader_who_is_too_slow_holds_nobody_up_and_is_told_what_is_lost(monkeypatch):
-    monkeypatch.setattr("watch.logs._MOST_WAITING", 10)
+    monkeypatch.setattr("accord.telemetry.logs._MOST_WAITING", 10)
     reader = Stuck()
     lines = Lines(reader)
     with lines.buffered():

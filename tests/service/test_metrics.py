@@ -10,11 +10,11 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.request import Exchange
+from accord.engine.request import Exchange
+from accord.telemetry.history import STEP, History, summary
+from accord.telemetry.metrics import BOUNDS, IN_FLIGHT, POOL_WAITS, Metrics, added
 from tests.databases import KINDS
 from tests.server import _free_port
-from watch.history import STEP, History, summary
-from watch.metrics import BOUNDS, IN_FLIGHT, POOL_WAITS, Metrics, added
 
 SOON = 2.5
 """Seconds after which all processes know what one of them has counted."""
@@ -103,7 +103,7 @@ def test_last_hour_has_a_moment_every_ten_seconds():
     waits = {"": 0}
     metrics = Metrics({IN_FLIGHT: lambda: {"": clock.now % 7}, POOL_WAITS: lambda: waits})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("watch.history.time", clock)
+        patch.setattr("accord.telemetry.history.time", clock)
         history = History(metrics)
         for second in range(25):
             metrics.watch(over(status=200 if second % 2 else 404, seconds=0.015))
@@ -121,7 +121,7 @@ def test_last_hour_has_a_moment_every_ten_seconds():
 
 def test_nothing_that_happened_took_no_time():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("watch.history.time", clock := Clock())
+        patch.setattr("accord.telemetry.history.time", clock := Clock())
         history = History(Metrics({}))
         clock.now += STEP
         history.look()

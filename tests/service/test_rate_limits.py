@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from services.demo import LOGINS
+from services.demo_data import LOGINS
 from tests.server import GENEROUS
 
 DEFAULTS = "{}"

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from accord.telemetry.tracing import TracingError, _processor, is_asked_for
 from tests.databases import KINDS
 from tests.server import ROOT
-from watch.tracing import TracingError, _processor, is_asked_for
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -84,7 +84,7 @@ def test_log_names_the_trace_that_begins_here(traced, collector):
 
 def test_who_does_not_ask_for_traces_imports_nothing_of_them(tmp_path):
     code = (
-        "import sys, composition, settings; composition.Service(settings.load());"
+        "import sys; from accord import settings; from accord.app import factory; factory.Service(settings.load());"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     environment = {"PATH": "", "ACCORD_DATA_DIR": str(tmp_path), "ACCORD_DATABASE_URL": f"sqlite:///{tmp_path}/a.db"}

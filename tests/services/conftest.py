@@ -6,13 +6,13 @@ from itertools import count
 
 import pytest
 
-from db.seam import open_seam
-from services import accounts, sessions
-from services.access import verify
-from services.keys import Keys, KeySet, SigningKey
-from services.passwords import Passwords
-from services.revocations import Revocations
-from services.tokens import Tokens
+from accord.identity import accounts, sessions
+from accord.identity.access_tokens import Tokens
+from accord.identity.authentication import verify
+from accord.identity.passwords import Passwords
+from accord.identity.revocation_list import Revocations
+from accord.identity.signing_keys import Keys, KeySet, SigningKey
+from db.database import open_seam
 from tests.databases import KINDS, migrated_database
 
 ROLES = {"customer": ["account"], "admin": ["account", "users"]}

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
+from accord.errors import Conflict, Invalid, Unauthenticated
+from accord.identity import accounts, sessions
+from accord.identity.passwords import Passwords
 from db.columns import now
 from db.models import User, UserSession
-from services import accounts, sessions
-from services.errors import Conflict, Invalid, Unauthenticated
-from services.passwords import Passwords
 from tests.services.conftest import PASSWORD
 
 NEW = "twelve pears under a blue roof"

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from services import api_keys, users
-from services.errors import Invalid
-from services.known_keys import KnownKeys
-from services.revocations import Revocations
-from services.tokens import Caller
+from accord.errors import Invalid
+from accord.identity import api_keys, users
+from accord.identity.access_tokens import Caller
+from accord.identity.api_key_cache import KnownKeys
+from accord.identity.revocation_list import Revocations
 from tests.services.conftest import ROLES
 
 

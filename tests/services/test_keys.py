@@ -8,8 +8,8 @@ import time
 import pytest
 from jwt.algorithms import ECAlgorithm
 
-from services import keys
-from services.keys import Keys, KeysError, KeySet, SigningKey, open_keys
+from accord.identity import signing_keys
+from accord.identity.signing_keys import Keys, KeysError, KeySet, SigningKey, open_keys
 
 
 def jwk(**changes):
@@ -63,7 +63,7 @@ def test_a_key_is_named_by_its_thumbprint(monkeypatch):
         "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
     }
     secret = {**point, "d": "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}
-    monkeypatch.setattr(keys, "generate_private_key", lambda curve: ECAlgorithm.from_jwk(secret))
+    monkeypatch.setattr(signing_keys, "generate_private_key", lambda curve: ECAlgorithm.from_jwk(secret))
     assert SigningKey.make().id == "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s"
 
 

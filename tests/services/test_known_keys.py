@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.known_keys import KnownKeys, hash_of
+from accord.identity.api_key_cache import KnownKeys, hash_of
 
 PREFIX = "ak_mfzwizltnfxw"
 KEY, WRONG, UNKNOWN = f"{PREFIX}_{'a' * 43}", f"{PREFIX}_{'b' * 43}", f"ak_nbswy3dpeb3w_{'a' * 43}"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from db.models import Product
+from db.pagination import Cursors
 from services import categories, products
-from services.pages import Cursors
 
 CURSORS = Cursors(lambda: b"a secret of this test")
 SORTS = {"name": Product.name_key, "price": Product.price, "stock": Product.stock, "created_at": Product.created_at}

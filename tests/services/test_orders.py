@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import select
 
+from accord.errors import Conflict, Invalid, NotFound
 from db.columns import new_id
 from db.models import Order, Product
 from services import categories, orders, products
-from services.errors import Conflict, Invalid, NotFound
 
 PRICES = [Decimal("0.10"), Decimal("50.00"), Decimal("32999.00")]
 FOLLOWING = {"pending": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}

@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 from argon2 import PasswordHasher
 
-from services.passwords import Passwords
+from accord.identity.passwords import Passwords
 
 PASSWORD = "correct horse battery staple"
 
@@ -79,7 +79,7 @@ def test_no_more_are_hashed_at_once_than_there_are_processors(monkeypatch):
                 running -= 1
             return super().hash(password)
 
-    monkeypatch.setattr("services.passwords.PasswordHasher", Slow)
+    monkeypatch.setattr("accord.identity.passwords.PasswordHasher", Slow)
     passwords = Passwords(memory_kib=8, time_cost=1)
 
     async def burst():

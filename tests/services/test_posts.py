@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
+from accord.errors import NotFound, Unauthenticated
+from accord.identity.access_tokens import Caller
 from db.columns import now
 from db.models import Post, User
+from db.pagination import Cursors
 from services import posts
-from services.errors import NotFound, Unauthenticated
-from services.pages import Cursors
-from services.tokens import Caller
 
 CURSORS = Cursors(lambda: b"a secret of this test")
 ACTIONS = ("create", "draft", "publish", "unpublish", "rename", "delete", "restore", "close", "reopen")

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services import revocations as module
-from services.access import Caller, verify
-from services.keys import Keys, KeySet, SigningKey
-from services.revocations import Revocations
-from services.tokens import Tokens
+from accord.identity import revocation_list as module
+from accord.identity.access_tokens import Tokens
+from accord.identity.authentication import Caller, verify
+from accord.identity.revocation_list import Revocations
+from accord.identity.signing_keys import Keys, KeySet, SigningKey
 
 HOUR = timedelta(hours=1)
 SESSION = uuid4()

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
+from accord.errors import NotFound, Unauthenticated
+from accord.identity import sessions
 from db.columns import now
 from db.models import RefreshToken, User, UserSession
-from services import sessions
-from services.errors import NotFound, Unauthenticated
 
 
 @pytest.fixture

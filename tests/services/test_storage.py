@@ -11,10 +11,10 @@ from io import BytesIO
 import pytest
 from sqlalchemy.orm.exc import StaleDataError
 
+from accord.errors import NotFound
+from accord.storage.files import Storage, Swept
 from db.models import File
 from services import files
-from services.errors import NotFound
-from services.storage import Storage, Swept
 from tests.db.catalogue import meanwhile
 from tests.pictures import drawn
 

@@ -4,11 +4,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import update
 
+from accord.identity.access_tokens import Caller
 from db.columns import now
 from db.models import Task
+from db.pagination import Cursors
 from services import tasks
-from services.pages import Cursors
-from services.tokens import Caller
 
 CURSORS = Cursors(lambda: b"a secret of this test")
 

@@ -17,9 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
-from services import tokens as module
-from services.keys import Keys, KeySet, SigningKey, open_keys
-from services.tokens import Caller, Tokens
+from accord.identity import access_tokens as module
+from accord.identity.access_tokens import Caller, Tokens
+from accord.identity.signing_keys import Keys, KeySet, SigningKey, open_keys
 
 USER, SESSION = UUID("01890a5d-ac96-774b-bcce-b302099a8057"), UUID("01890a5d-ac96-774b-bcce-b302099a8058")
 ISSUER, AUDIENCE = "https://shop.example", "accord"

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import delete, select
 
+from accord.errors import Conflict
+from accord.identity import users
 from db.models import Customer, Product, User
 from db.text import fold
-from services import categories, customers, products, users
-from services.errors import Conflict
+from services import categories, customers, products
 from tests.services.conftest import NAMES, PASSWORD
 
 ADDRESSES = [f"{name}@shop.example" for name in NAMES]

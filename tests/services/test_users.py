@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
+from accord.errors import Conflict
+from accord.identity import users
+from accord.identity.passwords import Passwords
 from db.models import User
 from db.text import fold
-from services import users
-from services.errors import Conflict
-from services.passwords import Passwords
 from tests.services.conftest import NAMES, PASSWORD
 
 PEOPLE = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))

@@ -1,0 +1,1 @@
+"""The OpenAPI document, without HTTP: bundling, validation and JSON Schema validators."""

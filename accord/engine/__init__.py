@@ -1,0 +1,1 @@
+"""Runs the contract: compiles an OpenAPI document into operations and serves requests with them."""

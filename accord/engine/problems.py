@@ -1,0 +1,109 @@
+"""Problem details (RFC 9457): the one form of every error."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from accord.contract.document import Document
+from accord.contract.json_schemas import Schemas
+from accord.engine.marshmallow_schemas import Representations
+from accord.engine.negotiation import preferred
+from accord.engine.renderers.xml import Xml
+
+JSON, XML = b"application/problem+json", b"application/problem+xml"
+VARY = b"vary", b"Accept, Accept-Encoding"
+"""What the form of a problem depends on."""
+
+# RFC 9110 has these names; Python has them from 3.13 on.
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+_MEDIA_TYPES = {
+    "application/problem+json": JSON, "application/json": JSON,
+    "application/problem+xml": XML, "application/xml": XML, "text/xml": XML,
+}  # fmt: skip
+
+# RFC 9457 has the same in appendix B: a list is an element with an `i` for each of its items.
+_FORM: dict[str, Any] = {
+    "xml": {"name": "problem", "namespace": "urn:ietf:rfc:7807"},
+    "properties": {"errors": {"items": {"xml": {"name": "i"}}, "xml": {"wrapped": True}}},
+}
+_WRITER = Xml(_FORM, Representations(Schemas(Document({}))))
+
+Fault = dict[str, str]
+"""One thing wrong with a request: `pointer` (RFC 6901) or `parameter` and `in`, `detail`, `code`."""
+
+
+class Problem(Exception):
+    """An answer that says what went wrong, and where: `errors` has one entry for each fault."""
+
+    def __init__(
+        self, status: int, detail: str, errors: list[Fault] | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors or []
+        self.headers = headers or {}
+
+    @property
+    def title(self) -> str:
+        return _TITLES.get(self.status) or HTTPStatus(self.status).phrase
+
+    @property
+    def type(self) -> str:
+        """Its name, as its page has it: `not-found`."""
+        return self.title.lower().replace(" ", "-")
+
+    def body(self, instance: str, request_id: str, media_type: bytes = JSON) -> bytes:
+        """Return the problem as JSON or XML, about the request to *instance*."""
+        made: dict[str, Any] = {
+            "type": f"/problems#{self.type}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "request_id": request_id,
+        }
+        if self.errors:
+            made["errors"] = self.errors
+        return _WRITER.write(made) if media_type == XML else orjson.dumps(made)
+
+
+class BrokenPromise(Exception):
+    """The answer is not what the contract says: the caller gets a 500, and nothing is changed."""
+
+
+Translation = Callable[[Any], Problem]
+
+
+class Errors:
+    """The one table of which error of the program is which problem; a subclass follows its base."""
+
+    def __init__(self, table: Mapping[type[Exception], int | Translation]) -> None:
+        self.table = table
+
+    def problem(self, error: Exception) -> Problem | None:
+        """Return the problem that *error* is to a caller, or None if it is a failure of the program."""
+        if isinstance(error, Problem):
+            return error
+        for kind in type(error).__mro__:
+            entry = self.table.get(kind)
+            if entry is not None:
+                return Problem(entry, str(error)) if isinstance(entry, int) else entry(error)
+        return None
+
+
+def media_type(accept: bytes | None) -> bytes:
+    """Return what a problem is for a caller with this `Accept`: XML where that is preferred, JSON everywhere else."""
+    wanted = preferred(accept, tuple(_MEDIA_TYPES)) if accept else None
+    return _MEDIA_TYPES[wanted] if wanted else JSON
+
+
+def parameter_fault(place: str, name: str, detail: str, code: str) -> Fault:
+    return {"parameter": name, "in": place, "detail": detail, "code": code}
+
+
+def body_fault(pointer: str, detail: str, code: str) -> Fault:
+    return {"pointer": pointer, "detail": detail, "code": code}

@@ -1,0 +1,162 @@
+"""Turns what a handler returns into the answer that its contract promises."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from accord.contract.errors import at
+from accord.contract.json_schemas import Schemas
+from accord.engine.problems import BrokenPromise
+from accord.engine.renderers import files
+from accord.engine.renderers.serializer import MOST_SCOPES, Dump, Dumps, Scopes
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer:
+    """
+    What is sent.
+
+    `made` is the representation that `body` is the JSON of, where there is one; `part` is of the
+    file that is sent instead of a body, and `tag` what tells its content from any other.
+    """
+
+    __slots__ = ("body", "headers", "made", "part", "status", "tag")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        made: Any = None,
+        part: files.Part | None = None,
+        tag: str | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers if headers is not None else []
+        self.made = made
+        self.part = part
+        self.tag = tag
+
+
+class Response:
+    """One declared response of an operation."""
+
+    def __init__(
+        self, operation: str, status: int, spec: dict[str, Any], schemas: Schemas, credentials: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """*credentials* are the fields whose bringer gets another answer than others, of one that may be kept."""
+        self.label = f"{operation} {status}"
+        self.status = status
+        self.contents = contents = spec.get("content", {})
+        self.media_types = list(contents)
+        self.is_content = bool(contents) and not any(_is_text(name) for name in contents)
+        """Whether its media types are those of files, of which what the handler returns is one."""
+        self.media_type: str | None = next(iter(contents), None)
+        self.schema: Any = contents[self.media_type].get("schema", True) if self.media_type else True
+        self.headers = {
+            name.lower(): schemas.document.follow(header) for name, header in spec.get("headers", {}).items()
+        }
+        self.promised = [name.encode() for name, header in self.headers.items() if header.get("required")]
+        self.is_json = self.media_type is not None and self.media_type.endswith("json")
+        self._validator = schemas.validator(self.schema, "response") if self.is_json else None
+        self._vary = self._varying(schemas, credentials)
+        self._always = [(b"content-type", (self.media_type or "").encode()), *self._vary]
+        self._dumps: Dumps | None = None
+        self._dump_for: dict[Scopes, Dump | None] = {}
+        self._location: Callable[[Any], str] | None = None
+        self._spec = spec
+        self._has_location = "location" in self.headers
+        self._has_link = "link" in self.headers
+
+    def compile(self, dumps: Dumps) -> None:
+        """Prepare the representation; every link of the contract must be known by now."""
+        self._dumps = dumps
+        self._location = dumps.location(self.schema) if self._has_location else None
+        if self._has_location and self._location is None:
+            raise at(self._spec, f"{self.label} has Location, which is its link `self` to a GET; declare that link.")
+
+    def answer(self, result: Any, scopes: Scopes = None) -> Answer:
+        """
+        Return the answer that *result*, what a handler returned, is to a caller with *scopes*.
+
+        Raises BrokenPromise if it is none.
+        """
+        if self.media_type is None:
+            if result is not None:
+                raise BrokenPromise(f"{self.label} has no content, but the handler returned {type(result).__name__}.")
+            return Answer(self.status)
+        if self.is_content:
+            return self._of_file(result)
+        if not self.is_json:
+            body = result if isinstance(result, bytes) else str(result).encode()
+            return Answer(self.status, body, [*self._always])
+        try:
+            known = self._dump_for
+            if scopes not in known:
+                if len(known) >= MOST_SCOPES:
+                    # Not cleared, because other threads may be about to look something up in it.
+                    known = self._dump_for = {}
+                known[scopes] = self._dumps.of(self.schema, scopes) if self._dumps else None
+            dump = known[scopes]
+            made = dump(result) if dump else result
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            raise BrokenPromise(f"{self.label}: what the handler returned lacks {error}.") from error
+        return self.of(made)
+
+    def of(self, made: Any) -> Answer:
+        """Return the answer whose representation is *made*; raises BrokenPromise if the contract says otherwise."""
+        try:
+            body = orjson.dumps(made, option=orjson.OPT_UTC_Z)
+        except TypeError as error:
+            raise BrokenPromise(f"{self.label}: {error}.") from error
+        self.check(body)
+        headers = [*self._always]
+        if self._location:
+            headers.append((b"location", self._location(made).encode("latin-1")))
+        if self._has_link:
+            links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in made["_links"].items())
+            headers.append((b"link", links.encode("latin-1")))
+        return Answer(self.status, body, headers, made)
+
+    def _varying(self, schemas: Schemas, credentials: Sequence[str]) -> Headers:
+        """
+        Return what the form of an answer depends on; with `Accept-Encoding` it says that it may be compressed.
+
+        The length of a compressed answer tells of what stands beside a secret in it (BREACH).
+        """
+        names = ["Accept"] if len(self.contents) > 1 and not self.is_content else []
+        if self.contents and not self.is_content and not schemas.tells_secret(self.schema):
+            names.append("Accept-Encoding")
+        names += credentials
+        return [(b"vary", ", ".join(names).encode())] if names else []
+
+    def _of_file(self, result: files.Content) -> Answer:
+        if result.media_type not in self.media_types:
+            raise BrokenPromise(f"{self.label} is {', '.join(self.media_types)}, but there is {result.media_type}.")
+        return Answer(
+            self.status, headers=[*files.headers(result), *self._vary], part=files.whole(result), tag=result.tag
+        )
+
+    def check(self, body: bytes) -> None:
+        """Raise BrokenPromise unless *body* is as the schema says.
+
+        The bytes are checked and not the object: they are what is sent, and a NaN shows only there.
+        """
+        validator = self._validator
+        if validator is not None and not validator.is_valid(orjson.loads(body)):
+            raise BrokenPromise(f"{self.label}: {validator.faults(orjson.loads(body), 5)}")
+
+    def check_headers(self, answer: Answer) -> None:
+        """Raise BrokenPromise if a header that the contract requires is missing."""
+        present = {name for name, _ in answer.headers}
+        for name in self.promised:
+            if name not in present:
+                raise BrokenPromise(f"{self.label}: the header {name.decode()} is promised, and nothing sets it.")
+
+
+def _is_text(media_type: str) -> bool:
+    """Return whether the engine writes answers of this type itself, and does not send files of it."""
+    return media_type.startswith("text/") or media_type.endswith(("json", "xml", "yaml"))

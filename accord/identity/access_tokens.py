@@ -1,0 +1,164 @@
+"""Access tokens: JWTs as RFC 9068 has them, verified as RFC 8725 asks."""
+
+import json
+import re
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+from jwt.algorithms import ECAlgorithm
+
+from accord.identity.signing_keys import ALGORITHM, Keys, KeySet
+
+_TYPE = "at+jwt"
+_FIRST_PARTY = "accord"
+_SIGNATURE_LENGTH = 86
+_SHAPE = re.compile(rf"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{{{_SIGNATURE_LENGTH}}}")
+_LONGEST = 4_096
+_LAST_MOMENT = 2**53 - 1
+_SECONDS_CLOCKS_DIFFER = 5
+_REMEMBERED = 10_000
+_es256 = ECAlgorithm(ECAlgorithm.SHA256)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what they may; they have come in by a session, or by the API `key` of this id."""
+
+    id: UUID
+    session_id: UUID | None
+    role: str
+    scopes: frozenset[str]
+    key: UUID | None = None
+
+
+class Tokens:
+    """Mints access tokens and reads them; `roles` are the scopes of each role."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        *,
+        issuer: str,
+        audience: str,
+        access_lifetime: timedelta,
+        refresh_lifetime: timedelta,
+        roles: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.expires_in, self.refresh_lifetime = int(access_lifetime.total_seconds()), refresh_lifetime
+        self._keys, self._issuer, self._audience = keys, issuer, audience
+        self._scopes = {role: " ".join(scopes) for role, scopes in roles.items()}
+        self._remembered: dict[str, tuple[str, Caller, int]] = {}
+        self._remembered_under: KeySet = keys.current()
+
+    def mint(self, user_id: UUID, session_id: UUID, role: str) -> str:
+        key, now = self._keys.current().newest, int(time.time())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(user_id),
+            "exp": now + self.expires_in,
+            "iat": now,
+            "jti": secrets.token_urlsafe(16),
+            "client_id": _FIRST_PARTY,
+            "sid": str(session_id),
+            "scope": self._scopes[role],
+            "roles": [role],
+        }
+        return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": _TYPE, "kid": key.id})
+
+    def read(self, token: str) -> Caller | None:
+        """The caller a token speaks for; none unless it is ours, meant for us, whole, and of now."""
+        if (keys := self._keys.current()) is not self._remembered_under:
+            self._remembered, self._remembered_under = {}, keys
+        # The signature is enough to find a token by, and is sooner hashed than all of it.
+        signature = token[-_SIGNATURE_LENGTH:]
+        known = self._remembered.get(signature)
+        if known is None or known[0] != token:
+            try:
+                known = token, *self._verify(token)
+            except (ValueError, RecursionError):
+                return None
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[signature] = known
+        _, caller, expires_at = known
+        return caller if time.time() < expires_at else None
+
+    def _verify(self, token: str) -> tuple[Caller, int]:
+        """Whom a token speaks for, and until when; raises ValueError or RecursionError if it is not a good one."""
+        if len(token) > _LONGEST or not _SHAPE.fullmatch(token):
+            raise ValueError("not three parts in base64url, the last one a signature")
+        header, payload, signature = map(_decode, token.split("."))
+        match _json(header):
+            case {"kid": str(kid)} as said if said == {"alg": ALGORITHM, "typ": _TYPE, "kid": kid}:
+                # Another process may have begun to sign with a new key, so an unknown one is looked for at once.
+                key = self._keys.current().keys.get(kid) or self._keys.look().keys.get(kid)
+            case _:
+                raise ValueError("not a header of ours")
+        signed = token.rpartition(".")[0].encode()
+        if key is None or not _es256.verify(signed, key.private.public_key(), signature):
+            raise ValueError("not signed by us")
+        return self._claims(_json(payload))
+
+    def _claims(self, claims: Any) -> tuple[Caller, int]:
+        match claims:
+            case {
+                "iss": self._issuer,
+                "aud": str() | list() as audience,
+                "sub": str(user_id),
+                "exp": expires_at,
+                "iat": issued_at,
+                "jti": str(),
+                "client_id": str(),
+                "sid": str(session_id),
+                "scope": str(scope),
+                "roles": [str(role)],
+            }:
+                pass
+            case _:
+                raise ValueError("a claim is missing, or not what it should be")
+        if self._audience not in ([audience] if isinstance(audience, str) else audience):
+            raise ValueError("meant for others")
+        _check_time(issued_at, claims.get("nbf", issued_at), expires_at)
+        return Caller(_uuid(user_id), _uuid(session_id), role, frozenset(scope.split())), expires_at
+
+
+def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
+    # True is an int to Python, and Infinity is not to be compared with.
+    if not all(type(moment) is int and 0 <= moment <= _LAST_MOMENT for moment in (issued_at, not_before, expires_at)):
+        raise ValueError("not a moment")
+    now = time.time()
+    if not max(issued_at, not_before) - _SECONDS_CLOCKS_DIFFER <= now < expires_at:
+        raise ValueError("not of now")
+
+
+def _uuid(text: str) -> UUID:
+    if str(made := UUID(text)) != text:
+        raise ValueError("a UUID written in another way than ours")
+    return made
+
+
+def _decode(part: str) -> bytes:
+    """The bytes of base64url, written in the one way that has no padding and no bits to spare."""
+    decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if urlsafe_b64encode(decoded).rstrip(b"=").decode() != part:
+        raise ValueError("not canonical")
+    return decoded
+
+
+def _json(text: bytes) -> Any:
+    """What a text in UTF-8 says, when no object in it has a member twice."""
+    return json.loads(text.decode(), object_pairs_hook=_members)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(made := dict(pairs)) < len(pairs):
+        raise ValueError("a member twice")
+    return made

@@ -1,0 +1,127 @@
+"""API keys: what programs come in with. A key acts for its owner, and may no more than its owner may."""
+
+import secrets
+from base64 import b32encode
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import update as updated
+from sqlalchemy.orm import Session
+
+from accord.errors import Invalid, NotFound
+from accord.identity.access_tokens import Caller
+from accord.identity.api_key_cache import BETWEEN_NOTES, KnownKeys, hash_of
+from db import database
+from db.columns import now
+from db.list_query import Listing
+from db.models import ApiKey, User
+from db.pagination import Page
+from db.prepared import compiled
+
+_MEMBERS = ("id", "name", "prefix", "scopes", "expires_at", "last_used_at", "created_at", "updated_at")
+
+
+def _shown(key: Any) -> Select[*tuple[Any, ...]]:
+    return select(*(getattr(key, member) for member in _MEMBERS))
+
+
+_API_KEYS = Listing(ApiKey, _shown, {"owner": ApiKey.owner_id})
+_BY_PREFIX = compiled(
+    select(
+        ApiKey.id, ApiKey.key_hash, ApiKey.previous_hash, ApiKey.previous_until, ApiKey.scopes, ApiKey.expires_at,
+        ApiKey.last_used_at, ApiKey.owner_id, User.role,
+    )
+    .join(User, User.id == ApiKey.owner_id)
+    .where(ApiKey.prefix == bindparam("prefix"), User.is_active, User.deleted_at.is_(None))
+)  # fmt: skip
+_NOTE_USE = compiled(
+    updated(ApiKey)
+    .where(ApiKey.id == bindparam("of_id"))
+    .where(or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= bindparam("before")))
+    .values(last_used_at=bindparam("moment"), updated_at=ApiKey.updated_at)
+)
+
+
+def find(session: Session, owner_id: UUID, *, page: int, per_page: int) -> Page:
+    return _API_KEYS.numbered(session, {"owner": owner_id}, {}, page=page, per_page=per_page)
+
+
+def get(session: Session, owner_id: UUID, key_id: UUID) -> ApiKey:
+    key = session.get(ApiKey, key_id)
+    if key is None or key.owner_id != owner_id:
+        raise NotFound("You have no API key with this id.")
+    return key
+
+
+def create(
+    session: Session, creator: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
+) -> dict[str, Any]:
+    """A new key, with its secret; raises Invalid for what the creator may not, and for an end that has passed."""
+    beyond = [
+        Invalid(f"You do not have the scope {scope}.", pointer=f"/scopes/{n}")
+        for n, scope in enumerate(scopes)
+        if scope not in creator.scopes
+    ]
+    if beyond:
+        raise Invalid("A key may no more than who makes it.", each=beyond)
+    if expires_at is not None and expires_at <= now():
+        raise Invalid("This moment has passed.", pointer="/expires_at")
+    key = ApiKey(owner_id=creator.id, name=name, scopes=scopes, expires_at=expires_at, prefix=_prefix())
+    session.add(key)
+    return _issued(session, key)
+
+
+def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID, **changes: Any) -> ApiKey:
+    """Change `name` and `expires_at` of a key; raises Invalid for an end that is later than before."""
+    key = get(session, owner_id, key_id)
+    ends, ended = changes.get("expires_at", key.expires_at), key.expires_at
+    if ended is not None and (ends is None or ends > ended):
+        raise Invalid("A key does not end later than before; make a new one.", pointer="/expires_at")
+    for member, value in changes.items():
+        setattr(key, member, value)
+    session.flush()
+    database.after_commit(session, known_keys.forget)
+    return key
+
+
+def rotate(
+    session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID, *, overlap_seconds: int
+) -> dict[str, Any]:
+    """The key, with a new secret; the one before is good for as long as they are to overlap."""
+    key = get(session, owner_id, key_id)
+    key.previous_hash, key.previous_until = None, None
+    if overlap_seconds:
+        key.previous_hash, key.previous_until = key.key_hash, now() + timedelta(seconds=overlap_seconds)
+    database.after_commit(session, known_keys.forget)
+    return _issued(session, key)
+
+
+def delete(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID) -> None:
+    session.delete(get(session, owner_id, key_id))
+    session.flush()
+    database.after_commit(session, known_keys.forget)
+
+
+def look_up(session: Session, prefix: str) -> dict[str, Any] | None:
+    """What is to be known of a key whose owner may come in."""
+    return _BY_PREFIX.first(session, prefix=prefix)
+
+
+def note_use(session: Session, key_id: UUID) -> None:
+    """Write down that a key is in use; nobody changes it by that."""
+    moment = now()
+    _NOTE_USE.run(session, of_id=key_id, moment=moment, before=moment - BETWEEN_NOTES)
+
+
+def _issued(session: Session, key: ApiKey) -> dict[str, Any]:
+    shown = f"{key.prefix}_{secrets.token_urlsafe(32)}"
+    key.key_hash = hash_of(shown)
+    session.flush()
+    return {member: getattr(key, member) for member in _MEMBERS} | {"key": shown}
+
+
+def _prefix() -> str:
+    return f"ak_{b32encode(secrets.token_bytes(8)).decode()[:12].lower()}"

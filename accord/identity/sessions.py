@@ -1,0 +1,162 @@
+"""Sessions: a log-in starts one, its refresh tokens follow one another, and it ends for all of them at once."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy.orm import Session
+
+from accord.errors import NotFound, Unauthenticated
+from accord.identity.access_tokens import Tokens
+from accord.identity.revocation_list import Revocations
+from db import database, pagination
+from db.change_tracking import UNKNOWN, noted
+from db.columns import new_id, now
+from db.models import RefreshToken, User, UserSession
+from db.pagination import Page
+from db.prepared import compiled
+
+_SCHEME = "Bearer"
+_LONGEST_USER_AGENT = 200
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """What a client gets for a log-in, and again for each refresh token that it hands back."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    user: User
+    token_type: str = _SCHEME
+
+
+def start(session: Session, tokens: Tokens, user: User, user_agent: str | None = None) -> TokenPair:
+    started = UserSession(
+        id=new_id(),
+        user_id=user.id,
+        user_agent=user_agent and user_agent[:_LONGEST_USER_AGENT],
+        expires_at=now() + tokens.refresh_lifetime,
+    )
+    session.add(started)
+    session.flush()
+    return _pair(session, tokens, user, started.id, started.expires_at)
+
+
+def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refresh_token: str) -> TokenPair:
+    """A new pair for a refresh token, which is used up by this.
+
+    One that is presented again is in more hands than its owner's: the session ends, although the answer is a refusal.
+    """
+    moment, token_hash = now(), _hash(refresh_token)
+    session_id = session.scalar(
+        update(RefreshToken)
+        .where(RefreshToken.token_hash == token_hash, RefreshToken.used_at.is_(None))
+        .values(used_at=moment)
+        .returning(RefreshToken.session_id)
+    )
+    if session_id is None:
+        ended = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
+        if ended:
+            database.after_rollback(session, lambda unit: revoke(unit, revocations, ended))
+        raise Unauthenticated("The refresh token is not valid any more.")
+    expires_at = moment + tokens.refresh_lifetime
+    user_id = session.scalar(
+        update(UserSession)
+        .where(UserSession.id == session_id, *_is_live(moment))
+        .values(last_used_at=moment, expires_at=expires_at)
+        .returning(UserSession.user_id)
+    )
+    noted(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
+    user = user_id and session.get(User, user_id)
+    if not user or not user.is_active or user.deleted_at:
+        raise Unauthenticated("The refresh token is not valid any more.")
+    return _pair(session, tokens, user, session_id, expires_at)
+
+
+def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page: int) -> Page:
+    """A page of the user's live sessions, the one used last first; the `current` one is marked."""
+    asked = {"user_id": user_id, "moment": now()}
+    items = _PAGE.all(session, **asked, current=current, limit=per_page, offset=(page - 1) * per_page)
+    total = _COUNT.all(session, **asked)[0]["total"]
+    return pagination.numbered(items, total=total, page=page, per_page=per_page, query={})
+
+
+def end(session: Session, revocations: Revocations, user_id: UUID, session_id: UUID) -> None:
+    own = UserSession.user_id == user_id, UserSession.id == session_id
+    if not _revoke(session, revocations, *own, *_is_live(now())):
+        raise NotFound("You have no session with this id.")
+
+
+def revoke(session: Session, revocations: Revocations, session_id: UUID) -> None:
+    """End a session, whosever it is; it may have ended already."""
+    _revoke(session, revocations, UserSession.id == session_id)
+
+
+def revoke_all(session: Session, revocations: Revocations, user_id: UUID, but: UUID | None = None) -> None:
+    """End the sessions of a user, all `but` one.
+
+    Whoever takes something away from a user writes that first, and then calls this: a log-in in between either
+    sees what was written, or its session is ended here.
+    """
+    _revoke(session, revocations, UserSession.user_id == user_id, *([UserSession.id != but] if but else []))
+
+
+def revoked_since(session: Session, moment: datetime) -> Sequence[UUID]:
+    return session.scalars(select(UserSession.id).where(UserSession.revoked_at >= moment)).all()
+
+
+_LIVE = (
+    UserSession.user_id == bindparam("user_id"),
+    UserSession.revoked_at.is_(None),
+    UserSession.expires_at > bindparam("moment"),
+)
+_COUNT = compiled(select(func.count().label("total")).select_from(UserSession).where(*_LIVE))
+_PAGE = compiled(
+    select(
+        UserSession.id,
+        UserSession.user_agent,
+        (UserSession.id == bindparam("current")).label("is_current"),
+        UserSession.created_at,
+        UserSession.last_used_at,
+        UserSession.expires_at,
+    )
+    .where(*_LIVE)
+    .order_by(UserSession.last_used_at.desc(), UserSession.id.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+
+
+def _revoke(session: Session, revocations: Revocations, *which: ColumnElement[bool]) -> Sequence[UUID]:
+    moment = now()
+    ended = session.scalars(
+        update(UserSession)
+        .where(UserSession.revoked_at.is_(None), *which)
+        .values(revoked_at=moment)
+        .returning(UserSession.id)
+    ).all()
+    for session_id in ended:
+        noted(session, UserSession, session_id, {"revoked_at": (None, moment)})
+    database.after_commit(session, revocations.add, ended)
+    return ended
+
+
+def _is_live(moment: datetime) -> tuple[ColumnElement[bool], ...]:
+    return UserSession.revoked_at.is_(None), UserSession.expires_at > moment
+
+
+def _pair(session: Session, tokens: Tokens, user: User, session_id: UUID, expires_at: datetime) -> TokenPair:
+    refresh_token = secrets.token_urlsafe(32)
+    session.add(RefreshToken(token_hash=_hash(refresh_token), session_id=session_id, expires_at=expires_at))
+    session.flush()
+    return TokenPair(tokens.mint(user.id, session_id, user.role), tokens.expires_in, refresh_token, user)
+
+
+def _hash(refresh_token: str) -> str:
+    # The token is random and long, so that a fast hash without salt gives nothing away.
+    return hashlib.sha256(refresh_token.encode()).hexdigest()

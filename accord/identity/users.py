@@ -1,0 +1,211 @@
+"""Those who may log in: who they are, what they may, and that nobody shares a name or an address with another."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from accord.errors import Conflict, NotFound, require_all, without_pointers
+from accord.identity import sessions
+from accord.identity.passwords import Passwords
+from accord.identity.revocation_list import Revocations
+from db.columns import new_id, now
+from db.database import beforehand
+from db.errors import violated
+from db.list_query import Listing, bound, containing, found_in
+from db.models import User
+from db.pagination import Page
+from db.prepared import compiled
+from db.text import fold
+
+
+def _shown(user: Any) -> Select[*tuple[Any, ...]]:
+    return select(user.id, user.username, user.email, user.name, user.age, user.role, user.is_active,
+                  user.created_at, user.updated_at)  # fmt: skip
+
+
+_ADMIN = "admin"
+_ACCESS = {"role": "role", "is_active": "is_active", "password_hash": "password"}
+"""What lets somebody in, and the members of the contract that change it."""
+_UNIQUE = {"uq_users_username_key": "username", "uq_users_email_key": "email"}
+_KEYS = {"username": User.username_key, "email": User.email_key}
+_USER = compiled(_shown(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
+_TEXTS = {**_KEYS, "name": User.name_key}
+_FILTERS = {
+    **{name: found_in(column) for name, column in _TEXTS.items()},
+    "role": User.role,
+    "is_active": User.is_active,
+    "min_age": lambda age: User.age >= age,
+    "max_age": lambda age: User.age <= age,
+}
+_USERS = Listing(User, _shown, _FILTERS, {"username": "username_key", "email": "email_key"})
+
+
+def find(session: Session, *, sort: str, page: int, per_page: int, **filters: Any) -> Page:
+    """Return page number *page* of the users who fit all filters."""
+    values = {name: containing(fold(value)) if name in _TEXTS else value for name, value in bound(**filters).items()}
+    return _USERS.numbered(session, values, {"sort": sort, **filters}, page=page, per_page=per_page)
+
+
+def get(session: Session, only: UUID | None, user_id: UUID) -> dict[str, Any]:
+    """Return a user; a caller who sees one user *only* finds no other."""
+    user = _USER.first(session, id=user_id) if only in (None, user_id) else None
+    if user is None:
+        raise NotFound("There is no user with this id.")
+    return user
+
+
+def create(session: Session, passwords: Passwords, **members: Any) -> User:
+    return _create(session, passwords, {"": members})[0]
+
+
+def create_all(session: Session, passwords: Passwords, users: Sequence[Mapping[str, Any]]) -> dict[str, list[User]]:
+    """Return a batch of new users, all of them or none; a refusal names every fault."""
+    return {"items": _create(session, passwords, {f"/{n}": members for n, members in enumerate(users)})}
+
+
+def update(
+    session: Session, passwords: Passwords, revocations: Revocations, caller_id: UUID, user_id: UUID,
+    *, password: str | None = None, **changes: Any,
+) -> User:  # fmt: skip
+    """Change members of a user; a password that is not given stays. What changes their access ends their sessions."""
+    if password is not None:
+        changes["password_hash"] = beforehand(session, passwords.hash, password)
+    user = _entity(session, user_id)
+    changed = [member for member in _ACCESS if changes.get(member, getattr(user, member)) != getattr(user, member)]
+    if changed and user_id == caller_id:
+        raise _own(changed)
+    if _is_active_admin(user) and {"role", "is_active"}.intersection(changed):
+        _keep_an_admin(session, [user], pointer=f"/{changed[0]}")
+    change(session, user, **changes)
+    if changed:
+        sessions.revoke_all(session, revocations, user_id)
+    return user
+
+
+def change(session: Session, user: User, **changes: Any) -> User:
+    """Change members of a user, whoever they are and whoever asks."""
+    for member, value in changes.items():
+        setattr(user, member, value)
+    _flush(session, {"": user})
+    return user
+
+
+def delete(session: Session, revocations: Revocations, caller_id: UUID, user_id: UUID) -> None:
+    _delete(session, revocations, caller_id, [_entity(session, user_id)])
+
+
+def delete_all(session: Session, revocations: Revocations, caller_id: UUID, user_ids: Sequence[UUID]) -> None:
+    """Delete all of these users, or none."""
+    live = select(User).where(User.id.in_(user_ids), User.deleted_at.is_(None)).order_by(User.id)
+    found = {user.id: user for user in session.scalars(live)}
+    require_all("user", user_ids, found)
+    _delete(session, revocations, caller_id, found.values())
+
+
+def restore(session: Session, user_id: UUID) -> User:
+    user = session.get(User, user_id)
+    if user is None or user.deleted_at is None:
+        raise NotFound("There is no deleted user with this id.")
+    user.deleted_at = None
+    with without_pointers():
+        _flush(session, {"": user})
+    return user
+
+
+def _entity(session: Session, user_id: UUID) -> User:
+    user = session.get(User, user_id)
+    if user is None or user.deleted_at is not None:
+        raise NotFound("There is no user with this id.")
+    return user
+
+
+def _create(session: Session, passwords: Passwords, wanted: Mapping[str, Mapping[str, Any]]) -> list[User]:
+    """Create users; *wanted* has the members of each by the pointer to it."""
+    hashes = beforehand(session, passwords.hash_all, [members["password"] for members in wanted.values()])
+    users = {
+        pointer: _new(password_hash, **members)
+        for (pointer, members), password_hash in zip(wanted.items(), hashes, strict=True)
+    }
+    session.add_all(users.values())
+    _flush(session, users)
+    return list(users.values())
+
+
+def _new(password_hash: str, *, password: str, **members: Any) -> User:
+    return User(id=new_id(), password_hash=password_hash, **members)
+
+
+def _delete(session: Session, revocations: Revocations, caller_id: UUID, users: Collection[User]) -> None:
+    if caller_id in {user.id for user in users}:
+        raise Conflict("Nobody deletes themselves.")
+    if any(_is_active_admin(user) for user in users):
+        _keep_an_admin(session, users)
+    for user in users:
+        user.deleted_at = now()
+    session.flush()
+    for user in users:
+        sessions.revoke_all(session, revocations, user.id)
+
+
+def _is_active_admin(user: User) -> bool:
+    return user.role == _ADMIN and user.is_active
+
+
+def _keep_an_admin(session: Session, leaving: Collection[User], *, pointer: str | None = None) -> None:
+    """Raise Conflict if only those *leaving* are admins; till the end of the transaction nobody else takes one away."""
+    admins = session.scalars(
+        select(User.id)
+        .where(User.role == _ADMIN, User.is_active, User.deleted_at.is_(None))
+        .order_by(User.id)
+        .with_for_update(key_share=True)
+    )
+    if not set(admins) - {user.id for user in leaving}:
+        raise Conflict("The last admin stays.", pointer=pointer)
+
+
+def _own(changed: Sequence[str]) -> Conflict:
+    faults = [
+        Conflict(f"Nobody changes their own {_ACCESS[member]} here.", pointer=f"/{_ACCESS[member]}")
+        for member in changed
+    ]
+    return Conflict(str(faults[0]), each=faults)
+
+
+def _flush(session: Session, users: Mapping[str, User]) -> None:
+    """Write users, each by the pointer to it; raises Conflict that names each member of them that another one has."""
+    wanted = []
+    for pointer, user in users.items():
+        user.username_key, user.email_key = fold(user.username), fold(user.email)
+        user.name_key = None if user.name is None else fold(user.name)
+        wanted += [(pointer, member, getattr(user, f"{member}_key"), user.id) for member in _KEYS]
+    try:
+        session.flush()
+    except IntegrityError as error:
+        member = _UNIQUE.get(violated(error))
+        if member is None:
+            raise
+        # The unit of work has failed; without what it wrote, the others' names are what is left.
+        session.rollback()
+        raise _refused(member, _taken(session, wanted)) from error
+
+
+def _refused(member: str, faults: Sequence[Conflict]) -> Conflict:
+    return faults[0] if len(faults) == 1 else Conflict(f"Another user has this {member}.", each=faults)
+
+
+def _taken(session: Session, wanted: Sequence[tuple[str, str, str, UUID]]) -> list[Conflict]:
+    """Return a Conflict for each key that somebody has already, in the database or before in *wanted*."""
+    holders: dict[tuple[str, str], UUID] = {}
+    for member, column in _KEYS.items():
+        keys = [key for _, of, key, _ in wanted if of == member]
+        held = select(column, User.id).where(column.in_(keys), User.deleted_at.is_(None))
+        holders |= {(member, key): user_id for key, user_id in session.execute(held)}
+    return [
+        Conflict(f"Another user has this {member}.", pointer=f"{pointer}/{member}")
+        for pointer, member, key, user_id in wanted
+        if holders.setdefault((member, key), user_id) != user_id
+    ]

@@ -1,0 +1,1 @@
+"""Rate limit storage: memory of one process, or Redis."""

@@ -1,0 +1,238 @@
+"""HTTP/1.1 as uvicorn reads it, with what it lets pass and RFC 9112 does not, and no patience with slow clients."""
+
+import logging
+from asyncio import TimerHandle, Transport
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from accord.engine.problems import JSON, Problem
+from accord.engine.request import new_identity
+from accord.middleware.security_headers import ALWAYS, OVER_TLS
+
+LONGEST_TARGET = 8_000
+"""Bytes that the target of a request may have; everybody takes as many (RFC 9110, section 4.1)."""
+LONGEST_HEAD = 64 * 1024
+"""Bytes that the request line and the header section may have together."""
+GRACE = 0.3
+"""Seconds an idle connection stays open when the server stops, for a request that is on its way."""
+
+_TOO_LONG = Problem(431, f"The head of a request has at most {LONGEST_HEAD} bytes.")
+
+log = logging.getLogger(__name__)
+# A malformed request, `_refuse` tells with its id and its reason.
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != "Invalid HTTP request received.")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """The seconds in which the head of a request must have come, and in which a client must take what it is sent."""
+
+    head: float
+    answer: float
+
+
+class _Cycle(RequestResponseCycle):
+    """
+    Writes an answer of known length that comes at once in one go, and looks at its head once and not field by field.
+
+    That halves what a small answer costs the server. All other answers, and what is wrong with one, are uvicorn's.
+    """
+
+    start: Any = None
+    """The beginning of an answer, until the first of its body is there."""
+
+    async def send(self, message: Any) -> None:
+        start, self.start = self.start, None
+        if start is None and message["type"] == "http.response.start" and not self.response_started:
+            self.start = message
+        elif start is None:
+            await super().send(message)
+        elif not self._send_whole(start, message):
+            await super().send(start)
+            await super().send(message)
+
+    def _send_whole(self, start: Any, message: Any) -> bool:
+        """Return whether the answer could be sent like this."""
+        if message.get("more_body") or self.flow.write_paused or self.disconnected:
+            return False
+        status, headers = start["status"], [*self.default_headers, *start["headers"]]
+        parts, length = [STATUS_LINE[status]], None
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+            if name == b"content-length":
+                length = int(value)
+            elif name in _OF_THE_CONNECTION:
+                return False
+        body = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
+        if length is None and status not in (204, 304):
+            return False
+        if length != len(body) and self.scope["method"] != "HEAD" and status not in (204, 304):
+            return False
+        head = b"".join(parts)
+        is_clean = head.count(b"\n") == head.count(b"\r") == len(headers) + 1
+        if not is_clean or len(head.translate(None, _CONTROLS)) != len(head):
+            return False
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(head + end + body)
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+        return True
+
+
+_OF_THE_CONNECTION = frozenset({b"connection", b"transfer-encoding"})
+_CONTROLS = bytes(set(range(32)) - set(b"\t\r\n")) + b"\x7f"
+
+
+class Protocol(HttpToolsProtocol):
+    """
+    A connection to a client.
+
+    A request without exactly one Host (RFC 9112, section 3.2) is malformed. Fields of a trailer
+    section are dropped: merged into the header fields, they could log somebody in (RFC 9110,
+    section 6.5.1). What is refused before the application sees it gets a problem, too.
+    """
+
+    is_last = False
+    """Whether the request that is coming is the last one."""
+
+    def __init__(self, *, patience: Patience, **options: Any) -> None:
+        super().__init__(**options)
+        self.patience = patience
+        self.problem = Problem(400, "This is no request that HTTP/1.1 knows.")
+        self.is_in_head = False
+        self.head_size = 0
+        self.unread = 0
+        """Bytes that the parser keeps to itself, because what they belong to has no end yet."""
+        self.head_timer: TimerHandle | None = None
+        self.answer_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        for timer in (self.head_timer, self.answer_timer):
+            if timer:
+                timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self.unread += len(data)
+        super().data_received(data)
+        if self.unread > LONGEST_HEAD and not self.transport.is_closing():
+            self.problem = _TOO_LONG
+            self.send_400_response("")
+        elif not self._is_answering():
+            self._wait_for_head()
+        elif self.head_timer:
+            self.head_timer.cancel()
+            self.head_timer = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.answer_timer = self.loop.call_later(self.patience.answer, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.answer_timer:
+            self.answer_timer.cancel()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.is_in_head, self.head_size = True, 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        if self.head_size > LONGEST_TARGET:
+            self.problem = Problem(414, f"The target of a request has at most {LONGEST_TARGET} bytes.")
+            raise ValueError
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        # White space around a value is no part of it (RFC 9112, section 5); the parser leaves what stands behind.
+        super().on_header(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            self.problem = Problem(400, "A request has one Host.")
+            raise ValueError
+        super().on_headers_complete()
+        # Uvicorn asks nobody what its answers are sent by; the task that answers has not begun yet.
+        self.cycle.__class__ = _Cycle
+        self.headers = []
+        self.is_in_head = False
+        if self.is_last or self.app_state["departure"].is_announced:
+            self.cycle.keep_alive = False
+        if self.expect_100_continue:
+            # Whether the body follows when it was not asked for, nobody can tell: the connection ends with the answer.
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self.unread = 0
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        cycle = self.cycle
+        if self._is_answering() and (self.pipeline or cycle.response_started or not cycle.more_body):
+            # What came before is still to be answered; the connection ends with that.
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+        else:
+            self._refuse(self.problem)
+
+    def shutdown(self) -> None:
+        """Let a request come to its answer whose first bytes are on their way; to close now would reset it."""
+        self.is_last = True
+        if self._is_answering():
+            super().shutdown()
+        else:
+            self.loop.call_later(GRACE, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self._is_answering():
+            self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self.unread = 0
+        self.head_size += size
+        if self.head_size > LONGEST_HEAD:
+            self.problem = _TOO_LONG
+            raise ValueError
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _wait_for_head(self) -> None:
+        if self.head_timer is None:
+            self.head_timer = self.loop.call_later(self.patience.head, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.is_in_head and not self.transport.is_closing():
+            self._refuse(Problem(408, f"The head of the request did not come within {self.patience.head:g} seconds."))
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        identity = new_identity()
+        body = problem.body("", identity)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", JSON),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            (b"x-request-id", identity.encode()),
+            *(OVER_TLS if self.scheme == "https" else ALWAYS),
+        ]
+        log.info("Refused a request (%s): %s", identity, problem.detail)
+        head = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + body)
+        self.transport.close()

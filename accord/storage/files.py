@@ -1,0 +1,145 @@
+"""Where the content of files is kept: in a folder, under names that are made up and that rows know."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import uuid4
+
+from sqlalchemy import select, union_all
+from sqlalchemy.orm import Session
+
+from accord.storage.atomic import UNFINISHED, written
+from db import database
+from db.database import aside
+from db.models import File, Photo
+
+_CHUNK = 256 * 1024
+_LOOKED_UP_AT_ONCE = 500
+_NAMED_BY = (File.stored_as, Photo.stored_as)
+
+
+class Upload(Protocol):
+    """A file as it came; its media type is that of its content, whatever its name says."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def file(self) -> BinaryIO: ...
+
+
+class Kept(Protocol):
+    """A row whose content is in the store."""
+
+    @property
+    def stored_as(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the store knows of a content that it keeps."""
+
+    stored_as: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """A content on its way out: where it is, and what is said of it."""
+
+    path: Path
+    media_type: str
+    name: str
+    tag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep removed."""
+
+    files: int
+    bytes: int
+
+
+class Storage:
+    """
+    A folder of files that come and go with the rows that name them.
+
+    A crash between the two leaves a file that no row names, never a row without its file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+
+    def keep(self, session: Session, content: BinaryIO) -> Stored:
+        """Keep the content, durably; it is gone again if the session's unit of work is rolled back.
+
+        Nothing is asked of the session, so that whoever calls this first holds no connection while it takes.
+        """
+        stored_as = uuid4().hex
+        database.on_rollback(session, aside, self._remove, stored_as)
+        return aside(self._write, stored_as, content)
+
+    def drop(self, session: Session, stored_as: str) -> None:
+        """Remove the content once the session's unit of work is committed."""
+        database.after_commit(session, aside, self._remove, stored_as)
+
+    def download(self, kept: Kept, name: str) -> Download:
+        return Download(self._folder / kept.stored_as, kept.media_type, name, kept.sha256, kept.created_at)
+
+    def sweep(self, session: Session, older_than: timedelta) -> Swept:
+        """
+        Remove the files that no row names, if they were not written to for so long.
+
+        A file is there before its row is committed. Its age tells what a crash left from what an
+        upload is about to commit, which takes seconds: no request lasts as long as the default.
+        """
+        files = size = 0
+        candidates = self._last_written_before(time.time() - older_than.total_seconds())
+        while found := dict(islice(candidates, _LOOKED_UP_AT_ONCE)):
+            named = set(session.scalars(union_all(*(select(name).where(name.in_(found)) for name in _NAMED_BY))))
+            for name in found.keys() - named:
+                (self._folder / name).unlink(missing_ok=True)
+                files, size = files + 1, size + found[name]
+        return Swept(files, size)
+
+    def _write(self, stored_as: str, content: BinaryIO) -> Stored:
+        digest, size = sha256(), 0
+        content.seek(0)
+        with written(self._folder / stored_as) as stream:
+            while chunk := content.read(_CHUNK):
+                stream.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+        return Stored(stored_as, size, digest.hexdigest())
+
+    def _remove(self, stored_as: str) -> None:
+        file = self._folder / stored_as
+        for path in (file, file.with_suffix(UNFINISHED)):
+            path.unlink(missing_ok=True)
+
+    def _last_written_before(self, moment: float) -> Iterator[tuple[str, int]]:
+        """Name and size of such files, as they are come across: there may be more than fit in memory."""
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # It is removed, or renamed, by whoever writes it.
+                    about = entry.stat(follow_symlinks=False)
+                    if about.st_mtime <= moment and entry.is_file(follow_symlinks=False):
+                        yield entry.name, about.st_size

@@ -1,0 +1,114 @@
+"""What the service counts: requests by operation, and numbers that others keep."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from accord.engine.request import Exchange
+
+Counts = dict[str, Any]
+"""
+What a process has counted so far, as JSON has it: of requests their `number` by operation, method and
+status, and by operation and method their `seconds` and how many fell into each of the `buckets`; `problems`
+by type; the `counters` and `gauges` of others.
+"""
+
+BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds that the buckets of durations end at; after the last one there is one more."""
+
+NO_OPERATION = "none"
+"""What stands in place of the operation for pages, and for paths that lead nowhere."""
+
+_OTHER_METHODS = "other"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that somebody else keeps, or one for each value of *label*."""
+
+    kind: Literal["counter", "gauge"]
+    name: str
+    help: str
+    label: str = ""
+
+
+Read = Callable[[], Mapping[str, float]]
+"""Returns the numbers of a measure as they are now, by the value of its label; the only one of it at the empty text."""
+
+IN_FLIGHT = Measure("gauge", "accord_requests_in_flight", "Requests that are not answered yet.")
+POOL_SIZE = Measure("gauge", "accord_database_pool_size", "Connections that may be open.", "pool")
+POOL_IN_USE = Measure("gauge", "accord_database_pool_in_use", "Connections that a unit of work has.", "pool")
+POOL_WAITS = Measure("counter", "accord_database_pool_waits", "Units of work that waited for a connection.", "pool")
+RATE_LIMITED = Measure("counter", "accord_rate_limited", "Requests refused by a rate limit.", "class")
+RATE_LIMIT_FALLBACKS = Measure("counter", "accord_rate_limit_fallbacks", "Limits kept in memory, for want of Redis.")
+CACHE_HITS = Measure("counter", "accord_cache_hits", "Answers that came from the cache.", "operation")
+CACHE_MISSES = Measure("counter", "accord_cache_misses", "Answers that the cache could have had.", "operation")
+MEASURES = (
+    IN_FLIGHT, POOL_SIZE, POOL_IN_USE, POOL_WAITS, RATE_LIMITED, RATE_LIMIT_FALLBACKS, CACHE_HITS, CACHE_MISSES,
+)  # fmt: skip
+
+
+class Metrics:
+    """What this process has counted since it began, and *read* from others."""
+
+    def __init__(self, read: Mapping[Measure, Read]) -> None:
+        self._read = read
+        self._series: dict[tuple[str, str], _Series] = {}
+        self._problems: Counter[str] = Counter()
+
+    def watch(self, exchange: Exchange) -> None:
+        """Count an exchange that is over."""
+        request, seconds, status = exchange.request, exchange.seconds, exchange.status
+        key = (request and request.operation) or NO_OPERATION, exchange.scope["method"]
+        series = self._series.get(key) or self._begin(*key)
+        series.seconds += seconds
+        series.buckets[bisect_left(BOUNDS, seconds)] += 1
+        statuses = series.statuses
+        statuses[status] = statuses.get(status, 0) + 1
+        if exchange.problem is not None:
+            self._problems[exchange.problem.type] += 1
+
+    def counts(self) -> Counts:
+        """Return what was counted; any thread may ask."""
+        series = {" ".join(key): series for key, series in list(self._series.items())}
+        return {
+            "processes": 1,
+            "number": {f"{key} {status}": n for key, one in series.items() for status, n in list(one.statuses.items())},
+            "seconds": {key: one.seconds for key, one in series.items()},
+            "buckets": {key: list(one.buckets) for key, one in series.items()},
+            "problems": dict(self._problems),
+            "counters": self._measured("counter"),
+            "gauges": self._measured("gauge"),
+        }
+
+    def _measured(self, kind: str) -> dict[str, dict[str, float]]:
+        return {measure.name: dict(read()) for measure, read in self._read.items() if measure.kind == kind}
+
+    def _begin(self, operation: str, method: str) -> "_Series":
+        # Of what is no operation the method may be anything; nobody shall fill the memory with names.
+        key = operation, method if method in _METHODS else _OTHER_METHODS
+        return self._series.setdefault(key, _Series())
+
+
+class _Series:
+    """The requests to one operation by one method."""
+
+    __slots__ = ("buckets", "seconds", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.seconds = 0.0
+        self.buckets = [0] * (len(BOUNDS) + 1)
+
+
+def added(one: Any, other: Any) -> Any:
+    """Return what two processes have counted together."""
+    match one:
+        case dict():
+            return one | {name: added(one[name], value) if name in one else value for name, value in other.items()}
+        case list():
+            return [added(*pair) for pair in zip(one, other, strict=True)]
+    return one + other

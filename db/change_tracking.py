@@ -1,0 +1,98 @@
+"""What a unit of work changes: noted when the ORM writes it, and said by whoever writes without the ORM."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session, SessionTransaction
+
+from db import Base
+from db.session import UnitSession
+
+UNKNOWN: Final = object()
+"""Stands for what nobody has read, or nobody is to see."""
+
+Pair = tuple[Any, Any]
+"""What a member was, and what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Some members of an object, changed."""
+
+    table: str
+    id: UUID
+    members: dict[str, Pair]
+
+
+def noted(session: Session, model: type[Base], object_id: UUID, changed: Mapping[str, Pair]) -> None:
+    """
+    Note that members of an object have *changed*.
+
+    To be called for every statement that writes without the ORM, and for members that are rows of their own.
+    """
+    if not isinstance(session, UnitSession):
+        raise TypeError("Only the sessions that a seam hands out keep what they change.")
+    about = _about(model)
+    members = {
+        name: (UNKNOWN, UNKNOWN) if about.get(name) == "secret" else (old, new)
+        for name, (old, new) in changed.items()
+        if about.get(name) != "derived" and old != new
+    }
+    if members:
+        session.changes.append(Change(model.__tablename__, object_id, members))
+
+
+@cache
+def _about(model: type[Base]) -> dict[str, str]:
+    """What the `info` of each column says of it."""
+    return {
+        name: next((word for word in ("derived", "secret") if column.info.get(word)), "")
+        for name, column in inspect(model).columns.items()
+    }
+
+
+@cache
+def _shown(model: type[Base]) -> list[str]:
+    """The columns that changes name; none of a model that is a part of others, and so has no `id`."""
+    about = _about(model)
+    return [name for name, word in about.items() if word != "derived"] if "id" in about else []
+
+
+@event.listens_for(UnitSession, "after_flush")
+def _note_what_was_written(session: UnitSession, _: object) -> None:
+    for instances, pair in ((session.new, _made), (session.dirty, _altered), (session.deleted, _gone)):
+        for instance in instances:
+            model: type[Base] = type(instance)
+            if members := _shown(model):
+                noted(session, model, instance.id, {name: pair(instance, name) for name in members})
+
+
+def _made(instance: Any, name: str) -> Pair:
+    return None, vars(instance).get(name)
+
+
+def _altered(instance: Any, name: str) -> Pair:
+    history = inspect(instance).attrs[name].history
+    if not history.added:
+        return None, None
+    return history.deleted[0] if history.deleted else UNKNOWN, history.added[0]
+
+
+def _gone(instance: Any, name: str) -> Pair:
+    return vars(instance).get(name, UNKNOWN), None
+
+
+@event.listens_for(UnitSession, "after_transaction_create")
+def _mark_savepoint(session: UnitSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        session.info[transaction] = len(session.changes)
+
+
+@event.listens_for(UnitSession, "after_soft_rollback")
+def _return_to_savepoint(session: UnitSession, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        del session.changes[session.info[transaction] :]

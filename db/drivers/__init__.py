@@ -1,0 +1,1 @@
+"""How units of work run on each database: PostgreSQL in greenlets, SQLite in threads."""

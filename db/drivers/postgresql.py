@@ -1,0 +1,206 @@
+"""PostgreSQL: asyncpg connections, used from greenlets on the event loop."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+import orjson
+from sqlalchemy import URL, Connection, Engine, NullPool
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import await_only
+
+from db.errors import RolledBack, Unavailable
+from db.session import Mode, Use
+from db.types import json_text
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_GRACE = 2.0
+_BEGIN = {"write": "BEGIN", "guarded": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
+
+
+def asyncpg_url(url: URL) -> URL:
+    """The URL as SQLAlchemy wants it for asyncpg, which calls libpq's `sslmode` `ssl`."""
+    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+    return url.set(drivername="postgresql+asyncpg", query=query)
+
+
+class PostgresConnection:
+    """
+    One connection, with the statements it has prepared.
+
+    To SQLAlchemy it is in autocommit mode: what begins and ends transactions is said here,
+    so that compiled queries and SQLAlchemy may take turns within one.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.connection: Connection = engine.connect()
+        self._driver: Any = self.connection.connection.driver_connection
+        self._prepared: dict[str, Any] = {}
+        self._is_in_transaction = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next unit of work can have it."""
+        return not (self._driver.is_closed() or self._driver.is_in_transaction() or self.connection.invalidated)
+
+    def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        try:
+            statement = self._prepared.get(sql)
+            if statement is None:
+                statement = self._prepared[sql] = self._wait(self._driver.prepare(sql))
+            return self._wait(statement.fetch(*arguments))
+        except asyncpg.IntegrityConstraintViolationError as error:
+            error.detail = None  # It shows the values.
+            raise IntegrityError(sql, None, error) from error
+        except asyncpg.InvalidCachedStatementError:
+            self._prepared.clear()
+            raise
+
+    def begin(self, mode: Mode) -> None:
+        if mode != "read":
+            self._wait(self._driver.execute(_BEGIN[mode]))
+            self._is_in_transaction = True
+
+    def commit(self) -> None:
+        if self._is_in_transaction:
+            self._is_in_transaction = False
+            if self._wait(self._driver.execute("COMMIT")) != "COMMIT":
+                raise RolledBack("A statement had failed, so PostgreSQL rolled the transaction back.")
+
+    def rollback(self) -> None:
+        if self._is_in_transaction:
+            self._is_in_transaction = False
+            if not self._driver.is_closed():
+                self._wait(self._driver.execute("ROLLBACK"))
+
+    def close(self) -> None:
+        self._driver.terminate()
+        self.connection.invalidate()
+        self.connection.close()
+
+    def _wait(self, awaitable: Awaitable[T]) -> T:
+        try:
+            return await_only(awaitable)
+        except (asyncio.CancelledError, TimeoutError, asyncpg.InternalClientError):
+            # What it was doing may still be under way, or it is about to end, so nobody else can have it.
+            self._driver.terminate()
+            raise
+
+
+class PostgresPool:
+    """Connections that wait for work; the last given is the first taken, so that those seldom needed stay idle."""
+
+    def __init__(
+        self, url: URL, *, size: int, timeout: float, statement_timeout: float, is_read_only: bool = False
+    ) -> None:
+        self._engine = create_async_engine(
+            asyncpg_url(url),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            json_serializer=json_text,
+            json_deserializer=orjson.loads,
+            connect_args={"async_creator_fn": _connector(timeout, statement_timeout, is_read_only=is_read_only)},
+        ).sync_engine
+        self._timeout = timeout
+        self._size = self._room = size
+        self._waits = 0
+        self._free: list[PostgresConnection] = []
+        self._waiting: deque[asyncio.Future[PostgresConnection | None]] = deque()
+        self._is_open = True
+
+    def use(self) -> Use:
+        return Use(self._size, self._size - self._room - len(self._free), self._waits)
+
+    def take(self) -> PostgresConnection:
+        while self._free:
+            held = self._free.pop()
+            if held.is_idle:
+                return held
+            self._discard(held)
+        if self._room:
+            self._room -= 1
+            return self._open()
+        return await_only(self._turn()) or self._open()
+
+    def give(self, held: PostgresConnection) -> None:
+        if not (held.is_idle and self._is_open):
+            self._discard(held)
+        elif not self._pass_on(held):
+            self._free.append(held)
+
+    def close(self) -> None:
+        """Close what is free now, and the rest when it is given back."""
+        self._is_open = False
+        while self._free:
+            self._discard(self._free.pop())
+
+    def _open(self) -> PostgresConnection:
+        try:
+            return PostgresConnection(self._engine)
+        except BaseException:
+            self._vacate()
+            raise
+
+    def _discard(self, held: PostgresConnection) -> None:
+        self._vacate()
+        held.close()
+
+    def _vacate(self) -> None:
+        """There is room for one more: whoever waits longest may open it."""
+        if not self._pass_on(None):
+            self._room += 1
+
+    def _pass_on(self, held: PostgresConnection | None) -> bool:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(held)
+                return True
+        return False
+
+    async def _turn(self) -> PostgresConnection | None:
+        """A connection somebody gives back, or None: open one."""
+        turn: asyncio.Future[PostgresConnection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._waits += 1
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._vacate() if (held := turn.result()) is None else self.give(held)
+            if isinstance(error, TimeoutError):
+                raise Unavailable("All connections to the database are in use.") from error
+            raise
+
+
+def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) -> Callable[..., Awaitable[Any]]:
+    settings = {
+        "application_name": "accord",
+        "default_transaction_read_only": "on" if is_read_only else "off",
+        "statement_timeout": f"{statement_timeout * 1000:.0f}",
+        "lock_timeout": f"{statement_timeout * 500:.0f}",
+    }
+
+    async def connect(**arguments: Any) -> Any:
+        try:
+            return await asyncpg.connect(
+                **arguments,
+                timeout=timeout,
+                # PostgreSQL stops what takes too long; this is for when it cannot be heard any more.
+                command_timeout=statement_timeout + _GRACE,
+                server_settings=settings,
+            )
+        except (OSError, asyncpg.PostgresError) as error:
+            log.warning("PostgreSQL takes no connection: %s", error)
+            raise Unavailable("The database is not available.") from error
+
+    return connect

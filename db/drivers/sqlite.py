@@ -1,0 +1,157 @@
+"""SQLite: connections of the standard library, used from threads."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import IntegrityError
+
+from db.errors import Unavailable
+from db.session import Mode, Use
+from db.types import json_text
+
+_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
+
+
+class SqliteConnection:
+    """
+    One connection, with the statements it has prepared.
+
+    To SQLAlchemy it is in autocommit mode: what begins and ends transactions is said here,
+    so that compiled queries and SQLAlchemy may take turns within one.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.connection: Connection = engine.connect()
+        self._driver: Any = self.connection.connection.driver_connection
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next unit of work can have it."""
+        return not (self._driver.in_transaction or self.connection.invalidated)
+
+    def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        try:
+            return self._driver.cursor().execute(sql, arguments).fetchall()  # type: ignore[no-any-return]
+        except sqlite3.IntegrityError as error:
+            raise IntegrityError(sql, None, error) from error
+
+    def begin(self, mode: Mode) -> None:
+        if mode != "read":
+            self._driver.cursor().execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._driver.commit()
+
+    def rollback(self) -> None:
+        self._driver.rollback()
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class SqlitePool:
+    """Connections that wait for work; the last given is the first taken."""
+
+    def __init__(self, engine: Engine, *, size: int, timeout: float) -> None:
+        self._engine = engine
+        self._timeout = timeout
+        self._room = threading.Semaphore(size)
+        self._size = size
+        self._free: list[SqliteConnection] = []
+        self._taken: set[SqliteConnection] = set()
+        self._waits = 0
+        self._counting = threading.Lock()
+
+    def use(self) -> Use:
+        return Use(self._size, len(self._taken), self._waits)
+
+    def take(self) -> SqliteConnection:
+        if not self._room.acquire(blocking=False):
+            self._wait()
+        try:
+            held = self._found() or SqliteConnection(self._engine)
+        except BaseException:
+            self._room.release()
+            raise
+        self._taken.add(held)
+        return held
+
+    def give(self, held: SqliteConnection) -> None:
+        self._taken.discard(held)
+        try:
+            if held.is_idle:
+                self._free.append(held)
+            else:
+                held.close()
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        """Close what is free; nothing may be in use."""
+        while self._free:
+            self._free.pop().close()
+
+    def _wait(self) -> None:
+        with self._counting:
+            self._waits += 1
+        if not self._room.acquire(timeout=self._timeout):
+            raise Unavailable("All connections to the database are in use.")
+
+    def _found(self) -> SqliteConnection | None:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return None
+
+
+def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> Engine:
+    """
+    An engine whose connections are prepared for several readers beside one writer.
+
+    A statement that takes longer than the timeout is interrupted, one that waits longer for
+    another process to write fails. The connections are in autocommit mode.
+    """
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        json_serializer=json_text,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "factory": _TimedConnection,
+            "timeout": timeout,
+            "cached_statements": 512,
+            "check_same_thread": False,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(driver: "_TimedConnection", _: object) -> None:
+        driver.limit(timeout)
+        for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
+            driver.execute(f"pragma {pragma}")
+        if is_read_only:
+            driver.execute("pragma query_only=on")
+
+    return engine
+
+
+class _TimedConnection(sqlite3.Connection):
+    """A connection that interrupts what takes too long, counted from when a cursor is made."""
+
+    _timeout = float("inf")
+    _deadline = float("inf")
+
+    def limit(self, timeout: float) -> None:
+        self._timeout = timeout
+        self.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+
+    def cursor(self, *arguments: Any, **named: Any) -> Any:
+        self._deadline = time.monotonic() + self._timeout
+        return super().cursor(*arguments, **named)

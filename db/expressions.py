@@ -1,0 +1,81 @@
+"""SQL expressions that both databases have: a subquery as a list, and a list of rows as one parameter."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import JSON, Dialect, Select, String, Subquery, Text, TypeDecorator, bindparam, cast, column, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+
+class Texts(TypeDecorator[list[str]]):
+    """A list of texts."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(_JsonTexts() if dialect.name == "sqlite" else ARRAY(Text()))
+
+
+class gathered(FunctionElement[list[str]]):  # noqa: N801  # It is used as a function, as `func.count` is.
+    """The texts that a correlated `select(column)` gives, in its order, as one list: a page needs no second query."""
+
+    type = Texts()
+    inherit_cache = True
+    name = "gathered"
+
+    def __init__(self, texts: Select[str]) -> None:
+        super().__init__(texts.scalar_subquery())
+
+
+@compiles(gathered, "postgresql")
+def _array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
+    return f"ARRAY{compiler.process(element.clauses, **options)}"
+
+
+@compiles(gathered, "sqlite")
+def _json_array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
+    column = element.clauses.clauses[0].element.exported_columns[0].name
+    texts = compiler.process(element.clauses, **options)
+    return f"(SELECT json_group_array({column}) FROM {texts})"  # noqa: S608  # Both come from SQLAlchemy.
+
+
+class _JsonTexts(String):
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return json.loads
+
+
+def given(name: str, **columns: TypeEngine[Any]) -> Subquery:
+    """
+    Rows to select from, with these columns.
+
+    Bound to the name is a list of rows, each a list of what JSON can say, in the order of the
+    columns: `WANTED.all(session, wanted=[[str(product_id), 3], …])`.
+    """
+    row = _elements(bindparam(name, type_=JSON())).table_valued(column("value", JSON())).c.value
+    values = (
+        cast(row[position].as_string(), type_).label(name) for position, (name, type_) in enumerate(columns.items())
+    )
+    return select(*values).subquery(name)
+
+
+class _elements(FunctionElement[Any]):  # noqa: N801  # It is used as a function.
+    """The elements of a JSON array, as rows."""
+
+    inherit_cache = True
+    name = "elements"
+
+
+@compiles(_elements, "postgresql")
+def _json_array_elements(element: _elements, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_elements, "sqlite")
+def _json_each(element: _elements, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"

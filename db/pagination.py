@@ -1,0 +1,82 @@
+"""Pages of a list: by number, or by a cursor that says after which row to go on."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from hmac import compare_digest
+from typing import Any
+
+BEGINNING = "*"
+"""The cursor that begins."""
+
+Page = dict[str, Any]
+
+
+class InvalidCursor(Exception):
+    """The cursor was not made by this installation, or belongs to another list or filter."""
+
+
+def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, query: Mapping[str, Any]) -> Page:
+    """Return page number *page*; *query* is what was asked for, of which nothing is said that is None."""
+    pages = max(-(-total // per_page), 1)
+    return _asked(query) | {
+        "items": items,
+        "total": total,
+        "page": page,
+        "pages": pages,
+        "next_page": page + 1 if page < pages else None,
+        "prev_page": min(page - 1, pages) if page > 1 else None,
+        "per_page": per_page,
+    }
+
+
+def after(
+    items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]
+) -> Page:
+    """Return the page after *cursor*; it does not count."""
+    return _asked(query) | {
+        "items": items,
+        "total": None,
+        "pages": None,
+        "prev_page": None,
+        "per_page": per_page,
+        "cursor": cursor,
+        "next_cursor": next_cursor,
+    }
+
+
+class Cursors:
+    """Makes and reads cursors. They are signed: one that was not made here, or for another query, is refused."""
+
+    def __init__(self, secret: Callable[[], bytes]) -> None:
+        """*secret* gives what all servers of the installation know, at most 64 bytes."""
+        self._secret = secret
+
+    def make(self, row: Sequence[Any], query: Mapping[str, Any]) -> str:
+        """Return the cursor of *row*, the values that the list is ordered by."""
+        position = json.dumps([str(value) for value in row], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(self._signature(position, query) + position).rstrip(b"=").decode()
+
+    def read(self, cursor: str, query: Mapping[str, Any]) -> list[str]:
+        """Return the values that the cursor was made of, as text; raises InvalidCursor."""
+        try:
+            raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, UnicodeEncodeError):
+            raw = b""
+        signature, position = raw[:16], raw[16:]
+        if not compare_digest(signature, self._signature(position, query)):
+            raise InvalidCursor(
+                "The cursor belongs to another list or filter. Use `next_cursor` of a page of this list."
+            )
+        values: list[str] = json.loads(position)
+        return values
+
+    def _signature(self, position: bytes, query: Mapping[str, Any]) -> bytes:
+        asked = json.dumps(_asked(query), sort_keys=True, default=str).encode()
+        return blake2b(asked + b"\0" + position, key=self._secret(), digest_size=16).digest()
+
+
+def _asked(query: Mapping[str, Any]) -> Page:
+    return {name: value for name, value in query.items() if value is not None}

@@ -1,1 +1,0 @@
-"""Who has used how much of the rate limits."""

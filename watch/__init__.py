@@ -1,1 +1,0 @@
-"""How the service is watched from outside: what it logs, counts and traces."""
