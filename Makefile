@@ -54,7 +54,7 @@ format: $(VENV)/.dev ## Bring the code into shape
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-PIN := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+PIN := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --quiet \
 	--no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 lock: $(VENV)/.dev ## Pin what pyproject.toml asks for; ARGS=--upgrade takes newer versions
@@ -62,6 +62,7 @@ lock: $(VENV)/.dev ## Pin what pyproject.toml asks for; ARGS=--upgrade takes new
 	$(PIN) $(ARGS) pyproject.toml --extra tracing --constraints requirements.lock --output-file requirements-tracing.lock
 	$(PIN) $(ARGS) pyproject.toml --extra tracing --group dev --constraints requirements-tracing.lock \
 		--output-file requirements-dev.lock
+	$(PIN) $(ARGS) bench/requirements.in --output-file bench/requirements.lock
 
 .env.example: settings.py $(VENV)/.run
 	$(PYTHON) main.py settings --env > $@
