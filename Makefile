@@ -80,8 +80,8 @@ clean: ## Remove what make made; the database and the keys stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv reads no configuration of pip's, so it is told what pip knows of indexes, certificates and proxy. uv's own variables
-# go first. Folders of wheels count only when there is no index, because uv stops at one that is missing.
+# uv does not read pip's configuration, so this hands on its indexes, certificates and proxy. uv's own variables go first.
+# Folders of wheels count only when there is no index, because uv stops at one that is missing.
 define install
 @echo "Installing what $< names …"
 @known=$$($(PYTHON) -m pip config list | sed -n 's/^global\./1 /p; s/^install\./2 /p; s/^:env:\./3 /p' | sort); \
