@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import yaml
 
+from contract import page_links
 from contract.bundle import bundle
 from contract.errors import Node, at
 
@@ -29,8 +30,13 @@ class Document:
 
     @classmethod
     def read(cls, index: Path) -> "Document":
-        """Return the document that *index* and the files it refers to make up: see `bundle`."""
-        return cls(bundle(index))
+        """Return the document that *index* and the files it refers to make up (`bundle`), its page links written out.
+
+        Raises ContractError for what `bundle` and `page_links.complete` refuse.
+        """
+        document = cls(bundle(index))
+        page_links.complete(document.raw, document.follow)
+        return document
 
     def follow(self, node: Any) -> Any:
         """Return what *node* stands for if it is a reference (its siblings win), otherwise *node* itself."""
