@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     )
     rate_limits: Json[dict[str, list[str]]] = Field(
         default="{}",  # type: ignore[arg-type]  # JSON, as the environment has it.
-        description='Limits of classes of the contract, in place of its own, as in {"log-in": ["10 per minute"]}.',
+        description='Limits that replace those of rate limit policies, such as {"log-in": ["10 per minute"]}.',
     )
     trusted_proxies: str = Field(
         default="",

@@ -18,7 +18,7 @@ _OPENAPI = jsonschema_rs.Draft202012Validator(
 
 KNOWN_WORDS = IMPLEMENTATION_WORDS | {
     "x-roles", "x-shown-once", "x-sunset", "x-deprecated-since", "x-successor", "x-rate-limits", "x-rate-limit",
-    "x-caches", "x-cache",
+    "x-cache-profiles", "x-cache-profile",
 }  # fmt: skip
 
 _VALUES = frozenset({"example", "default", "enum", "const", "value", "x-roles"})

@@ -69,7 +69,7 @@ class Operation:
         body = document.follow(spec["requestBody"]) if "requestBody" in spec else None
         self.body = Body(body, shared.representations, shared.limits) if body else None
         declared = {status: document.follow(response) for status, response in spec["responses"].items()}
-        credentials = self.security.headers if self.security and "x-cache" in spec else []
+        credentials = self.security.headers if self.security and "x-cache-profile" in spec else []
         self.responses = {
             int(status): Response(self.id, int(status), response, schemas, credentials)
             for status, response in declared.items()
@@ -208,9 +208,12 @@ class Operation:
         return successes[0]
 
     def _caching(self, caches: Caches) -> Caching:
-        is_marked = "x-cache" in self.spec
+        is_marked = "x-cache-profile" in self.spec
         if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
-            raise at(self.spec, f"{self.id} has x-cache; it must be a GET with an ETag and an If-None-Match parameter.")
+            raise at(
+                self.spec,
+                f"{self.id} has x-cache-profile; it must be a GET with an ETag and an If-None-Match parameter.",
+            )
         return caches.of(self.spec, takes_credentials=self.security is not None)
 
     def _declared_arguments(self) -> set[str]:

@@ -15,7 +15,7 @@ NEVER: Headers = [(b"cache-control", b"no-store")]
 REVALIDATED: Headers = [(b"cache-control", b"public, no-cache")]
 """For what everybody may keep, and use again after a 304."""
 
-_MEMBERS = {"description", "max-age", "kept"}
+_MEMBERS = {"description", "max-age", "server-cache"}
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,25 @@ class CacheClass:
 
 class Caches:
     """
-    The classes of a contract, its `x-caches`.
+    The cache profiles of a contract, its `x-cache-profiles`.
 
-    `max-age` is the seconds for which anybody may use what a caller without credentials got; with 0 it is asked for
-    again each time, mostly for a 304. What is `kept`, the service itself keeps, until what it shows has changed.
-    Raises ContractError for what is no class.
+    `max-age` is the seconds for which any cache may use the response to a request without credentials. With 0 caches
+    revalidate each time, which mostly gives a 304. With `server-cache` the service caches responses itself, until the
+    data in them changes. Raises ContractError for an invalid profile.
     """
 
     def __init__(self, document: Document, nouns: Collection[str] | None) -> None:
         """*nouns* are those whose changes are known; None if nothing is to be kept here."""
-        self._classes = {name: _class(name, spec, nouns) for name, spec in document.raw.get("x-caches", {}).items()}
+        self._classes = {
+            name: _class(name, spec, nouns) for name, spec in document.raw.get("x-cache-profiles", {}).items()
+        }
 
     def of(self, spec: dict[str, Any], *, takes_credentials: bool) -> "Caching":
-        """Return what is said of the answers of an operation; raises ContractError for a class that is none."""
-        operation, name = spec["operationId"], spec.get("x-cache")
+        """Return the caching of an operation; raises ContractError for an unknown cache profile."""
+        operation, name = spec["operationId"], spec.get("x-cache-profile")
         if name is not None and name not in self._classes:
             known = ", ".join(self._classes) or "none"
-            raise at(spec, f"{operation} is of the cache {name}, which is none; there are {known}.")
+            raise at(spec, f'{operation}: unknown cache profile "{name}"; known: {known}.')
         return Caching(self._classes.get(name), takes_credentials=takes_credentials)
 
 
@@ -77,12 +79,16 @@ def _says(value: bytes) -> Headers:
 
 def _class(name: str, spec: Any, nouns: Collection[str] | None) -> CacheClass:
     if unknown := sorted(spec.keys() - _MEMBERS):
-        raise at(spec, f"cache {name}: {', '.join(unknown)} is not known here; max-age and kept are.")
+        raise at(
+            spec, f'cache profile "{name}": unknown key {", ".join(unknown)}; known: {", ".join(sorted(_MEMBERS))}.'
+        )
     age = spec.get("max-age")
     if not isinstance(age, int) or isinstance(age, bool) or age < 0:
-        raise at(spec, f"cache {name}: max-age is a number of seconds, such as 60, not {age!r}.")
-    is_kept = bool(spec.get("kept"))
+        raise at(spec, f'cache profile "{name}": max-age must be a number of seconds, such as 60, not {age!r}.')
+    is_kept = bool(spec.get("server-cache"))
     if is_kept and nouns is not None and name not in nouns:
         known = ", ".join(sorted(nouns)) or "none"
-        raise at(spec, f"cache {name} is kept, but nobody counts the changes of {name}; there are {known}.")
+        raise at(
+            spec, f'cache profile "{name}" has server-cache, but no changes are counted under "{name}"; known: {known}.'
+        )
     return CacheClass(name, age, is_kept and nouns is not None)

@@ -60,7 +60,7 @@ class _Kept:
 
 class KeptAnswers:
     """
-    The answers of operations whose `x-cache` is of a class that is `kept`.
+    The answers of operations whose `x-cache-profile` has `server-cache`.
 
     An answer is kept under the generation that was read before it was made, and given to those after whose request the
     generation was read again, and was the same: who has heard of a change never gets what was before it. What is being

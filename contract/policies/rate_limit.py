@@ -1,4 +1,4 @@
-"""How often an operation may be called: the limits of its classes, told with every answer."""
+"""Rate limits of operations: their rate limit policies, told with every response."""
 
 import re
 from collections import Counter
@@ -23,7 +23,7 @@ Whose = Callable[[Request], Hashable]
 Taken = tuple[bool, Sequence[tuple[int, float]]]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_MEMBERS = frozenset({"description", "by", "account", "exempt", "limits"})
+_MEMBERS = frozenset({"description", "by", "account-property", "exempt", "limits"})
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,14 @@ class _Class:
 
 class RateLimits:
     """
-    The classes of a contract, its `x-rate-limits`.
+    The rate limit policies of a contract, its `x-rate-limits`: `default` names those of an operation without
+    `x-rate-limit`, `policies` has them all by name.
 
-    Who is counted says `by`: the `address` of callers without credentials, a `caller` with an
-    access token, an `api-key`, or the `account` that the body names in the member `account`,
-    whoever sends it. Roles that are `exempt` are those of the security schemes.
+    `by` lists what requests are counted by: the `address` of a request without credentials, the `caller` of an access
+    token, the `api-key`, or the `account` that the body names in the property `account-property`, for all callers
+    together. Requests of the roles in `exempt`, which are those of the security schemes, are not counted.
 
-    Raises ContractError for what cannot be enforced.
+    Raises ContractError for a policy that cannot be enforced.
     """
 
     def __init__(self, document: Document, meter: Meter | None, tally: Tally, fold: Callable[[str], str]) -> None:
@@ -94,19 +95,20 @@ class RateLimits:
         schemes = document.raw.get("components", {}).get("securitySchemes", {}).values()
         roles = [document.follow(scheme).get("x-roles", {}) for scheme in schemes]
         self._roles = {role: frozenset(scopes) for granted in roles for role, scopes in granted.items()}
-        self._classes = {name: self._class(name, each) for name, each in spec.get("classes", {}).items()}
-        self._inherited: list[str] = spec.get("inherited", [])
+        self._classes = {name: self._class(name, each) for name, each in spec.get("policies", {}).items()}
+        self._inherited: list[str] = spec.get("default", [])
 
     def of(self, spec: dict[str, Any]) -> "RateLimit | None":
-        """Return what limits the operation: the classes in its `x-rate-limit`, or the inherited ones; None if none."""
+        """Return what limits the operation: the policies in its `x-rate-limit`, or the default ones; None if none."""
         names, operation = spec.get("x-rate-limit", self._inherited), spec["operationId"]
         if unknown := [name for name in names if name not in self._classes]:
             known = ", ".join(self._classes) or "none"
-            raise at(spec, f"{operation} is of the rate limit {', '.join(unknown)}, which is none; there are {known}.")
+            raise at(spec, f'{operation}: unknown rate limit policy "{", ".join(unknown)}"; known: {known}.')
         classes = [self._classes[name] for name in names]
         members = {each.account for each in classes if each.account}
         if any(member not in self._body_members(spec) for member in members):
-            raise at(spec, f"{operation} is limited by {', '.join(members)} of its body, which it does not have.")
+            of_body = ", ".join(members)
+            raise at(spec, f"{operation}: its rate limits count by {of_body} of the body; make it required there.")
         if not classes:
             return None
         if self._meter is None:
@@ -121,23 +123,30 @@ class RateLimits:
         return set.intersection(*required) if required else set()
 
     def _class(self, name: str, spec: dict[str, Any]) -> _Class:
-        account, exempt, by = spec.get("account"), spec.get("exempt", []), spec.get("by", [])
+        account, exempt, by = spec.get("account-property"), spec.get("exempt", []), spec.get("by", [])
         whose: dict[str, Whose] = {"address": _address, "caller": _caller, "api-key": _api_key}
         if account:
             whose["account"] = self._account(account)
         if not _NAME.fullmatch(name):
-            raise at(spec, f"rate limit {name}: a name is of small letters, digits and hyphens.")
+            raise at(
+                spec, f'rate limit policy "{name}": the name must consist of lower-case letters, digits and hyphens.'
+            )
         if unknown := sorted(spec.keys() - _MEMBERS):
-            raise at(spec, f"rate limit {name}: {', '.join(unknown)} is not known here.")
+            raise at(
+                spec,
+                f'rate limit policy "{name}": unknown key {", ".join(unknown)}; known: {", ".join(sorted(_MEMBERS))}.',
+            )
         if not by or any(kind not in whose for kind in by) or (account and "account" not in by):
-            known = "address, caller, api-key, or account with the member of the body that names one in `account`"
-            raise at(spec, f"rate limit {name}: by must list whose requests are counted: {known}.")
+            known = "address, caller, api-key, or account, whose property of the body is in `account-property`"
+            raise at(spec, f'rate limit policy "{name}": `by` must list what requests are counted by: {known}.')
         if strangers := [role for role in exempt if role not in self._roles]:
-            raise at(spec, f"rate limit {name} exempts {', '.join(strangers)}, which no x-roles has.")
+            raise at(
+                spec, f'rate limit policy "{name}": unknown role {", ".join(strangers)} in `exempt`; no x-roles has it.'
+            )
         try:
             items = _items(spec.get("limits"))
         except ValueError as error:
-            raise at(spec, f"rate limit {name}: {error}") from None
+            raise at(spec, f'rate limit policy "{name}": {error}') from None
         windows = {
             kind: [_window(name, kind, item, len(by) > 1, len(items) > 1, whose[kind]) for item in items] for kind in by
         }
@@ -182,7 +191,7 @@ class RateLimit:
         for name in {window.rate_class for _, window in full}:
             self._tally.refused[name] += 1
         left, window = max(full, key=lambda each: each[0])
-        detail = f"There may be {window.said} of {window.rate_class}; try again in {ceil(left)} seconds."
+        detail = f'Rate limit "{window.rate_class}" exceeded: {window.said}. Retry in {ceil(left)} seconds.'
         raise Problem(429, detail, headers={"Retry-After": str(ceil(left))})
 
     def _planned(self, kind: str, scopes: frozenset[str], has_account: bool) -> "_Plan | None":
@@ -224,31 +233,31 @@ class _Plan:
 
 
 def override(document: Document, limits: Mapping[str, Sequence[str]]) -> None:
-    """Let classes of *document* have these limits instead; raises ContractError for a class or limit that is none."""
-    classes = document.raw.get("x-rate-limits", {}).get("classes", {})
+    """Replace the limits of policies of *document*; raises ContractError for an unknown policy or an invalid limit."""
+    classes = document.raw.get("x-rate-limits", {}).get("policies", {})
     for name, given in limits.items():
         if name not in classes:
-            raise ContractError(f"there is no class {name}; there are {', '.join(classes)}.")
+            raise ContractError(f'unknown rate limit policy "{name}"; known: {", ".join(classes)}.')
         try:
             _items(given)
         except ValueError as error:
-            raise ContractError(f"{name}: {error}") from None
+            raise ContractError(f'rate limit policy "{name}": {error}') from None
         classes[name]["limits"] = list(given)
 
 
 def _items(limits: Any) -> list[RateLimitItem]:
-    """Return the limits that are said as in `10 per minute`; raises ValueError if there is none, or one is not good."""
+    """Return the parsed *limits*, each like `10 per minute`; raises ValueError for none, or for an invalid one."""
     items = []
     for said in limits if isinstance(limits, list) else [limits]:
         try:
             (item,) = parse_many(said)
         except ValueError:
-            raise ValueError(f"{said!r} is no limit; say one as in `10 per minute`.") from None
+            raise ValueError(f"{said!r} is not a limit; write one like `10 per minute`.") from None
         if item.amount < 1 or item.get_expiry() < 1:
-            raise ValueError(f"{said!r} lets nobody pass; it must be at least 1.")
+            raise ValueError(f"{said!r} allows no request; it must be at least 1.")
         items.append(item)
     if len({item.get_expiry() for item in items}) != len(items) or not items:
-        raise ValueError("limits must have at least one, and no two for the same time.")
+        raise ValueError("limits must have at least one entry, and no two of the same duration.")
     return items
 
 

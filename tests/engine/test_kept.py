@@ -11,7 +11,7 @@ from contract.request import Request
 from tests.engine.kit import NotThere, start
 
 NOTES = """
-x-caches: {notes: {description: Notes., max-age: 60, kept: true}}
+x-cache-profiles: {notes: {description: Notes., max-age: 60, server-cache: true}}
 components:
   securitySchemes:
     bearer:
@@ -27,7 +27,7 @@ paths:
   /notes:
     get:
       operationId: list_notes
-      x-cache: notes
+      x-cache-profile: notes
       security: [{bearer: [read]}, {}]
       parameters:
         - {name: at_least, in: query, schema: {type: integer, default: 1}}
@@ -40,7 +40,7 @@ paths:
   /notes/own:
     get:
       operationId: list_own
-      x-cache: notes
+      x-cache-profile: notes
       security: [{bearer: [read]}, {}]
       parameters: [*tags]
       responses: {'200': {
@@ -275,5 +275,7 @@ def test_class_whose_changes_nobody_counts_refuses_to_start():
     changes = Changes()
     changes.nouns = frozenset({"posts"})
     functions = {"list_notes": lambda session, at_least, tag=None: 1, "list_own": lambda session, caller: 1}
-    with pytest.raises(ContractError, match="cache notes is kept, but nobody counts the changes of notes"):
+    with pytest.raises(
+        ContractError, match='cache profile "notes" has server-cache, but no changes are counted under "notes"'
+    ):
         start(NOTES, functions, kept=KeptAnswers(changes, 1_000))

@@ -37,8 +37,8 @@ def test_operation_says_whom_it_is_for(page):
 
 def test_operation_says_how_often_it_may_be_called(page):
     page.goto("/docs")
-    classes = page.request.get("/api/v1/openapi.json").json()["x-rate-limits"]["classes"]
-    catalogue, signed_in = classes["catalogue"]["limits"][0], classes["signed-in"]["limits"][0]
+    policies = page.request.get("/api/v1/openapi.json").json()["x-rate-limits"]["policies"]
+    catalogue, signed_in = policies["catalogue"]["limits"][0], policies["signed-in"]["limits"][0]
     products = operation(page, "list_products")
     expect(products).to_contain_text(f"Rate limits: {catalogue} by address (catalogue);")
     expect(products).to_contain_text(f"{signed_in} by caller, but not for admin (signed-in)")
@@ -47,7 +47,7 @@ def test_operation_says_how_often_it_may_be_called(page):
 
 def test_operation_says_how_long_its_answer_is_good(page):
     page.goto("/docs")
-    max_age = page.request.get("/api/v1/openapi.json").json()["x-caches"]["catalogue"]["max-age"]
+    max_age = page.request.get("/api/v1/openapi.json").json()["x-cache-profiles"]["catalogue"]["max-age"]
     expect(operation(page, "list_products")).to_contain_text(f"good for {max_age} seconds.")
     expect(operation(page, "list_posts")).to_contain_text("good while its tag is.")
     expect(operation(page, "list_orders")).not_to_contain_text("Caches:")
