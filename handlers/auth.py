@@ -19,7 +19,7 @@ def log_out(session, revocations, caller):
     sessions.revoke(session, revocations, caller.session_id)
 
 
-def log_out_everywhere(session, revocations, caller):
+def log_out_all_sessions(session, revocations, caller):
     sessions.revoke_all(session, revocations, caller.id)
 
 
@@ -39,5 +39,5 @@ def list_sessions(session, caller, page, per_page):
     return sessions.find(session, caller.id, caller.session_id, page=page, per_page=per_page)
 
 
-def end_session(session, revocations, caller, session_id):
+def revoke_session(session, revocations, caller, session_id):
     sessions.end(session, revocations, caller.id, session_id)

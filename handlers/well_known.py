@@ -1,5 +1,5 @@
 """What is at an address that standards fix."""
 
 
-def get_signing_keys(keys):
+def get_jwks(keys):
     return keys.current().public()

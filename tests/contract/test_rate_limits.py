@@ -34,7 +34,7 @@ def by(kinds, operation):
 
 
 def test_service_itself_may_be_asked_at_any_time():
-    service = {"get_liveness", "get_readiness", "get_signing_keys", "get_metrics", "get_metrics_history"}
+    service = {"get_liveness", "get_readiness", "get_jwks", "get_metrics", "get_metrics_history"}
     assert {operation.id for operation in EXEMPT} == service
 
 

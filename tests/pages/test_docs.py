@@ -85,7 +85,7 @@ def test_log_out_ends_the_session(page):
 def test_session_that_has_ended_elsewhere_is_noticed(page):
     page.goto("/docs")
     log_in(page, *demo.LOGINS["customer"])
-    expect(execute(operation(page, "log_out_everywhere"))).to_have_text("204")
+    expect(execute(operation(page, "log_out_all_sessions"))).to_have_text("204")
     expect(execute(operation(page, "get_me"))).to_have_text("401")
     expect(page.get_by_role("status")).to_have_text("Your session has ended.")
 
