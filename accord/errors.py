@@ -20,12 +20,12 @@ class ServiceError(Exception):
         *,
         pointer: str | None = None,
         parameter: str | None = None,
-        each: Sequence["ServiceError"] = (),
+        errors: Sequence["ServiceError"] = (),
     ) -> None:
         super().__init__(message)
         self.pointer = pointer
         self.parameter = parameter
-        self.each = each
+        self.errors = errors
 
 
 class Unauthenticated(ServiceError):
@@ -48,7 +48,7 @@ def require_all(noun: str, ids: Sequence[UUID], found: Container[UUID]) -> None:
     """Raise NotFound unless all the *ids*, which the parameter `id` has, are found; it names each that is not."""
     missing = [NotFound(f"There is no {noun} with the id {one}.", parameter="id") for one in ids if one not in found]
     if missing:
-        raise NotFound(str(missing[0]), each=missing)
+        raise NotFound(str(missing[0]), errors=missing)
 
 
 @contextmanager
@@ -57,4 +57,4 @@ def without_pointers() -> Iterator[None]:
     try:
         yield
     except ServiceError as error:
-        raise type(error)(" ".join(map(str, error.each or [error]))) from error
+        raise type(error)(" ".join(map(str, error.errors or [error]))) from error

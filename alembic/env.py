@@ -3,7 +3,7 @@
 from alembic import context
 
 from db import Base, models
-from db.migrations import connected
+from db.migrations import run_with_connection
 
 assert models
 
@@ -28,4 +28,4 @@ def url() -> str:
 
 if context.is_offline_mode():
     raise SystemExit("Migrations look at the database they change: run them without --sql.")
-connected(url(), migrate, alone=True)
+run_with_connection(url(), migrate, alone=True)

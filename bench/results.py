@@ -148,7 +148,7 @@ def _versions(peer: Peer) -> str:
         return ", ".join(
             [f"node {node}", *(f"{name} {locked[f'node_modules/{name}']['version']}" for name in peer.packages)]
         )
-    locked = dict(re.findall(r"^([\w-]+)==(\S+)", install.REQUIREMENTS.read_text(), re.MULTILINE))
+    locked = dict(re.findall(r"^([\w-]+)(?:\[[^]]*\])?==(\S+)", install.REQUIREMENTS.read_text(), re.MULTILINE))
     return ", ".join(f"{name} {locked[name]}" for name in peer.packages)
 
 

@@ -77,7 +77,7 @@ FASTAPI_SQLITE = Peer(
 )
 PEERS = (
     ACCORD,
-    _accord("accord-afresh", "Accord, keeping no answers", "postgresql", ACCORD_CACHE_SIZE="0"),
+    _accord("accord-afresh", "Accord, keeping no answers", "postgresql", ACCORD_RESPONSE_CACHE_SIZE="0"),
     FASTAPI,
     Peer("litestar", "Litestar, msgspec", _uvicorn("litestar_async"), ("litestar", "msgspec", "advanced-alchemy")),
     Peer("flask-smorest", "flask-smorest, gunicorn", _GUNICORN, ("flask-smorest", "marshmallow", "gunicorn")),
@@ -85,7 +85,7 @@ PEERS = (
     Peer("fastify", "Fastify, pg", ("{node}", str(install.FASTIFY / "server.js")), ("fastify", "pg")),
     LIMIT,
     ACCORD_SQLITE,
-    _accord("accord-sqlite-afresh", "Accord, keeping no answers", "sqlite", ACCORD_CACHE_SIZE="0"),
+    _accord("accord-sqlite-afresh", "Accord, keeping no answers", "sqlite", ACCORD_RESPONSE_CACHE_SIZE="0"),
     FASTAPI_SQLITE,
 )
 

@@ -10,24 +10,24 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from db.change_tracking import UNKNOWN, Change, Pair
-from db.columns import now
+from db.columns import utc_now
 from db.models import AuditEvent
-from db.prepared import compiled
-from db.session import UnitSession
+from db.prepared import prepare
+from db.session import UnitOfWorkSession
 
-_LONGEST_TEXT = 200
-_LONGEST_LIST = 100
+_MAX_TEXT_LENGTH = 200
+_MAX_LIST_LENGTH = 100
 
 
-def follow(session: Session, *, actor: UUID | None, operation: str, request_id: str) -> None:
+def track(session: Session, *, actor: UUID | None, operation: str, request_id: str) -> None:
     """Have an event written, when the session is committed, for each object that it changes by then."""
-    if not isinstance(session, UnitSession):
+    if not isinstance(session, UnitOfWorkSession):
         raise TypeError("Only the sessions that a seam hands out can be followed.")
-    session.record = partial(_record, actor_id=actor, action=operation, request_id=request_id)
+    session.before_commit = partial(_record, actor_id=actor, action=operation, request_id=request_id)
 
 
-def _record(session: UnitSession, **by: Any) -> None:
-    by["at"] = now()
+def _record(session: UnitOfWorkSession, **by: Any) -> None:
+    by["at"] = utc_now()
     events = [
         {**by, "object_type": table, "object_id": object_id, "changes": members}
         for (table, object_id), members in _merged(session.changes).items()
@@ -37,7 +37,7 @@ def _record(session: UnitSession, **by: Any) -> None:
         case []:
             pass
         case [event]:
-            _RECORD.run(session, **event)
+            _RECORD.execute(session, **event)
         case _:
             session.execute(_INSERT, events)
 
@@ -50,18 +50,20 @@ def _merged(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any]]:
         for name, (old, new) in change.members.items():
             members[name] = members.get(name, (old, new))[0], new
     return {
-        whose: {name: _told(old, new) for name, (old, new) in members.items() if old is UNKNOWN or old != new}
+        whose: {
+            name: _describe_change(old, new) for name, (old, new) in members.items() if old is UNKNOWN or old != new
+        }
         for whose, members in merged.items()
     }
 
 
-def _told(old: Any, new: Any) -> dict[str, Any]:
+def _describe_change(old: Any, new: Any) -> dict[str, Any]:
     if new is UNKNOWN:
         return {}
-    return {"to": _shown(new)} if old is UNKNOWN else {"from": _shown(old), "to": _shown(new)}
+    return {"to": _to_json(new)} if old is UNKNOWN else {"from": _to_json(old), "to": _to_json(new)}
 
 
-def _shown(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     match value:
         case str():
             return _cut(value)
@@ -70,14 +72,14 @@ def _shown(value: Any) -> Any:
         case Decimal():
             return format(value, "f")
         case list():
-            return [_cut(str(item)) for item in value[:_LONGEST_LIST]]
+            return [_cut(str(item)) for item in value[:_MAX_LIST_LENGTH]]
         case _:
             return _cut(str(value))
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+    return text if len(text) <= _MAX_TEXT_LENGTH else text[: _MAX_TEXT_LENGTH - 1] + "…"
 
 
 _INSERT = insert(AuditEvent)
-_RECORD = compiled(_INSERT, given=[column.name for column in AuditEvent.__table__.c if column.name != "id"])
+_RECORD = prepare(_INSERT, values=[column.name for column in AuditEvent.__table__.c if column.name != "id"])

@@ -5,21 +5,21 @@ import asyncio
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
-from db.database import Seam
-from db.models import Generation
-from db.prepared import compiled
+from db.database import Database
+from db.models import CacheVersion
+from db.prepared import prepare
 
-NOUNS = frozenset({"catalogue", "posts"})
+TAGS = frozenset({"catalogue", "posts"})
 """What is counted: see the migration that made the triggers."""
 
 
-class Generations:
+class CacheVersions:
     """The generation of each noun: another one as soon as a commit has changed what is shown of it."""
 
-    nouns = NOUNS
+    tags = TAGS
 
-    def __init__(self, seam: Seam) -> None:
-        self._seam = seam
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._reading: asyncio.Task[dict[str, int]] | None = None
         self._next: asyncio.Task[dict[str, int]] | None = None
 
@@ -35,15 +35,15 @@ class Generations:
         if under_way and not under_way.done():
             await asyncio.wait([under_way])
         self._reading, self._next = self._next, None
-        return await self._seam.run("read", _read)
+        return await self._database.run("read", _read)
 
 
 def _read(session: Session) -> dict[str, int]:
-    return {row["noun"]: row["generation"] for row in _CURRENT.all(session)}
+    return {row["tag"]: row["version"] for row in _CURRENT.all(session)}
 
 
-_CURRENT = compiled(
-    select(Generation.noun, cast(func.sum(Generation.changes), BigInteger).label("generation")).group_by(
-        Generation.noun
+_CURRENT = prepare(
+    select(CacheVersion.tag, cast(func.sum(CacheVersion.version), BigInteger).label("version")).group_by(
+        CacheVersion.tag
     )
 )

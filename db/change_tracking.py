@@ -10,7 +10,7 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db import Base
-from db.session import UnitSession
+from db.session import UnitOfWorkSession
 
 UNKNOWN: Final = object()
 """Stands for what nobody has read, or nobody is to see."""
@@ -28,15 +28,15 @@ class Change:
     members: dict[str, Pair]
 
 
-def noted(session: Session, model: type[Base], object_id: UUID, changed: Mapping[str, Pair]) -> None:
+def record_change(session: Session, model: type[Base], object_id: UUID, changed: Mapping[str, Pair]) -> None:
     """
     Note that members of an object have *changed*.
 
     To be called for every statement that writes without the ORM, and for members that are rows of their own.
     """
-    if not isinstance(session, UnitSession):
+    if not isinstance(session, UnitOfWorkSession):
         raise TypeError("Only the sessions that a seam hands out keep what they change.")
-    about = _about(model)
+    about = _audited_members(model)
     members = {
         name: (UNKNOWN, UNKNOWN) if about.get(name) == "secret" else (old, new)
         for name, (old, new) in changed.items()
@@ -47,7 +47,7 @@ def noted(session: Session, model: type[Base], object_id: UUID, changed: Mapping
 
 
 @cache
-def _about(model: type[Base]) -> dict[str, str]:
+def _audited_members(model: type[Base]) -> dict[str, str]:
     """What the `info` of each column says of it."""
     return {
         name: next((word for word in ("derived", "secret") if column.info.get(word)), "")
@@ -56,43 +56,43 @@ def _about(model: type[Base]) -> dict[str, str]:
 
 
 @cache
-def _shown(model: type[Base]) -> list[str]:
+def _to_json(model: type[Base]) -> list[str]:
     """The columns that changes name; none of a model that is a part of others, and so has no `id`."""
-    about = _about(model)
+    about = _audited_members(model)
     return [name for name, word in about.items() if word != "derived"] if "id" in about else []
 
 
-@event.listens_for(UnitSession, "after_flush")
-def _note_what_was_written(session: UnitSession, _: object) -> None:
-    for instances, pair in ((session.new, _made), (session.dirty, _altered), (session.deleted, _gone)):
+@event.listens_for(UnitOfWorkSession, "after_flush")
+def _record_flushed(session: UnitOfWorkSession, _: object) -> None:
+    for instances, pair in ((session.new, _created), (session.dirty, _updated), (session.deleted, _deleted)):
         for instance in instances:
             model: type[Base] = type(instance)
-            if members := _shown(model):
-                noted(session, model, instance.id, {name: pair(instance, name) for name in members})
+            if members := _to_json(model):
+                record_change(session, model, instance.id, {name: pair(instance, name) for name in members})
 
 
-def _made(instance: Any, name: str) -> Pair:
+def _created(instance: Any, name: str) -> Pair:
     return None, vars(instance).get(name)
 
 
-def _altered(instance: Any, name: str) -> Pair:
+def _updated(instance: Any, name: str) -> Pair:
     history = inspect(instance).attrs[name].history
     if not history.added:
         return None, None
     return history.deleted[0] if history.deleted else UNKNOWN, history.added[0]
 
 
-def _gone(instance: Any, name: str) -> Pair:
+def _deleted(instance: Any, name: str) -> Pair:
     return vars(instance).get(name, UNKNOWN), None
 
 
-@event.listens_for(UnitSession, "after_transaction_create")
-def _mark_savepoint(session: UnitSession, transaction: SessionTransaction) -> None:
+@event.listens_for(UnitOfWorkSession, "after_transaction_create")
+def _mark_savepoint(session: UnitOfWorkSession, transaction: SessionTransaction) -> None:
     if transaction.nested:
         session.info[transaction] = len(session.changes)
 
 
-@event.listens_for(UnitSession, "after_soft_rollback")
-def _return_to_savepoint(session: UnitSession, transaction: SessionTransaction) -> None:
+@event.listens_for(UnitOfWorkSession, "after_soft_rollback")
+def _return_to_savepoint(session: UnitOfWorkSession, transaction: SessionTransaction) -> None:
     if transaction.nested:
         del session.changes[session.info[transaction] :]

@@ -8,11 +8,22 @@ from uuid import UUID
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from uuid_utils.compat import uuid7
 
-from db.types import Amount, UTCDateTime, folded
+from db.types import Amount, UTCDateTime, casefolded
 
 __all__ = [
-    "DERIVED", "SECRET", "CreatedAt", "DeletedAt", "Folded", "Id", "Money", "Sum", "UTCDateTime", "UpdatedAt",
-    "Versioned", "new_id", "now",
+    "DERIVED",
+    "SECRET",
+    "CaseFolded",
+    "CreatedAt",
+    "DeletedAt",
+    "Id",
+    "Money",
+    "Total",
+    "UTCDateTime",
+    "UpdatedAt",
+    "Versioned",
+    "new_id",
+    "utc_now",
 ]  # fmt: skip
 
 DERIVED = {"derived": True}
@@ -21,7 +32,7 @@ SECRET = {"secret": True}
 """`info` of a column whose values nobody is to see: changes name it, and no more."""
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """This moment, aware and in UTC."""
     return datetime.now(UTC)
 
@@ -33,10 +44,10 @@ def new_id() -> UUID:
 
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id, info=DERIVED)]
 Money = Annotated[Decimal, mapped_column(Amount)]
-Sum = Annotated[Decimal, mapped_column(Amount(17))]
-Folded = Annotated[str, mapped_column(folded(), info=DERIVED)]
-CreatedAt = Annotated[datetime, mapped_column(default=now, info=DERIVED)]
-UpdatedAt = Annotated[datetime, mapped_column(default=now, onupdate=now, info=DERIVED)]
+Total = Annotated[Decimal, mapped_column(Amount(17))]
+CaseFolded = Annotated[str, mapped_column(casefolded(), info=DERIVED)]
+CreatedAt = Annotated[datetime, mapped_column(default=utc_now, info=DERIVED)]
+UpdatedAt = Annotated[datetime, mapped_column(default=utc_now, onupdate=utc_now, info=DERIVED)]
 DeletedAt = Annotated[datetime | None, mapped_column()]
 
 

@@ -18,23 +18,25 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
-from db.drivers.greenlets import Greenlets
+from db.drivers.greenlets import GreenletPool
 from db.drivers.postgresql import PostgresPool
 from db.drivers.sqlite import SqlitePool, sqlite_engine
-from db.drivers.threads import Threads
-from db.errors import is_overtaken, unavailable
-from db.session import Call, Mode, Pool, Record, Returned, UnitSession, Use, call_each
+from db.drivers.threads import ThreadPool
+from db.errors import as_unavailable, is_serialization_failure
+from db.session import BeforeCommit, Call, Mode, Pool, PoolStats, Returned, UnitOfWorkSession, call_each
 
 T = TypeVar("T")
 
-TRIES = 8
+MAX_ATTEMPTS = 8
 """How often in all a unit of work is done that others were faster than."""
 
 _POOLS: tuple[Mode, ...] = ("read", "write")
 """Guarded units share the connections of those that write."""
 
 
-def open_seam(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, statement_timeout: float = 10.0) -> "Seam":
+def open_database(
+    url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, statement_timeout: float = 10.0
+) -> "Database":
     """
     The seam to the database of this URL, `postgresql://…` or `sqlite:///…`.
 
@@ -44,14 +46,14 @@ def open_seam(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, state
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "postgresql":
-            return _GreenletSeam(parsed, pool_size, pool_timeout, statement_timeout)
+            return PostgresDatabase(parsed, pool_size, pool_timeout, statement_timeout)
         case "sqlite":
-            return _ThreadSeam(parsed, pool_size, pool_timeout, statement_timeout)
+            return SqliteDatabase(parsed, pool_size, pool_timeout, statement_timeout)
         case other:
             raise ValueError(f"The database is PostgreSQL or SQLite, not {other}.")
 
 
-def aside(function: Callable[..., T], *arguments: Any) -> T:
+def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
     """
     Run a slow function that needs no session, and let others be served meanwhile.
 
@@ -62,31 +64,31 @@ def aside(function: Callable[..., T], *arguments: Any) -> T:
     return function(*arguments)
 
 
-def beforehand(session: Session, function: Callable[..., T], *arguments: Any) -> T:
+def run_outside_transaction(session: Session, function: Callable[..., T], *arguments: Any) -> T:
     """
     Return what a slow function that needs no session returns; it is called while this unit of work holds nothing.
 
     A unit that holds something, because it has claimed a key or compared a tag, is rolled back, and done again from its
     beginning when the function has returned. It must ask for the same calls then.
     """
-    if not isinstance(session, UnitSession):
+    if not isinstance(session, UnitOfWorkSession):
         return function(*arguments)
-    call, returned = (function, arguments), session.returned
-    if session.prepared == len(returned):
-        if session.is_holding:
-            raise _Beforehand(call, returned)
+    call, returned = (function, arguments), session.outside_results
+    if session.outside_calls == len(returned):
+        if session.has_connection:
+            raise _RestartUnitOfWork(call, returned)
         returned.append((call, function(*arguments)))
-    elif returned[session.prepared][0] != call:
+    elif returned[session.outside_calls][0] != call:
         raise RuntimeError("Done again, this unit of work asks for another call than before.")
-    session.prepared += 1
-    return returned[session.prepared - 1][1]  # type: ignore[no-any-return]
+    session.outside_calls += 1
+    return returned[session.outside_calls - 1][1]  # type: ignore[no-any-return]
 
 
-def after_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
+def on_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
     """Have the function called once the session's unit of work is committed, never if it is rolled back."""
-    if not isinstance(session, UnitSession):
+    if not isinstance(session, UnitOfWorkSession):
         raise TypeError("Only the sessions that a seam hands out know when they are committed.")
-    session.committed.append(partial(function, *arguments))
+    session.commit_hooks.append(partial(function, *arguments))
 
 
 def on_rollback(session: Session, function: Callable[..., object], *arguments: Any) -> None:
@@ -96,22 +98,22 @@ def on_rollback(session: Session, function: Callable[..., object], *arguments: A
     It undoes what no transaction can, such as a file that was written. It is not called after a
     commit, nor when nobody can tell whether there was one.
     """
-    if not isinstance(session, UnitSession):
+    if not isinstance(session, UnitOfWorkSession):
         raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
-    session.rolled_back.append(partial(function, *arguments))
+    session.rollback_hooks.append(partial(function, *arguments))
 
 
-def after_rollback(session: Session, perform: Callable[..., object], *arguments: Any) -> None:
+def on_failure(session: Session, function: Callable[..., object], *arguments: Any) -> None:
     """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is redone."""
-    if not isinstance(session, UnitSession):
+    if not isinstance(session, UnitOfWorkSession):
         raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
-    session.failed.append(partial(perform, *arguments))
+    session.failure_units.append(partial(function, *arguments))
 
 
-class Seam(ABC):
+class Database(ABC):
     """Runs units of work: returning commits, raising rolls back."""
 
-    async def run(self, mode: Mode, perform: Callable[..., T], *arguments: Any) -> T:
+    async def run(self, mode: Mode, function: Callable[..., T], *arguments: Any) -> T:
         """
         Return what `perform(*arguments, session)` returns.
 
@@ -120,16 +122,16 @@ class Seam(ABC):
         another transaction overtook is done again from its beginning. Raises Unavailable when the
         database cannot answer now.
         """
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return await self._run(mode, perform, arguments)
-            except _Beforehand as asked:
-                function, given = asked.call
-                asked.returned.append((asked.call, await asyncio.to_thread(function, *given)))
-                return await self.run(mode, asked.resumed(perform), *arguments)
+                return await self._run(mode, function, arguments)
+            except _RestartUnitOfWork as asked:
+                call, given = asked.call
+                asked.returned.append((asked.call, await asyncio.to_thread(call, *given)))
+                return await self.run(mode, asked.resumed(function), *arguments)
             except Exception as error:
-                if attempt == TRIES or not is_overtaken(error):
-                    reason = unavailable(error)
+                if attempt == MAX_ATTEMPTS or not is_serialization_failure(error):
+                    reason = as_unavailable(error)
                     if reason is None or reason is error:
                         raise
                     raise reason from error
@@ -138,10 +140,10 @@ class Seam(ABC):
 
     async def open(self) -> None:
         """Prove that the database can be reached; raises Unavailable."""
-        await self.run("read", UnitSession.hold)
+        await self.run("read", UnitOfWorkSession.acquire)
 
     @abstractmethod
-    def uses(self) -> Mapping[str, Use]:
+    def pool_stats(self) -> Mapping[str, PoolStats]:
         """How full each pool of connections is, by what they are for."""
 
     @abstractmethod
@@ -149,48 +151,48 @@ class Seam(ABC):
         """Close all connections."""
 
     @abstractmethod
-    async def _run(self, mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T: ...
+    async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T: ...
 
 
-class _GreenletSeam(Seam):
+class PostgresDatabase(Database):
     def __init__(self, url: URL, size: int, timeout: float, statement_timeout: float) -> None:
         reads = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout, is_read_only=True)
         writes = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout)
         self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "guarded": writes}
-        self._greenlets = Greenlets()
+        self._greenlets = GreenletPool()
 
-    async def _run(self, mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-        return await self._greenlets.run(_work, self._pools[mode], mode, perform, arguments)
+    async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        return await self._greenlets.run(_run_unit_of_work, self._pools[mode], mode, function, arguments)
 
-    def uses(self) -> Mapping[str, Use]:
-        return {mode: self._pools[mode].use() for mode in _POOLS}
+    def pool_stats(self) -> Mapping[str, PoolStats]:
+        return {mode: self._pools[mode].stats() for mode in _POOLS}
 
     async def close(self) -> None:
         for mode in _POOLS:
             await self._greenlets.run(self._pools[mode].close)
 
 
-class _ThreadSeam(Seam):
+class SqliteDatabase(Database):
     def __init__(self, url: URL, size: int, timeout: float, statement_timeout: float) -> None:
         reads = SqlitePool(sqlite_engine(url, timeout=statement_timeout, is_read_only=True), size=size, timeout=timeout)
         writes = SqlitePool(sqlite_engine(url, timeout=statement_timeout), size=1, timeout=timeout)
-        reading = Threads("read", size=size, timeout=timeout)
-        writing = Threads("write", size=size, timeout=timeout)
-        self._lanes: dict[Mode, tuple[Threads, SqlitePool]] = {
+        reading = ThreadPool("read", size=size, timeout=timeout)
+        writing = ThreadPool("write", size=size, timeout=timeout)
+        self._lanes: dict[Mode, tuple[ThreadPool, SqlitePool]] = {
             "read": (reading, reads),
             "write": (writing, writes),
             "guarded": (writing, writes),
         }
 
-    async def _run(self, mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
         threads, pool = self._lanes[mode]
-        return await threads.run(_work, pool, mode, perform, arguments)
+        return await threads.run(_run_unit_of_work, pool, mode, function, arguments)
 
-    def uses(self) -> Mapping[str, Use]:
-        used: dict[str, Use] = {}
+    def pool_stats(self) -> Mapping[str, PoolStats]:
+        used: dict[str, PoolStats] = {}
         for mode in _POOLS:
             threads, pool = self._lanes[mode]
-            use = pool.use()
+            use = pool.stats()
             used[mode] = replace(use, waits=use.waits + threads.waits)
         return used
 
@@ -201,34 +203,38 @@ class _ThreadSeam(Seam):
             pool.close()
 
 
-class _Beforehand(BaseException):
+class _RestartUnitOfWork(BaseException):
     """The unit of work is to be done again, after this call; no failure, so that nobody takes it for one."""
 
     def __init__(self, call: Call, returned: Returned) -> None:
         super().__init__(call)
         self.call, self.returned = call, returned
 
-    def resumed(self, perform: Callable[..., T]) -> Callable[..., T]:
+    def resumed(self, function: Callable[..., T]) -> Callable[..., T]:
         def knowing(*arguments: Any) -> T:
-            arguments[-1].returned = self.returned
-            return perform(*arguments)
+            arguments[-1].outside_results = self.returned
+            return function(*arguments)
 
         return knowing
 
 
-def _work(
-    pool: Pool[Any], mode: Mode, perform: Callable[..., T], arguments: tuple[Any, ...], record: Record | None = None
+def _run_unit_of_work(
+    pool: Pool[Any],
+    mode: Mode,
+    function: Callable[..., T],
+    arguments: tuple[Any, ...],
+    record: BeforeCommit | None = None,
 ) -> T:
-    session = UnitSession(pool, mode)
-    session.record = record
+    session = UnitOfWorkSession(pool, mode)
+    session.before_commit = record
     try:
-        answer = perform(*arguments, session)
+        answer = function(*arguments, session)
         session.commit()
     except BaseException as error:
         session.rollback()
-        if isinstance(error, Exception) and not is_overtaken(error):
-            for follow_up in session.failed:
-                _work(pool, mode, follow_up, (), session.record)
+        if isinstance(error, Exception) and not is_serialization_failure(error):
+            for follow_up in session.failure_units:
+                _run_unit_of_work(pool, mode, follow_up, (), session.before_commit)
         raise
-    call_each(session.committed, "What follows the commit failed.")
+    call_each(session.commit_hooks, "What follows the commit failed.")
     return answer

@@ -11,7 +11,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from db import Base
 
 
-class Unavailable(Exception):
+class DatabaseUnavailable(Exception):
     """The database cannot answer now; it is worth trying again after `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
@@ -19,15 +19,15 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
-class InFlight(Exception):
+class RequestInProgress(Exception):
     """Another request with the same idempotency key is still being worked on."""
 
 
-class RolledBack(Exception):
+class CommitRolledBack(Exception):
     """A commit was asked for, and the database rolled back."""
 
 
-def violated(error: IntegrityError) -> str:
+def violated_constraint(error: IntegrityError) -> str:
     """The name of the constraint or unique index that refused; empty where the database does not tell."""
     cause = _cause(error)
     if isinstance(cause, PostgresError):
@@ -42,34 +42,34 @@ def violated(error: IntegrityError) -> str:
     return ""
 
 
-def is_overtaken(error: Exception) -> bool:
+def is_serialization_failure(error: Exception) -> bool:
     """Whether another transaction was faster, so that the same unit of work may succeed when it is done again."""
     cause = _cause(error)
-    return isinstance(cause, StaleDataError | InvalidCachedStatementError) or _state(cause) in _OVERTAKEN
+    return isinstance(cause, StaleDataError | InvalidCachedStatementError) or _state(cause) in _SERIALIZATION_FAILURES
 
 
-def unavailable(error: Exception) -> Unavailable | None:
+def as_unavailable(error: Exception) -> DatabaseUnavailable | None:
     """How to say that the database cannot answer now, if that is what the error means."""
-    if isinstance(error, Unavailable):
+    if isinstance(error, DatabaseUnavailable):
         return error
     cause = _cause(error)
-    if is_overtaken(error):
-        return Unavailable("Others are changing the same data; try again.")
+    if is_serialization_failure(error):
+        return DatabaseUnavailable("Others are changing the same data; try again.")
     if _state(cause) in _TOO_SLOW or isinstance(cause, TimeoutError) or _code(cause) == sqlite3.SQLITE_INTERRUPT:
-        return Unavailable("The database took too long to answer.")
+        return DatabaseUnavailable("The database took too long to answer.")
     # A connection that was told of its end, and does not have it yet, refuses whatever is asked of it.
     is_ending = isinstance(cause, InternalClientError)
     is_closed = isinstance(cause, InterfaceError) and "closed" in str(cause)
     if is_ending or is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
-        return Unavailable("The database is not available.")
+        return DatabaseUnavailable("The database is not available.")
     return None
 
 
-def is_refusal(error: BaseException) -> bool:
+def is_commit_refused(error: BaseException) -> bool:
     """Whether a COMMIT that ended so was not done; otherwise the database may have done it without being heard."""
     if isinstance(error, PostgresError):
         return _state(error)[:2] not in _AWAY
-    return isinstance(error, sqlite3.Error | RolledBack)
+    return isinstance(error, sqlite3.Error | CommitRolledBack)
 
 
 def is_lock_timeout(error: Exception) -> bool:
@@ -77,7 +77,7 @@ def is_lock_timeout(error: Exception) -> bool:
     return _state(_cause(error)) == "55P03"
 
 
-_OVERTAKEN = ("40001", "40P01")
+_SERIALIZATION_FAILURES = ("40001", "40P01")
 _TOO_SLOW = ("57014", "55P03")
 _AWAY = ("08", "53", "57")
 _SQLITE_AWAY = (

@@ -12,7 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 
-class Texts(TypeDecorator[list[str]]):
+class TextList(TypeDecorator[list[str]]):
     """A list of texts."""
 
     impl = String
@@ -22,10 +22,10 @@ class Texts(TypeDecorator[list[str]]):
         return dialect.type_descriptor(_JsonTexts() if dialect.name == "sqlite" else ARRAY(Text()))
 
 
-class gathered(FunctionElement[list[str]]):  # noqa: N801  # It is used as a function, as `func.count` is.
+class array_subquery(FunctionElement[list[str]]):  # noqa: N801  # It is used as a function, as `func.count` is.
     """The texts that a correlated `select(column)` gives, in its order, as one list: a page needs no second query."""
 
-    type = Texts()
+    type = TextList()
     inherit_cache = True
     name = "gathered"
 
@@ -33,13 +33,13 @@ class gathered(FunctionElement[list[str]]):  # noqa: N801  # It is used as a fun
         super().__init__(texts.scalar_subquery())
 
 
-@compiles(gathered, "postgresql")
-def _array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(array_subquery, "postgresql")
+def _array(element: array_subquery, compiler: SQLCompiler, **options: Any) -> str:
     return f"ARRAY{compiler.process(element.clauses, **options)}"
 
 
-@compiles(gathered, "sqlite")
-def _json_array(element: gathered, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(array_subquery, "sqlite")
+def _json_array(element: array_subquery, compiler: SQLCompiler, **options: Any) -> str:
     column = element.clauses.clauses[0].element.exported_columns[0].name
     texts = compiler.process(element.clauses, **options)
     return f"(SELECT json_group_array({column}) FROM {texts})"  # noqa: S608  # Both come from SQLAlchemy.
@@ -50,7 +50,7 @@ class _JsonTexts(String):
         return json.loads
 
 
-def given(name: str, **columns: TypeEngine[Any]) -> Subquery:
+def json_rows(name: str, **columns: TypeEngine[Any]) -> Subquery:
     """
     Rows to select from, with these columns.
 

@@ -7,14 +7,14 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.columns import now
-from db.errors import InFlight, is_lock_timeout
+from db.columns import utc_now
+from db.errors import RequestInProgress, is_lock_timeout
 from db.models import IdempotencyKey
-from db.prepared import compiled
+from db.prepared import prepare
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """The answer to the first request with a key, and what that request was."""
 
     fingerprint: str
@@ -24,7 +24,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class IdempotencyKeys:
+class IdempotencyStore:
     """
     Keys, kept for a lifetime in the very transaction of the effect they stand for.
 
@@ -33,7 +33,9 @@ class IdempotencyKeys:
 
     lifetime: timedelta
 
-    def claim(self, session: Session, *, caller: str, operation: str, key: str, fingerprint: str) -> Kept | None:
+    def claim(
+        self, session: Session, *, caller: str, operation: str, key: str, fingerprint: str
+    ) -> StoredResponse | None:
         """
         Claim the key, or return what was kept for it.
 
@@ -41,23 +43,23 @@ class IdempotencyKeys:
         that takes too long.
         """
         name = {"caller": caller, "operation": operation, "key": key}
-        at = now()
+        at = utc_now()
         try:
             claimed = _CLAIMS[session.get_bind().dialect.name].first(
                 session, **name, fingerprint=fingerprint, created_at=at, expired_at=at - self.lifetime
             )
         except Exception as error:
             if is_lock_timeout(error):
-                raise InFlight("Another request with this key is still being worked on.") from error
+                raise RequestInProgress("Another request with this key is still being worked on.") from error
             raise
         if claimed:
             return None
-        kept = _KEPT.first(session, **{f"of_{part}": value for part, value in name.items()})
+        kept = _FIND.first(session, **{f"of_{part}": value for part, value in name.items()})
         if kept is None or kept["status"] is None:
-            raise InFlight("Another request with this key is still being worked on.")
-        return Kept(kept["fingerprint"], kept["status"], [(k, v) for k, v in kept["headers"]], kept["body"])
+            raise RequestInProgress("Another request with this key is still being worked on.")
+        return StoredResponse(kept["fingerprint"], kept["status"], [(k, v) for k, v in kept["headers"]], kept["body"])
 
-    def keep(
+    def save(
         self,
         session: Session,
         *,
@@ -69,13 +71,13 @@ class IdempotencyKeys:
         body: bytes,
     ) -> None:
         """Keep the answer to the request that claimed the key in this session."""
-        _KEEP.run(
+        _SAVE.execute(
             session, of_caller=caller, of_operation=operation, of_key=key, status=status, headers=headers, body=body
         )
 
     def purge(self, session: Session) -> None:
         """Delete the keys whose lifetime is over."""
-        _PURGE.run(session, expired_at=now() - self.lifetime)
+        _PURGE.execute(session, expired_at=utc_now() - self.lifetime)
 
 
 _C = IdempotencyKey.__table__.c
@@ -83,15 +85,15 @@ _NAME = (_C.caller, _C.operation, _C.key)
 _THIS_ONE = [column == bindparam(f"of_{column.name}") for column in _NAME]
 
 
-def _claim_with(insert: postgresql.Insert | sqlite.Insert) -> compiled:
+def _claim_with(insert: postgresql.Insert | sqlite.Insert) -> prepare:
     fresh = {"fingerprint": insert.excluded.fingerprint, "created_at": insert.excluded.created_at}
-    return compiled(
+    return prepare(
         insert.on_conflict_do_update(
             index_elements=_NAME,
             set_=fresh | {"status": None, "headers": None, "body": None},
             where=_C.created_at < bindparam("expired_at"),
         ).returning(_C.key),
-        given=("caller", "operation", "key", "fingerprint", "created_at"),
+        values=("caller", "operation", "key", "fingerprint", "created_at"),
     )
 
 
@@ -99,6 +101,6 @@ _CLAIMS = {
     "postgresql": _claim_with(postgresql.insert(IdempotencyKey)),
     "sqlite": _claim_with(sqlite.insert(IdempotencyKey)),
 }
-_KEPT = compiled(select(_C.fingerprint, _C.status, _C.headers, _C.body).where(*_THIS_ONE))
-_KEEP = compiled(update(IdempotencyKey).where(*_THIS_ONE), given=("status", "headers", "body"))
-_PURGE = compiled(delete(IdempotencyKey).where(_C.created_at < bindparam("expired_at")))
+_FIND = prepare(select(_C.fingerprint, _C.status, _C.headers, _C.body).where(*_THIS_ONE))
+_SAVE = prepare(update(IdempotencyKey).where(*_THIS_ONE), values=("status", "headers", "body"))
+_PURGE = prepare(delete(IdempotencyKey).where(_C.created_at < bindparam("expired_at")))

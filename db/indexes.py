@@ -3,12 +3,12 @@
 from sqlalchemy import Index, text
 
 
-def live(name: str, *columns: str, unique: bool = False) -> Index:
+def live_index(name: str, *columns: str, unique: bool = False) -> Index:
     """An index of the rows that are not deleted; a unique one leaves a deleted row's values free again."""
     return _where("deleted_at IS NULL", name, *columns, unique=unique)
 
 
-def deleted(name: str) -> Index:
+def deleted_index(name: str) -> Index:
     """
     An index of the rows that are deleted, by when.
 

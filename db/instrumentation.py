@@ -4,16 +4,16 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from db.session import Around, UnitSession
+from db.session import QuerySpan, UnitOfWorkSession
 
 
-def observe(around: Around) -> None:
+def instrument_queries(span: QuerySpan) -> None:
     """Have every query run within `around(sql)` from now on, also those of the ORM."""
-    UnitSession.around = staticmethod(around)
+    UnitOfWorkSession.query_span = staticmethod(span)
 
     @event.listens_for(Engine, "before_cursor_execute")
     def begin(_connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        context.observed = around(statement)
+        context.observed = span(statement)
         context.observed.__enter__()
 
     @event.listens_for(Engine, "after_cursor_execute")

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, tru
 from sqlalchemy.orm import Session, aliased
 
 from db import pagination
-from db.pagination import BEGINNING, Cursors, Page
-from db.prepared import compiled
-from db.text import fold
+from db.pagination import FIRST, CursorSigner, Page
+from db.prepared import prepare
+from db.text import casefold
 
 Values = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ _FROM_TEXT: dict[type, Callable[[str], Any]] = {str: str, int: int, Decimal: Dec
 
 
 @dataclass(frozen=True)
-class Listing:
+class ListQuery:
     """
     A list of the rows of `model` that are not deleted.
 
@@ -34,48 +34,48 @@ class Listing:
     """
 
     model: Any
-    shown: Callable[[Any], Select[*tuple[Any, ...]]]
+    columns: Callable[[Any], Select[*tuple[Any, ...]]]
     filters: Mapping[str, Any] = field(default_factory=dict)
-    keys: Mapping[str, str] = field(default_factory=dict)
-    sort: str = "-created_at"
+    sort_columns: Mapping[str, str] = field(default_factory=dict)
+    default_sort: str = "-created_at"
 
     def __hash__(self) -> int:
         return id(self)
 
     def find(
-        self, session: Session, cursors: Cursors, values: Values, query: Values,
+        self, session: Session, cursors: CursorSigner, values: Values, query: Values,
         *, page: int, per_page: int, cursor: str | None,
     ) -> Page:  # fmt: skip
         """Return page number *page*, or the one after *cursor* where there is one."""
         if cursor is None:
-            return self.numbered(session, values, query, page=page, per_page=per_page)
-        return self.after(session, cursors, values, query, cursor=cursor, per_page=per_page)
+            return self.page(session, values, query, page=page, per_page=per_page)
+        return self.page_after(session, cursors, values, query, cursor=cursor, per_page=per_page)
 
-    def numbered(self, session: Session, values: Values, query: Values, *, page: int, per_page: int) -> Page:
+    def page(self, session: Session, values: Values, query: Values, *, page: int, per_page: int) -> Page:
         """Return page number *page* of the rows that fit *values*; *query* is what the caller asked for."""
-        sort, offset = query.get("sort", self.sort), (page - 1) * per_page
-        items = _page(self, sort, frozenset(values)).all(session, limit=per_page, offset=offset, **values)
+        sort, offset = query.get("sort", self.default_sort), (page - 1) * per_page
+        items = _select_page(self, sort, frozenset(values)).all(session, limit=per_page, offset=offset, **values)
         total = items[0]["total"] if items else _count(self, frozenset(values)).all(session, **values)[0]["total"]
-        return pagination.numbered(items, total=total, page=page, per_page=per_page, query=query)
+        return pagination.number_page(items, total=total, page=page, per_page=per_page, query=query)
 
-    def after(
-        self, session: Session, cursors: Cursors, values: Values, query: Values, *, cursor: str, per_page: int
+    def page_after(
+        self, session: Session, cursors: CursorSigner, values: Values, query: Values, *, cursor: str, per_page: int
     ) -> Page:
         """Return the page after *cursor* of the rows that fit; raises InvalidCursor for a cursor of another query."""
-        sort = query.get("sort", self.sort)
+        sort = query.get("sort", self.default_sort)
         position: dict[str, Any] = {}
-        if cursor != BEGINNING:
-            value, last_id = cursors.read(cursor, query)
+        if cursor != FIRST:
+            value, last_id = cursors.unsign(cursor, query)
             position = {"last": _FROM_TEXT[self.column(self.model, sort).type.python_type](value), "last_id": last_id}
-        statement = _following(self, sort, frozenset(values), bool(position))
+        statement = _select_after(self, sort, frozenset(values), bool(position))
         items = statement.all(session, limit=per_page + 1, **values, **position)
         more, items = len(items) > per_page, items[:per_page]
-        next_cursor = cursors.make([items[-1]["position"], items[-1]["id"]], query) if more else None
-        return pagination.after(items, cursor=cursor, next_cursor=next_cursor, per_page=per_page, query=query)
+        next_cursor = cursors.sign([items[-1]["position"], items[-1]["id"]], query) if more else None
+        return pagination.cursor_page(items, cursor=cursor, next_cursor=next_cursor, per_page=per_page, query=query)
 
     def column(self, row: Any, sort: str) -> Any:
         name = sort.removeprefix("-")
-        return getattr(row, self.keys.get(name, name))
+        return getattr(row, self.sort_columns.get(name, name))
 
     def order(self, row: Any, sort: str) -> list[ColumnElement[Any]]:
         columns = (self.column(row, sort), row.id)
@@ -83,13 +83,13 @@ class Listing:
         # Left to themselves, PostgreSQL takes NULL for the highest value, and SQLite for the lowest.
         return [order[0].nulls_last(), order[1]] if self.column(self.model, sort).nullable else order
 
-    def fits(self, wanted: frozenset[str]) -> ColumnElement[bool]:
+    def where(self, wanted: frozenset[str]) -> ColumnElement[bool]:
         return and_(self._is_live, *(self._condition(name) for name in sorted(wanted)))
 
     def total(self, wanted: frozenset[str]) -> ColumnElement[int]:
         counted = select(func.count()).select_from(self.model)
         if wanted or not hasattr(self.model, "deleted_at"):
-            return counted.where(self.fits(wanted)).scalar_subquery().label("total")
+            return counted.where(self.where(wanted)).scalar_subquery().label("total")
         # Counting a whole table, and the few that are deleted, costs less than looking at each whether it is.
         deleted = counted.where(self.model.deleted_at.is_not(None)).scalar_subquery()
         return (counted.scalar_subquery() - deleted).label("total")
@@ -103,42 +103,42 @@ class Listing:
         return self.model.deleted_at.is_(None) if hasattr(self.model, "deleted_at") else true()
 
 
-def bound(**filters: Any) -> dict[str, Any]:
+def filter_values(**filters: Any) -> dict[str, Any]:
     """Return what the filters that are set are bound to: a value, or each of a list, all of which have to fit."""
     lists = {name: values for name, values in filters.items() if isinstance(values, list)}
     single = {name: value for name, value in filters.items() if value is not None and name not in lists}
     return single | {f"{name}_{n}": value for name, values in lists.items() for n, value in enumerate(values)}
 
 
-def found_in(column: Any) -> Callable[[Any], ColumnElement[bool]]:
+def contains(column: Any) -> Callable[[Any], ColumnElement[bool]]:
     """Return the filter of what `containing` or `words` made."""
     return lambda pattern: column.like(pattern, escape="\\")
 
 
-def words(q: str | None) -> list[str]:
+def search_patterns(q: str | None) -> list[str]:
     """Return a pattern for each word of *q*, which is found in folded text."""
-    return [containing(word) for word in fold(q or "").split()]
+    return [like_pattern(word) for word in casefold(q or "").split()]
 
 
-def containing(text: str) -> str:
+def like_pattern(text: str) -> str:
     """Return the pattern for LIKE, its escape a backslash, that finds *text* anywhere, taken literally."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
 
 @lru_cache(maxsize=512)
-def _page(listing: Listing, sort: str, wanted: frozenset[str]) -> compiled:
+def _select_page(listing: ListQuery, sort: str, wanted: frozenset[str]) -> prepare:
     rows = _rows(listing, sort, wanted).limit(bindparam("limit")).offset(bindparam("offset"))
     return _with_what_is_shown(listing, sort, rows, listing.total(wanted))
 
 
 @lru_cache(maxsize=512)
-def _count(listing: Listing, wanted: frozenset[str]) -> compiled:
-    return compiled(select(listing.total(wanted)))
+def _count(listing: ListQuery, wanted: frozenset[str]) -> prepare:
+    return prepare(select(listing.total(wanted)))
 
 
 @lru_cache(maxsize=512)
-def _following(listing: Listing, sort: str, wanted: frozenset[str], has_begun: bool) -> compiled:
+def _select_after(listing: ListQuery, sort: str, wanted: frozenset[str], has_begun: bool) -> prepare:
     rows = _rows(listing, sort, wanted).limit(bindparam("limit"))
     if has_begun:
         column, row_id = listing.column(listing.model, sort), listing.model.id
@@ -149,12 +149,12 @@ def _following(listing: Listing, sort: str, wanted: frozenset[str], has_begun: b
     return _with_what_is_shown(listing, sort, rows)
 
 
-def _rows(listing: Listing, sort: str, wanted: frozenset[str]) -> Select[Any]:
-    return select(listing.model).where(listing.fits(wanted)).order_by(*listing.order(listing.model, sort))
+def _rows(listing: ListQuery, sort: str, wanted: frozenset[str]) -> Select[Any]:
+    return select(listing.model).where(listing.where(wanted)).order_by(*listing.order(listing.model, sort))
 
 
-def _with_what_is_shown(listing: Listing, sort: str, rows: Select[Any], *more: ColumnElement[Any]) -> compiled:
+def _with_what_is_shown(listing: ListQuery, sort: str, rows: Select[Any], *more: ColumnElement[Any]) -> prepare:
     """What is shown is looked up for the rows of the page only."""
     row = aliased(listing.model, rows.subquery())
-    shown = listing.shown(row).add_columns(listing.column(row, sort).label("position"), *more)
-    return compiled(shown.order_by(*listing.order(row, sort)))
+    shown = listing.columns(row).add_columns(listing.column(row, sort).label("position"), *more)
+    return prepare(shown.order_by(*listing.order(row, sort)))

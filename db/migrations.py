@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 
 from db.drivers.postgresql import asyncpg_url
 from db.drivers.sqlite import sqlite_engine
-from db.errors import Unavailable, unavailable
+from db.errors import DatabaseUnavailable, as_unavailable
 
 T = TypeVar("T")
 
 _CONFIG = Path(__file__).resolve().parent.parent / "alembic.ini"
 _LOCK = 0x4143434F5244
-_PATIENCE = 60.0
+_LOCK_TIMEOUT = 60.0
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -36,25 +36,25 @@ def downgrade(url: str, revision: str) -> None:
     command.downgrade(_config(url), revision)
 
 
-def current(url: str) -> str | None:
+def current_revision(url: str) -> str | None:
     """The revision the database is at, if it has any."""
-    return connected(url, _revision)
+    return run_with_connection(url, _revision)
 
 
-def applied(session: Session) -> str | None:
+def applied_revision(session: Session) -> str | None:
     """The same, for a session."""
     return _revision(session.connection())
 
 
 @cache
-def head() -> str:
+def head_revision() -> str:
     """The revision this release needs."""
     revision = ScriptDirectory.from_config(Config(_CONFIG)).get_current_head()
     assert revision is not None
     return revision
 
 
-def connected(url: str, perform: Callable[[Connection], T], *, alone: bool = False) -> T:
+def run_with_connection(url: str, function: Callable[[Connection], T], *, alone: bool = False) -> T:
     """
     What `perform` returns for a connection in a transaction; raising rolls back.
 
@@ -63,19 +63,19 @@ def connected(url: str, perform: Callable[[Connection], T], *, alone: bool = Fal
     parsed = make_url(url)
     try:
         if parsed.get_backend_name() == "sqlite":
-            return _on_sqlite(parsed, perform, alone)
-        return asyncio.run(_on_postgresql(parsed, perform, alone))
+            return _on_sqlite(parsed, function, alone)
+        return asyncio.run(_on_postgresql(parsed, function, alone))
     except OSError as error:
-        raise Unavailable("The database is not available.") from error
+        raise DatabaseUnavailable("The database is not available.") from error
     except DBAPIError as error:
-        reason = unavailable(error)
+        reason = as_unavailable(error)
         if reason is None:
             raise
         raise reason from error
 
 
 def _on_sqlite(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
-    with sqlite_engine(url, timeout=_PATIENCE).connect() as connection:
+    with sqlite_engine(url, timeout=_LOCK_TIMEOUT).connect() as connection:
         # Rebuilding a table, which is how SQLite alters one, must not touch the rows that refer to it.
         connection.exec_driver_sql("pragma foreign_keys=off")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")

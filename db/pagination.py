@@ -8,7 +8,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any
 
-BEGINNING = "*"
+FIRST = "*"
 """The cursor that begins."""
 
 Page = dict[str, Any]
@@ -18,10 +18,10 @@ class InvalidCursor(Exception):
     """The cursor was not made by this installation, or belongs to another list or filter."""
 
 
-def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, query: Mapping[str, Any]) -> Page:
+def number_page(items: Sequence[Any], *, total: int, page: int, per_page: int, query: Mapping[str, Any]) -> Page:
     """Return page number *page*; *query* is what was asked for, of which nothing is said that is None."""
     pages = max(-(-total // per_page), 1)
-    return _asked(query) | {
+    return _without_none(query) | {
         "items": items,
         "total": total,
         "page": page,
@@ -32,11 +32,11 @@ def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, quer
     }
 
 
-def after(
+def cursor_page(
     items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]
 ) -> Page:
     """Return the page after *cursor*; it does not count."""
-    return _asked(query) | {
+    return _without_none(query) | {
         "items": items,
         "total": None,
         "pages": None,
@@ -47,19 +47,19 @@ def after(
     }
 
 
-class Cursors:
+class CursorSigner:
     """Makes and reads cursors. They are signed: one that was not made here, or for another query, is refused."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
         """*secret* gives what all servers of the installation know, at most 64 bytes."""
         self._secret = secret
 
-    def make(self, row: Sequence[Any], query: Mapping[str, Any]) -> str:
+    def sign(self, row: Sequence[Any], query: Mapping[str, Any]) -> str:
         """Return the cursor of *row*, the values that the list is ordered by."""
         position = json.dumps([str(value) for value in row], separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._signature(position, query) + position).rstrip(b"=").decode()
 
-    def read(self, cursor: str, query: Mapping[str, Any]) -> list[str]:
+    def unsign(self, cursor: str, query: Mapping[str, Any]) -> list[str]:
         """Return the values that the cursor was made of, as text; raises InvalidCursor."""
         try:
             raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -74,9 +74,9 @@ class Cursors:
         return values
 
     def _signature(self, position: bytes, query: Mapping[str, Any]) -> bytes:
-        asked = json.dumps(_asked(query), sort_keys=True, default=str).encode()
+        asked = json.dumps(_without_none(query), sort_keys=True, default=str).encode()
         return blake2b(asked + b"\0" + position, key=self._secret(), digest_size=16).digest()
 
 
-def _asked(query: Mapping[str, Any]) -> Page:
+def _without_none(query: Mapping[str, Any]) -> Page:
     return {name: value for name, value in query.items() if value is not None}

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
-from db.session import UnitSession
+from db.session import UnitOfWorkSession
 from db.types import Identifier
 
 Values = dict[str, Any]
 Dicts = Callable[[Sequence[Sequence[Any]]], list[Values]]
 
 
-class compiled:  # noqa: N801  # It reads as what is done to the statement.
+class prepare:  # noqa: N801  # It reads as what is done to the statement.
     """
     A statement whose rows are dicts; a column labelled `category__name` is the name of the category.
 
@@ -28,14 +28,14 @@ class compiled:  # noqa: N801  # It reads as what is done to the statement.
     text, and on SQLite they come as their canonical text.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, *, given: Sequence[str] = ()) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, *, values: Sequence[str] = ()) -> None:
         self.statement = statement
-        self._given = list(given)
+        self._given = list(values)
         self._plans: dict[str, _Plan] = {}
 
     def all(self, session: Session, **values: Any) -> list[Values]:
-        if not isinstance(session, UnitSession):
-            return _dicts(self.statement, None)([tuple(row) for row in session.execute(self.statement, values)])
+        if not isinstance(session, UnitOfWorkSession):
+            return _row_factory(self.statement, None)([tuple(row) for row in session.execute(self.statement, values)])
         dialect = session.dialect
         plan = self._plans.get(dialect.name)
         if plan is None:
@@ -46,7 +46,7 @@ class compiled:  # noqa: N801  # It reads as what is done to the statement.
         rows = self.all(session, **values)
         return rows[0] if rows else None
 
-    def run(self, session: Session, **values: Any) -> None:
+    def execute(self, session: Session, **values: Any) -> None:
         """For a statement that returns nothing."""
         self.all(session, **values)
 
@@ -62,7 +62,7 @@ class compiled:  # noqa: N801  # It reads as what is done to the statement.
             processors=processors if any(processors) else None,
             fixed={name: bind.effective_value for name, bind in done.binds.items() if not bind.required},
             defaults=_defaults(done),
-            dicts=_dicts(self.statement, dialect),
+            dicts=_row_factory(self.statement, dialect),
         )
         return plan
 
@@ -98,7 +98,7 @@ def _defaults(done: SQLCompiler) -> dict[str, Callable[[], Any]]:
     return {c.key: maker(c.default) for c in inserted} | {c.key: maker(c.onupdate) for c in updated}
 
 
-def _dicts(statement: Any, dialect: Dialect | None) -> Dicts:
+def _row_factory(statement: Any, dialect: Dialect | None) -> Dicts:
     """Write the function that makes dicts of rows; without a dialect the values are Python's already."""
     namespace: Values = {}
     tree: Values = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
 
-from db.errors import is_refusal
+from db.errors import is_commit_refused
 
 if TYPE_CHECKING:
     from db.change_tracking import Change
@@ -23,7 +23,7 @@ Returned = list[tuple[Call, Any]]
 """Calls and what they have returned, in their order."""
 
 
-class Held(Protocol):
+class PooledConnection(Protocol):
     """A connection that stays open between units of work."""
 
     @property
@@ -40,17 +40,17 @@ class Held(Protocol):
     def rollback(self) -> None: ...
 
 
-H = TypeVar("H", bound=Held)
+H = TypeVar("H", bound=PooledConnection)
 
 
-class Around(Protocol):
+class QuerySpan(Protocol):
     """What surrounds a query."""
 
     def __call__(self, sql: str, /) -> AbstractContextManager[object]: ...
 
 
 @dataclass(frozen=True)
-class Use:
+class PoolStats:
     """How full a pool is: how many connections it may have, how many are taken, how often one was waited for so far."""
 
     size: int
@@ -61,14 +61,14 @@ class Use:
 class Pool(Protocol[H]):
     """Where connections are taken from, one for each unit of work at a time."""
 
-    def take(self) -> H:
+    def acquire(self) -> H:
         """A connection outside of any transaction; raises Unavailable when there is none in time."""
 
-    def give(self, held: H) -> None:
+    def release(self, held: H) -> None:
         """Take it back; one that is broken or still in a transaction is thrown away."""
 
 
-class UnitSession(Session):
+class UnitOfWorkSession(Session):
     """
     A session that takes its connection, and begins its transaction, when it is first used.
 
@@ -77,19 +77,19 @@ class UnitSession(Session):
     connection back, as with any session; the next use takes one again.
     """
 
-    around: ClassVar[Around | None] = None
+    query_span: ClassVar[QuerySpan | None] = None
 
     def __init__(self, pool: Pool[Any], mode: Mode) -> None:
         self._pool = pool
         self._mode = mode
-        self._held: Held | None = None
-        self.committed: list[Callable[[], object]] = []
-        self.rolled_back: list[Callable[[], object]] = []
-        self.failed: list[Callable[[Session], object]] = []
-        self.returned: Returned = []
-        self.prepared = 0
+        self._held: PooledConnection | None = None
+        self.commit_hooks: list[Callable[[], object]] = []
+        self.rollback_hooks: list[Callable[[], object]] = []
+        self.failure_units: list[Callable[[Session], object]] = []
+        self.outside_results: Returned = []
+        self.outside_calls = 0
         self.changes: list[Change] = []
-        self.record: Record | None = None
+        self.before_commit: BeforeCommit | None = None
         """What is called with this session before a commit that has changes."""
 
     def __getattr__(self, name: str) -> Any:
@@ -98,45 +98,45 @@ class UnitSession(Session):
         super().__init__(expire_on_commit=False)
         return getattr(self, name)
 
-    def hold(self) -> Held:
+    def acquire(self) -> PooledConnection:
         """The connection of this unit, in its transaction."""
         if self._held is None:
-            held = self._pool.take()
+            held = self._pool.acquire()
             try:
                 held.begin(self._mode)
             except BaseException:
-                self._pool.give(held)
+                self._pool.release(held)
                 raise
             self._held = held
         return self._held
 
     @property
-    def is_holding(self) -> bool:
+    def has_connection(self) -> bool:
         """Whether the unit has its connection, and so its transaction."""
         return self._held is not None
 
     @property
     def dialect(self) -> Dialect:
         """Which SQL is spoken."""
-        return self.hold().connection.dialect
+        return self.acquire().connection.dialect
 
     def get_bind(self, *_: object, **__: object) -> Connection:
-        return self.hold().connection
+        return self.acquire().connection
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """Rows of a statement in the driver's own words, after what is pending was written."""
         if self._is_set_up:
             self.flush()
-        if self.around is not None:
-            with self.around(sql):
-                return self.hold().fetch(sql, arguments)
-        return self.hold().fetch(sql, arguments)
+        if self.query_span is not None:
+            with self.query_span(sql):
+                return self.acquire().fetch(sql, arguments)
+        return self.acquire().fetch(sql, arguments)
 
     def commit(self) -> None:
         if self._is_set_up:
             self.flush()
-        if self.changes and self.record:
-            self.record(self)
+        if self.changes and self.before_commit:
+            self.before_commit(self)
         self.changes.clear()
         if self._is_set_up:
             super().commit()
@@ -144,10 +144,10 @@ class UnitSession(Session):
             self._end(commit=True)
         except BaseException as error:
             # A COMMIT whose answer is lost may have been done: then nothing may be undone beside it.
-            if not is_refusal(error):
-                self.rolled_back.clear()
+            if not is_commit_refused(error):
+                self.rollback_hooks.clear()
             raise
-        self.rolled_back.clear()
+        self.rollback_hooks.clear()
 
     def rollback(self) -> None:
         self._undo(super().rollback)
@@ -160,14 +160,14 @@ class UnitSession(Session):
         return "identity_map" in self.__dict__
 
     def _undo(self, undo: Callable[[], None]) -> None:
-        self.committed.clear()
+        self.commit_hooks.clear()
         self.changes.clear()
         try:
             if self._is_set_up:
                 undo()
         finally:
             self._end(commit=False)
-            functions, self.rolled_back = self.rolled_back, []
+            functions, self.rollback_hooks = self.rollback_hooks, []
             call_each(functions, "What follows the rollback failed.")
 
     def _end(self, *, commit: bool) -> None:
@@ -176,7 +176,7 @@ class UnitSession(Session):
             try:
                 held.commit() if commit else held.rollback()
             finally:
-                self._pool.give(held)
+                self._pool.release(held)
 
 
 def call_each(functions: Sequence[Callable[[], object]], complaint: str) -> None:
@@ -188,4 +188,4 @@ def call_each(functions: Sequence[Callable[[], object]], complaint: str) -> None
             log.exception(complaint)
 
 
-Record = Callable[[UnitSession], None]
+BeforeCommit = Callable[[UnitOfWorkSession], None]

@@ -3,7 +3,7 @@
 from unicodedata import normalize
 
 
-def fold(text: str) -> str:
+def casefold(text: str) -> str:
     """
     What two texts have in common when they differ in case or in compatible characters only.
 

@@ -69,7 +69,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
 
-def folded() -> String:
+def casefolded() -> String:
     """Text made by `db.text.fold`, in the order of its code points on both databases."""
     return String().with_variant(String(collation="C"), "postgresql")
 

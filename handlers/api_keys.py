@@ -13,13 +13,13 @@ def get_api_key(session, caller, api_key_id):
     return api_keys.get(session, caller.id, api_key_id)
 
 
-def update_api_key(session, known_keys, caller, api_key_id, body):
-    return api_keys.update(session, known_keys, caller.id, api_key_id, **body)
+def update_api_key(session, api_key_cache, caller, api_key_id, body):
+    return api_keys.update(session, api_key_cache, caller.id, api_key_id, **body)
 
 
-def rotate_api_key(session, known_keys, caller, api_key_id, body):
-    return api_keys.rotate(session, known_keys, caller.id, api_key_id, **body)
+def rotate_api_key(session, api_key_cache, caller, api_key_id, body):
+    return api_keys.rotate(session, api_key_cache, caller.id, api_key_id, **body)
 
 
-def delete_api_key(session, known_keys, caller, api_key_id):
-    api_keys.delete(session, known_keys, caller.id, api_key_id)
+def delete_api_key(session, api_key_cache, caller, api_key_id):
+    api_keys.delete(session, api_key_cache, caller.id, api_key_id)

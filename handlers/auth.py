@@ -3,24 +3,24 @@
 from accord.identity import accounts, sessions
 
 
-def register_user(session, passwords, body):
-    return accounts.register(session, passwords, **body)
+def register_user(session, password_hasher, body):
+    return accounts.register(session, password_hasher, **body)
 
 
-def log_in(session, passwords, tokens, body, user_agent=None):
-    return accounts.log_in(session, passwords, tokens, **body, user_agent=user_agent)
+def log_in(session, password_hasher, access_tokens, body, user_agent=None):
+    return accounts.log_in(session, password_hasher, access_tokens, **body, user_agent=user_agent)
 
 
-def refresh_tokens(session, tokens, revocations, body):
-    return sessions.refresh(session, tokens, revocations, **body)
+def refresh_tokens(session, access_tokens, revocation_list, body):
+    return sessions.refresh(session, access_tokens, revocation_list, **body)
 
 
-def log_out(session, revocations, caller):
-    sessions.revoke(session, revocations, caller.session_id)
+def log_out(session, revocation_list, caller):
+    sessions.revoke(session, revocation_list, caller.session_id)
 
 
-def log_out_everywhere(session, revocations, caller):
-    sessions.revoke_all(session, revocations, caller.id)
+def log_out_all_sessions(session, revocation_list, caller):
+    sessions.revoke_all(session, revocation_list, caller.id)
 
 
 def get_me(session, caller):
@@ -28,16 +28,16 @@ def get_me(session, caller):
 
 
 def update_me(session, caller, body):
-    return accounts.change(session, caller.id, **body)
+    return accounts.update_profile(session, caller.id, **body)
 
 
-def change_password(session, passwords, revocations, caller, body):
-    accounts.change_password(session, passwords, revocations, caller, **body)
+def change_password(session, password_hasher, revocation_list, caller, body):
+    accounts.change_password(session, password_hasher, revocation_list, caller, **body)
 
 
 def list_sessions(session, caller, page, per_page):
     return sessions.find(session, caller.id, caller.session_id, page=page, per_page=per_page)
 
 
-def end_session(session, revocations, caller, session_id):
-    sessions.end(session, revocations, caller.id, session_id)
+def revoke_session(session, revocation_list, caller, session_id):
+    sessions.end(session, revocation_list, caller.id, session_id)

@@ -9,8 +9,8 @@ def list_customers(session, cursors, page, per_page, sort, cursor=None, city=Non
     return _renamed(found, "location", "city") | {"items": [_shown(customer) for customer in found["items"]]}
 
 
-def create_customer(session, storage, body):
-    return _shown(customers.create(session, storage, **_meant(body)))
+def create_customer(session, file_storage, body):
+    return _shown(customers.create(session, file_storage, **_meant(body)))
 
 
 def get_customer(session, customer_id):
@@ -33,16 +33,16 @@ def restore_customer(session, customer_id):
     return _shown(customers.restore(session, customer_id))
 
 
-def get_customer_photo(session, storage, customer_id):
-    return customers.photo(session, storage, customer_id)
+def get_customer_photo(session, file_storage, customer_id):
+    return customers.photo(session, file_storage, customer_id)
 
 
-def replace_customer_photo(session, storage, customer_id, body):
-    customers.replace_photo(session, storage, customer_id, **body)
+def replace_customer_photo(session, file_storage, customer_id, body):
+    customers.replace_photo(session, file_storage, customer_id, **body)
 
 
-def delete_customer_photo(session, storage, customer_id):
-    customers.delete_photo(session, storage, customer_id)
+def delete_customer_photo(session, file_storage, customer_id):
+    customers.delete_photo(session, file_storage, customer_id)
 
 
 def _shown(customer):

@@ -39,8 +39,8 @@ def restore_product(session, product_id):
 
 
 def create_products(session, body):
-    return products.create_all(session, body)
+    return products.bulk_create(session, body)
 
 
 def delete_products(session, id):  # noqa: A002  # The contract calls it so.
-    products.delete_all(session, id)
+    products.bulk_delete(session, id)

@@ -1,8 +1,8 @@
 from services import health
 
 
-def get_index(about):
-    return about
+def get_index(service_info):
+    return service_info
 
 
 def get_liveness():
@@ -14,8 +14,8 @@ def get_metrics(metrics):
 
 
 def get_metrics_history(metrics):
-    return metrics.last_hour()
+    return metrics.history()
 
 
-def get_readiness(session, checks):
-    return health.check(session, checks)
+def get_readiness(session, health_checks):
+    return health.check(session, health_checks)

@@ -1,5 +1,5 @@
 from accord.identity import users
-from accord.identity.callers import only_of
+from accord.identity.callers import visible_owner
 
 
 def list_users(
@@ -11,33 +11,33 @@ def list_users(
     return users.find(session, page=page, per_page=per_page, sort=sort, **filters)
 
 
-def create_user(session, passwords, body):
-    return users.create(session, passwords, **body)
+def create_user(session, password_hasher, body):
+    return users.create(session, password_hasher, **body)
 
 
 def get_user(session, caller, user_id):
-    return users.get(session, only_of(caller, "users"), user_id)
+    return users.get(session, visible_owner(caller, "users"), user_id)
 
 
-def replace_user(session, passwords, revocations, caller, user_id, body):
-    return users.update(session, passwords, revocations, caller.id, user_id, **body)
+def replace_user(session, password_hasher, revocation_list, caller, user_id, body):
+    return users.update(session, password_hasher, revocation_list, caller.id, user_id, **body)
 
 
-def update_user(session, passwords, revocations, caller, user_id, body):
-    return users.update(session, passwords, revocations, caller.id, user_id, **body)
+def update_user(session, password_hasher, revocation_list, caller, user_id, body):
+    return users.update(session, password_hasher, revocation_list, caller.id, user_id, **body)
 
 
-def delete_user(session, revocations, caller, user_id):
-    users.delete(session, revocations, caller.id, user_id)
+def delete_user(session, revocation_list, caller, user_id):
+    users.delete(session, revocation_list, caller.id, user_id)
 
 
 def restore_user(session, user_id):
     return users.restore(session, user_id)
 
 
-def create_users(session, passwords, body):
-    return users.create_all(session, passwords, body)
+def create_users(session, password_hasher, body):
+    return users.bulk_create(session, password_hasher, body)
 
 
-def delete_users(session, revocations, caller, id):  # noqa: A002  # The contract calls it so.
-    users.delete_all(session, revocations, caller.id, id)
+def delete_users(session, revocation_list, caller, id):  # noqa: A002  # The contract calls it so.
+    users.bulk_delete(session, revocation_list, caller.id, id)

@@ -1,5 +1,5 @@
 """What is at an address that standards fix."""
 
 
-def get_signing_keys(keys):
-    return keys.current().public()
+def get_jwks(signing_keys):
+    return signing_keys.current().public_jwks()

@@ -7,13 +7,13 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from accord.errors import NotFound
-from db.list_query import Listing, bound
+from db.list_query import ListQuery, filter_values
 from db.models import AuditEvent, User
-from db.pagination import Cursors, Page
-from db.prepared import compiled
+from db.pagination import CursorSigner, Page
+from db.prepared import prepare
 
 
-def _shown(event: Any) -> Select[*tuple[Any, ...]]:
+def _select_event(event: Any) -> Select[*tuple[Any, ...]]:
     return select(
         event.id,
         event.at,
@@ -27,7 +27,7 @@ def _shown(event: Any) -> Select[*tuple[Any, ...]]:
     ).join(User, User.id == event.actor_id, isouter=True)
 
 
-_EVENT = compiled(_shown(AuditEvent).where(AuditEvent.id == bindparam("id")))
+_EVENT = prepare(_select_event(AuditEvent).where(AuditEvent.id == bindparam("id")))
 _FILTERS = {
     "actor": AuditEvent.actor_id,
     "action": AuditEvent.action,
@@ -36,21 +36,21 @@ _FILTERS = {
     "from": lambda moment: AuditEvent.at >= moment,
     "to": lambda moment: AuditEvent.at < moment,
 }
-_EVENTS = Listing(AuditEvent, _shown, _FILTERS, sort="-at")
+_EVENTS = ListQuery(AuditEvent, _select_event, _FILTERS, default_sort="-at")
 
 
-def find(session: Session, cursors: Cursors, *, per_page: int, cursor: str, **filters: Any) -> Page:
+def find(session: Session, cursors: CursorSigner, *, per_page: int, cursor: str, **filters: Any) -> Page:
     """Return the page after *cursor* of the events that fit all filters, newest first."""
-    page = _EVENTS.after(session, cursors, bound(**filters), filters, cursor=cursor, per_page=per_page)
-    return page | {"items": [_told(event) for event in page["items"]]}
+    page = _EVENTS.page_after(session, cursors, filter_values(**filters), filters, cursor=cursor, per_page=per_page)
+    return page | {"items": [_describe(event) for event in page["items"]]}
 
 
 def get(session: Session, event_id: UUID) -> dict[str, Any]:
     event = _EVENT.first(session, id=event_id)
     if event is None:
         raise NotFound("There is no audit event with this id.")
-    return _told(event)
+    return _describe(event)
 
 
-def _told(event: dict[str, Any]) -> dict[str, Any]:
+def _describe(event: dict[str, Any]) -> dict[str, Any]:
     return event if event["actor"]["id"] else event | {"actor": None}

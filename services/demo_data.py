@@ -12,10 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from accord.identity import users
-from accord.identity.passwords import Passwords
-from accord.storage.files import Storage
+from accord.identity.passwords import PasswordHasher
+from accord.storage.files import FileStorage
 from db.models import Category, Customer, File, Order, Post, Product, Task, User
-from db.text import fold
+from db.text import casefold
 from services import categories, customers, files, orders, products
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
@@ -43,7 +43,7 @@ _ORDERS = [
 
 def _orders(session: Session) -> Iterator[str]:
     for role, note, basket, steps in _ORDERS:
-        owner_id = session.scalars(select(User.id).where(User.username_key == fold(LOGINS[role][0]))).one()
+        owner_id = session.scalars(select(User.id).where(User.username_key == casefold(LOGINS[role][0]))).one()
         if session.scalar(select(Order.id).where(Order.owner_id == owner_id, Order.note == note)) is None:
             ids = {sku: session.scalar(select(Product.id).where(Product.sku == sku)) for sku in basket}
             items = [{"product_id": ids[sku], "quantity": quantity} for sku, quantity in basket.items()]
@@ -69,7 +69,7 @@ _POSTS = [
 
 def _work(session: Session) -> Iterator[str]:
     users = {
-        role: session.scalar(select(User.id).where(User.username_key == fold(username)))
+        role: session.scalar(select(User.id).where(User.username_key == casefold(username)))
         for role, (username, _) in LOGINS.items()
     }
     for role, title, description, status, due_date in _TASKS:
@@ -80,7 +80,7 @@ def _work(session: Session) -> Iterator[str]:
     for role, title, content, published in _POSTS:
         own = {"author_id": users[role], "title": title}
         if session.scalar(select(Post.id).filter_by(**own)) is None:
-            session.add(Post(**own, content=content, search=fold(f"{title}\n{content}"), published=published))
+            session.add(Post(**own, content=content, search=casefold(f"{title}\n{content}"), published=published))
             yield title
 
 
@@ -106,33 +106,33 @@ class _Drawing:
         return drawn
 
 
-def _customers(session: Session, storage: Storage) -> Iterator[str]:
+def _customers(session: Session, file_storage: FileStorage) -> Iterator[str]:
     for name, location, email, phone, colour in _CUSTOMERS:
-        if session.scalar(select(Customer.id).where(Customer.email_key == fold(email))) is None:
+        if session.scalar(select(Customer.id).where(Customer.email_key == casefold(email))) is None:
             photo = _Drawing(name, "image/png", colour) if colour else None
-            customers.create(session, storage, name=name, location=location, email=email, phone=phone, photo=photo)
+            customers.create(session, file_storage, name=name, location=location, email=email, phone=phone, photo=photo)
             yield name
 
 
-def _files(session: Session, storage: Storage) -> Iterator[str]:
+def _files(session: Session, file_storage: FileStorage) -> Iterator[str]:
     for role, name, media_type, description in _FILES:
-        owner_id = session.scalars(select(User.id).where(User.username_key == fold(LOGINS[role][0]))).one()
+        owner_id = session.scalars(select(User.id).where(User.username_key == casefold(LOGINS[role][0]))).one()
         if session.scalar(select(File.id).where(File.owner_id == owner_id, File.name == name)) is None:
-            files.create(session, storage, owner_id, file=_Drawing(name, media_type), description=description)
+            files.create(session, file_storage, owner_id, file=_Drawing(name, media_type), description=description)
             yield name
 
 
-def fill(session: Session, passwords: Passwords, storage: Storage) -> Iterator[str]:
+def load(session: Session, password_hasher: PasswordHasher, file_storage: FileStorage) -> Iterator[str]:
     """Add what is missing of the demo data, and yield the name of each thing that is added."""
     for role, (username, password) in LOGINS.items():
-        if session.scalar(select(User.id).where(User.username_key == fold(username))) is None:
+        if session.scalar(select(User.id).where(User.username_key == casefold(username))) is None:
             email = f"{username}@example.com"
             person = {"username": username, "email": email, "password": password, "name": role.capitalize()}
-            users.create(session, passwords, **person, role=role)
+            users.create(session, password_hasher, **person, role=role)
             yield username
     ids = {}
     for name, description in _CATEGORIES.items():
-        known = session.scalar(select(Category.id).where(Category.name_key == fold(name)))
+        known = session.scalar(select(Category.id).where(Category.name_key == casefold(name)))
         ids[name] = known or categories.create(session, name=name, description=description).id
         if not known:
             yield name
@@ -141,7 +141,7 @@ def fill(session: Session, passwords: Passwords, storage: Storage) -> Iterator[s
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
             products.create(session, **members, category_id=ids[category], tags=tags)
             yield name
-    yield from _customers(session, storage)
+    yield from _customers(session, file_storage)
     yield from _orders(session)
     yield from _work(session)
-    yield from _files(session, storage)
+    yield from _files(session, file_storage)

@@ -7,30 +7,34 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db import migrations
-from db.errors import Unavailable
+from db.errors import DatabaseUnavailable
 
 
 @dataclass(frozen=True)
-class Check:
+class HealthCheck:
     """Something beside the database: `fault` says at once what is wrong with it, if anything is."""
 
-    fault: Callable[[], str | None]
+    error: Callable[[], str | None]
     is_needed: bool = True
 
 
-def check(session: Session, checks: Mapping[str, Check]) -> dict[str, Any]:
+def check(session: Session, health_checks: Mapping[str, HealthCheck]) -> dict[str, Any]:
     """Return the state of each thing; raises Unavailable, naming them, if some are not as they must be."""
-    faults = {"database": None, "migrations": _migrations_fault(session)}
-    faults |= {name: each.fault() for name, each in checks.items()}
-    fatal = [fault for name, fault in faults.items() if fault and (name not in checks or checks[name].is_needed)]
+    faults = {"database": None, "migrations": _migrations_error(session)}
+    faults |= {name: each.error() for name, each in health_checks.items()}
+    fatal = [
+        fault
+        for name, fault in faults.items()
+        if fault and (name not in health_checks or health_checks[name].is_needed)
+    ]
     if fatal:
-        raise Unavailable(" ".join(fatal))
+        raise DatabaseUnavailable(" ".join(fatal))
     states = {name: fault or "ok" for name, fault in faults.items()}
     return {"status": "degraded" if any(faults.values()) else "ok", "checks": states}
 
 
-def _migrations_fault(session: Session) -> str | None:
-    applied = migrations.applied(session)
-    if applied == migrations.head():
+def _migrations_error(session: Session) -> str | None:
+    applied = migrations.applied_revision(session)
+    if applied == migrations.head_revision():
         return None
-    return f"The database has migration {applied}, and this release needs {migrations.head()}."
+    return f"The database has migration {applied}, and this release needs {migrations.head_revision()}."

@@ -11,21 +11,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, NotFound, ServiceError
-from db.change_tracking import noted
-from db.columns import now
-from db.expressions import given
-from db.list_query import Listing, bound
-from db.models import Order, OrderItem, OrderYear, Product, User
-from db.pagination import Cursors, Page
-from db.prepared import compiled
+from db.change_tracking import record_change
+from db.columns import utc_now
+from db.expressions import json_rows
+from db.list_query import ListQuery, filter_values
+from db.models import Order, OrderCounter, OrderItem, Product, User
+from db.pagination import CursorSigner, Page
+from db.prepared import prepare
 from db.types import Identifier
 from services import customers, stock
 
 _PLACED, _CANCELLED = "pending", "cancelled"
-_FOLLOWING = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, "shipped": {"delivered"}}
+_TRANSITIONS = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, "shipped": {"delivered"}}
 
 
-def _shown(order: Any) -> Select[*tuple[Any, ...]]:
+def _select_order(order: Any) -> Select[*tuple[Any, ...]]:
     """Select the orders of the table, or of a part of it, each with its owner."""
     own = (order.id, order.number, order.customer_id, order.total, order.status, order.note,
            order.created_at, order.updated_at)  # fmt: skip
@@ -39,15 +39,15 @@ _FILTERS = {
     "from": lambda moment: Order.created_at >= moment,
     "to": lambda moment: Order.created_at < moment,
 }
-_ORDERS = Listing(Order, _shown, _FILTERS)
-_ORDER = compiled(
-    _shown(Order).where(
+_ORDERS = ListQuery(Order, _select_order, _FILTERS)
+_ORDER = prepare(
+    _select_order(Order).where(
         Order.id == bindparam("id"),
         Order.owner_id == func.coalesce(bindparam("owner_id", type_=Identifier()), Order.owner_id),
     )
 )
-_ASKED = given("orders", id=Identifier())
-_ITEMS = compiled(
+_ASKED = json_rows("orders", id=Identifier())
+_ITEMS = prepare(
     select(
         OrderItem.order_id,
         Product.id.label("product__id"),
@@ -63,22 +63,22 @@ _ITEMS = compiled(
 )
 
 
-def _counting(insert: postgresql.Insert | sqlite.Insert) -> compiled:
+def _counting(insert: postgresql.Insert | sqlite.Insert) -> prepare:
     one_more = insert.values(orders=1).on_conflict_do_update(
-        index_elements=[OrderYear.year], set_={"orders": OrderYear.orders + 1}
+        index_elements=[OrderCounter.year], set_={"orders": OrderCounter.orders + 1}
     )
-    return compiled(one_more.returning(OrderYear.orders), given=["year"])
+    return prepare(one_more.returning(OrderCounter.orders), values=["year"])
 
 
-_COUNT = {"postgresql": _counting(postgresql.insert(OrderYear)), "sqlite": _counting(sqlite.insert(OrderYear))}
+_COUNT = {"postgresql": _counting(postgresql.insert(OrderCounter)), "sqlite": _counting(sqlite.insert(OrderCounter))}
 
 
 def find(
-    session: Session, cursors: Cursors, owner_id: UUID | None, *, cursor: str, per_page: int, **filters: Any
+    session: Session, cursors: CursorSigner, owner_id: UUID | None, *, cursor: str, per_page: int, **filters: Any
 ) -> Page:
     """Return the page after *cursor* of the owner's orders that fit all filters, or of everybody's, newest first."""
     query = {"user_id": owner_id, **filters}
-    page = _ORDERS.after(session, cursors, bound(**query), query, cursor=cursor, per_page=per_page)
+    page = _ORDERS.page_after(session, cursors, filter_values(**query), query, cursor=cursor, per_page=per_page)
     return page | {"items": _with_items(session, page["items"])}
 
 
@@ -97,7 +97,7 @@ def place(
     items: Sequence[dict[str, Any]],
     customer_id: UUID | None = None,
     note: str | None = None,
-    knows_customers: bool = True,
+    may_reference_customers: bool = True,
 ) -> dict[str, Any]:
     """
     Take from stock what the items say, and return the order; what is at fault is told all at once.
@@ -105,15 +105,18 @@ def place(
     To whom does not know customers there are none.
     """
     units = _units((item["product_id"], item["quantity"]) for item in items)
-    taken = stock.take(session, units)
+    taken = stock.reserve(session, units)
     missing = {product_id: number for product_id, number in units.items() if str(product_id) not in taken}
-    if faults := [*_customer_faults(session, customer_id, knows_customers), *_item_faults(session, items, missing)]:
-        raise _refusal(faults)
+    if faults := [
+        *_customer_errors(session, customer_id, may_reference_customers),
+        *_item_errors(session, items, missing),
+    ]:
+        raise _error(faults)
     lines = [
         OrderItem(position=position, unit_price=taken[str(item["product_id"])]["price"], **item)
         for position, item in enumerate(items)
     ]
-    moment = now()
+    moment = utc_now()
     order = Order(
         number=_next_number(session, moment.year),
         owner_id=owner_id,
@@ -129,16 +132,16 @@ def place(
     session.flush()
     placed = get(session, owner_id, order.id)
     said = [f"{item['quantity']} of {item['product']['sku']}" for item in placed["items"]]
-    noted(session, Order, order.id, {"items": (None, said)})
+    record_change(session, Order, order.id, {"items": (None, said)})
     return placed
 
 
 def update(
-    session: Session, owner_id: UUID | None, order_id: UUID, *, knows_customers: bool, **changes: Any
+    session: Session, owner_id: UUID | None, order_id: UUID, *, may_reference_customers: bool, **changes: Any
 ) -> dict[str, Any]:
-    order = _entity(session, owner_id, order_id)
-    if faults := list(_customer_faults(session, changes.get("customer_id"), knows_customers)):
-        raise _refusal(faults)
+    order = _load(session, owner_id, order_id)
+    if faults := list(_customer_errors(session, changes.get("customer_id"), may_reference_customers)):
+        raise _error(faults)
     for name, value in changes.items():
         setattr(order, name, value)
     session.flush()
@@ -147,13 +150,13 @@ def update(
 
 def set_status(session: Session, owner_id: UUID | None, order_id: UUID, status: str) -> dict[str, Any]:
     """Bring the order to a status that can follow the one it has; one that is cancelled gives back what it took."""
-    order = _entity(session, owner_id, order_id)
-    if status not in _FOLLOWING.get(order.status, ()):
+    order = _load(session, owner_id, order_id)
+    if status not in _TRANSITIONS.get(order.status, ()):
         raise Conflict(f"An order that is {order.status} cannot become {status}.")
     order.status = status
     session.flush()
     if status == _CANCELLED:
-        stock.give_back(session, _units((item.product_id, item.quantity) for item in order.items))
+        stock.release(session, _units((item.product_id, item.quantity) for item in order.items))
     return get(session, owner_id, order_id)
 
 
@@ -168,7 +171,7 @@ def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict
     return [order | {"items": items[str(order["id"])]} for order in orders]
 
 
-def _entity(session: Session, owner_id: UUID | None, order_id: UUID) -> Order:
+def _load(session: Session, owner_id: UUID | None, order_id: UUID) -> Order:
     order = session.get(Order, order_id)
     if order is None or owner_id not in (None, order.owner_id):
         raise NotFound("There is no order with this id.")
@@ -189,26 +192,28 @@ def _next_number(session: Session, year: int) -> str:
     return f"{year}-{counted:06}"
 
 
-def _customer_faults(session: Session, customer_id: UUID | None, knows_customers: bool) -> Iterator[ServiceError]:
-    if customer_id is not None and not (knows_customers and customers.exists(session, customer_id)):
+def _customer_errors(
+    session: Session, customer_id: UUID | None, may_reference_customers: bool
+) -> Iterator[ServiceError]:
+    if customer_id is not None and not (may_reference_customers and customers.exists(session, customer_id)):
         yield Invalid("There is no customer with this id.", pointer="/customer_id")
 
 
-def _item_faults(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:
-    left = stock.left(session, missing) if missing else {}
+def _item_errors(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:
+    left = stock.available(session, missing) if missing else {}
     for position, item in enumerate(items):
         product = left.get(str(item["product_id"]))
         if product:
-            yield Conflict(_left(product["name"], product["stock"]), pointer=f"/items/{position}/quantity")
+            yield Conflict(_left_in_stock(product["name"], product["stock"]), pointer=f"/items/{position}/quantity")
         elif item["product_id"] in missing:
             yield Invalid("There is no product with this id.", pointer=f"/items/{position}/product_id")
 
 
-def _left(name: str, units: int) -> str:
+def _left_in_stock(name: str, units: int) -> str:
     return f"Only {units} of {name} {'is' if units == 1 else 'are'} left." if units else f"{name} is sold out."
 
 
-def _refusal(faults: Sequence[ServiceError]) -> ServiceError:
+def _error(faults: Sequence[ServiceError]) -> ServiceError:
     kind = Invalid if any(isinstance(fault, Invalid) for fault in faults) else Conflict
     told = {str(fault) for fault in faults}
-    return kind(told.pop() if len(told) == 1 else "The order cannot be as it is; see errors.", each=faults)
+    return kind(told.pop() if len(told) == 1 else "The order cannot be as it is; see errors.", errors=faults)

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from accord.errors import NotFound
 from accord.identity import accounts, users
 from accord.identity.access_tokens import Caller
-from accord.identity.callers import only_of
-from db.columns import now
-from db.list_query import Listing, bound, found_in, words
+from accord.identity.callers import visible_owner
+from db.columns import utc_now
+from db.list_query import ListQuery, contains, filter_values, search_patterns
 from db.models import Post, User
-from db.pagination import Cursors, Page
-from db.prepared import compiled
-from db.text import fold
+from db.pagination import CursorSigner, Page
+from db.prepared import prepare
+from db.text import casefold
 
 _NOBODY = UUID(int=0)
 _drafts_of = bindparam("drafts_of", type_=User.id.type)
@@ -27,44 +27,44 @@ _VISIBLE = and_(
 """Whether a viewer sees a post: every way to posts has this condition, bound to what `_seen_by` says of the viewer."""
 
 
-def _seen_by(viewer: Caller | None) -> dict[str, UUID | None]:
+def _visibility(viewer: Caller | None) -> dict[str, UUID | None]:
     """Whose drafts the viewer sees beside what is published; None for everybody's."""
-    return {"drafts_of": only_of(viewer, "posts:all") if viewer else _NOBODY}
+    return {"drafts_of": visible_owner(viewer, "posts:all") if viewer else _NOBODY}
 
 
-def _shown(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
+def _select_post(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
     own = [post.id, post.title, post.published, post.created_at, post.updated_at, *more]
     author = [User.id.label("author__id"), User.username.label("author__username")]
     return select(*own, *author).join(User, User.id == post.author_id)
 
 
-_POST = compiled(_shown(Post, Post.content).where(Post.id == bindparam("id"), _VISIBLE))
+_POST = prepare(_select_post(Post, Post.content).where(Post.id == bindparam("id"), _VISIBLE))
 _FILTERS = {
     "drafts_of": lambda _: _VISIBLE,
     "published": Post.published,
     "author": Post.author_id,
-    "word": found_in(Post.search),
+    "word": contains(Post.search),
 }
-_POSTS = Listing(Post, _shown, _FILTERS)
+_POSTS = ListQuery(Post, _select_post, _FILTERS)
 
 
 def find(
-    session: Session, cursors: Cursors, viewer: Caller | None, *,
+    session: Session, cursors: CursorSigner, viewer: Caller | None, *,
     page: int, per_page: int, cursor: str | None, q: str | None, **filters: Any,
 ) -> Page:  # fmt: skip
     """Return a page of the posts that *viewer* sees and that fit all filters."""
-    values = bound(word=words(q), **filters) | _seen_by(viewer)
+    values = filter_values(word=search_patterns(q), **filters) | _visibility(viewer)
     return _POSTS.find(session, cursors, values, {**filters, "q": q}, page=page, per_page=per_page, cursor=cursor)
 
 
-def find_of_user(session: Session, cursors: Cursors, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
+def find_of_user(session: Session, cursors: CursorSigner, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
     """As `find` does, of one author; raises NotFound if there is no such user."""
     users.get(session, None, user_id)
     return find(session, cursors, viewer, author=user_id, **asked)
 
 
 def get(session: Session, viewer: Caller | None, post_id: UUID) -> dict[str, Any]:
-    post = _POST.first(session, id=post_id, **_seen_by(viewer))
+    post = _POST.first(session, id=post_id, **_visibility(viewer))
     if post is None:
         raise NotFound("There is no post with this id.")
     return post
@@ -79,7 +79,7 @@ def create(session: Session, author_id: UUID, *, title: str, content: str, publi
 
 
 def update(session: Session, writer: Caller, post_id: UUID, **changes: Any) -> Post:
-    post = _writable(session, writer, post_id)
+    post = _load_writable(session, writer, post_id)
     for name, value in changes.items():
         setattr(post, name, value)
     post.search = _search(post)
@@ -88,7 +88,7 @@ def update(session: Session, writer: Caller, post_id: UUID, **changes: Any) -> P
 
 
 def delete(session: Session, writer: Caller, post_id: UUID) -> None:
-    _writable(session, writer, post_id).deleted_at = now()
+    _load_writable(session, writer, post_id).deleted_at = utc_now()
     session.flush()
 
 
@@ -101,13 +101,13 @@ def restore(session: Session, post_id: UUID) -> Post:
     return post
 
 
-def _writable(session: Session, writer: Caller, post_id: UUID) -> Post:
+def _load_writable(session: Session, writer: Caller, post_id: UUID) -> Post:
     """Return the post if the writer sees it, and it is theirs or they write everybody's."""
-    post = session.scalars(select(Post).where(Post.id == post_id, _VISIBLE), _seen_by(writer)).one_or_none()
-    if post is None or only_of(writer, "posts:all") not in (None, post.author_id):
+    post = session.scalars(select(Post).where(Post.id == post_id, _VISIBLE), _visibility(writer)).one_or_none()
+    if post is None or visible_owner(writer, "posts:all") not in (None, post.author_id):
         raise NotFound("There is no post with this id.")
     return post
 
 
 def _search(post: Post) -> str:
-    return fold(f"{post.title}\n{post.content}")
+    return casefold(f"{post.title}\n{post.content}")

@@ -7,16 +7,16 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Integer, select, update
 from sqlalchemy.orm import Session
 
-from db.change_tracking import noted
-from db.expressions import given
+from db.change_tracking import record_change
+from db.expressions import json_rows
 from db.models import Product
-from db.prepared import compiled
+from db.prepared import prepare
 from db.types import Identifier
 
 Products = dict[str, dict[str, Any]]
 """Products by their ids as text."""
 
-_WANTED = given("wanted", product_id=Identifier(), units=Integer())
+_WANTED = json_rows("wanted", product_id=Identifier(), units=Integer())
 # Whoever moves several products waits for them in one order, so that no two wait for each other.
 _LOCKED = (
     select(Product.id, _WANTED.c.units)
@@ -27,9 +27,9 @@ _LOCKED = (
 )
 
 
-def _moved(*conditions: ColumnElement[bool]) -> compiled:
+def _moved(*conditions: ColumnElement[bool]) -> prepare:
     """Move the wanted units from stock to what is sold; a negative number of them, back."""
-    return compiled(
+    return prepare(
         update(Product)
         .where(Product.id == _LOCKED.c.id, *conditions)
         .values(
@@ -41,40 +41,40 @@ def _moved(*conditions: ColumnElement[bool]) -> compiled:
     )
 
 
-_TAKE = _moved(Product.deleted_at.is_(None), Product.stock >= _LOCKED.c.units)
-_GIVE_BACK = _moved()
-_LEFT = compiled(
+_RESERVE = _moved(Product.deleted_at.is_(None), Product.stock >= _LOCKED.c.units)
+_RELEASE = _moved()
+_AVAILABLE = prepare(
     select(Product.id, Product.name, Product.stock)
     .join(_WANTED, _WANTED.c.product_id == Product.id)
     .where(Product.deleted_at.is_(None))
 )
 
 
-def take(session: Session, units: Mapping[UUID, int]) -> Products:
+def reserve(session: Session, units: Mapping[UUID, int]) -> Products:
     """
     Take units of each product, and return the products at the prices they have now.
 
     A product that is not there, or of which not enough is there, is not among them: then the
     unit of work must fail. Nobody changes these products before it ends.
     """
-    return _move(session, _TAKE, units)
+    return _move(session, _RESERVE, units)
 
 
-def give_back(session: Session, units: Mapping[UUID, int]) -> None:
+def release(session: Session, units: Mapping[UUID, int]) -> None:
     """Undo what was taken; a product that was deleted since has it when it is restored."""
-    _move(session, _GIVE_BACK, {product_id: -number for product_id, number in units.items()})
+    _move(session, _RELEASE, {product_id: -number for product_id, number in units.items()})
 
 
-def left(session: Session, units: Mapping[UUID, int]) -> Products:
+def available(session: Session, units: Mapping[UUID, int]) -> Products:
     """Return name and stock of those of the products that there are."""
-    return _by_id(_LEFT.all(session, wanted=_rows(units)))
+    return _by_id(_AVAILABLE.all(session, wanted=_rows(units)))
 
 
-def _move(session: Session, statement: compiled, units: Mapping[UUID, int]) -> Products:
+def _move(session: Session, statement: prepare, units: Mapping[UUID, int]) -> Products:
     moved = _by_id(statement.all(session, wanted=_rows(units)))
     for product_id, number in units.items():
         if product := moved.get(str(product_id)):
-            noted(session, Product, product_id, {"stock": (product["stock"] + number, product["stock"])})
+            record_change(session, Product, product_id, {"stock": (product["stock"] + number, product["stock"])})
     return moved
 
 

@@ -7,14 +7,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db import pagination
-from db.change_tracking import noted
+from db.change_tracking import record_change
 from db.models import Product, ProductTag, Tag
 from db.pagination import Page
-from db.prepared import compiled
-from db.text import fold
+from db.prepared import prepare
+from db.text import casefold
 
-_COUNT = compiled(select(func.count().label("total")).select_from(Tag))
-_TAGS = compiled(
+_COUNT = prepare(select(func.count().label("total")).select_from(Tag))
+_TAGS = prepare(
     select(
         Tag.id,
         Tag.name,
@@ -30,7 +30,7 @@ _TAGS = compiled(
     .offset(bindparam("offset"))
 )
 
-_MAKE = {
+_CREATE = {
     "postgresql": postgresql.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
     "sqlite": sqlite.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
 }
@@ -39,20 +39,20 @@ _MAKE = {
 def find(session: Session, *, page: int, per_page: int) -> Page:
     items = _TAGS.all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
-    return pagination.numbered(items, total=total, page=page, per_page=per_page, query={})
+    return pagination.number_page(items, total=total, page=page, per_page=per_page, query={})
 
 
-def named(session: Session, names: Sequence[str]) -> list[Tag]:
+def get_or_create(session: Session, names: Sequence[str]) -> list[Tag]:
     """Return the tags with these names, in their order; those that are new are made, and each comes once."""
-    wanted = {fold(name): name for name in reversed(names)}
+    wanted = {casefold(name): name for name in reversed(names)}
     known = _known(session, wanted)
     if new := sorted(wanted.keys() - known.keys()):
         rows = [{"name": wanted[key], "name_key": key} for key in new]
-        for tag in session.scalars(_MAKE[session.get_bind().dialect.name], rows):
-            noted(session, Tag, tag.id, {"name": (None, tag.name)})
+        for tag in session.scalars(_CREATE[session.get_bind().dialect.name], rows):
+            record_change(session, Tag, tag.id, {"name": (None, tag.name)})
         # Others may have made some of them meanwhile, which makes them neither new nor known.
         known = _known(session, wanted)
-    return [known[key] for key in dict.fromkeys(fold(name) for name in names)]
+    return [known[key] for key in dict.fromkeys(casefold(name) for name in names)]
 
 
 def _known(session: Session, keys: Collection[str]) -> dict[str, Tag]:

@@ -9,32 +9,39 @@ from sqlalchemy.orm import Session
 from accord.errors import NotFound
 from accord.identity import accounts
 from accord.identity.access_tokens import Caller
-from accord.identity.callers import only_of
-from db.list_query import Listing, bound
+from accord.identity.callers import visible_owner
+from db.list_query import ListQuery, filter_values
 from db.models import Task, User
-from db.pagination import Cursors, Page
+from db.pagination import CursorSigner, Page
 
 
-def _shown(task: Any) -> Select[*tuple[Any, ...]]:
+def _select_task(task: Any) -> Select[*tuple[Any, ...]]:
     own = [task.id, task.title, task.description, task.status, task.due_date, task.created_at, task.updated_at]
     owner = [User.id.label("owner__id"), User.username.label("owner__username")]
     return select(*own, *owner).join(User, User.id == task.owner_id)
 
 
 _FILTERS = {"owner": Task.owner_id, "status": Task.status, "due_before": lambda day: Task.due_date < day}
-_TASKS = Listing(Task, _shown, _FILTERS)
+_TASKS = ListQuery(Task, _select_task, _FILTERS)
 
 
 def find(
-    session: Session, cursors: Cursors, reader: Caller, *, page: int, per_page: int, cursor: str | None, **filters: Any
+    session: Session,
+    cursors: CursorSigner,
+    reader: Caller,
+    *,
+    page: int,
+    per_page: int,
+    cursor: str | None,
+    **filters: Any,
 ) -> Page:
     """Return a page of the tasks that *reader* may read and that fit all filters."""
-    values = bound(owner=only_of(reader, "tasks:all"), **filters)
+    values = filter_values(owner=visible_owner(reader, "tasks:all"), **filters)
     return _TASKS.find(session, cursors, values, filters, page=page, per_page=per_page, cursor=cursor)
 
 
 def get(session: Session, reader: Caller, task_id: UUID) -> Task:
-    return _of(session, only_of(reader, "tasks:all"), task_id)
+    return _load(session, visible_owner(reader, "tasks:all"), task_id)
 
 
 def create(session: Session, owner_id: UUID, **members: Any) -> Task:
@@ -45,7 +52,7 @@ def create(session: Session, owner_id: UUID, **members: Any) -> Task:
 
 
 def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> Task:
-    task = _of(session, owner_id, task_id)
+    task = _load(session, owner_id, task_id)
     for name, value in changes.items():
         setattr(task, name, value)
     session.flush()
@@ -53,11 +60,11 @@ def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> T
 
 
 def delete(session: Session, remover: Caller, task_id: UUID) -> None:
-    session.delete(_of(session, only_of(remover, "tasks:delete"), task_id))
+    session.delete(_load(session, visible_owner(remover, "tasks:delete"), task_id))
     session.flush()
 
 
-def _of(session: Session, owner_id: UUID | None, task_id: UUID) -> Task:
+def _load(session: Session, owner_id: UUID | None, task_id: UUID) -> Task:
     """Return the task of the owner; whosever it is, for None."""
     task = session.get(Task, task_id)
     if task is None or owner_id not in (None, task.owner_id):

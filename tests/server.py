@@ -18,11 +18,13 @@ from tests.databases import copied_database, fresh_database, scratch_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
-CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_KIB": "64", "ACCORD_PASSWORD_TIME_COST": "1"}
+CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_COST": "64", "ACCORD_PASSWORD_TIME_COST": "1"}
 """What a deployer could set, too; it makes a log-in cheap."""
 
-_CLASSES = yaml.safe_load(ROOT.joinpath("openapi/policies.yaml").read_text("utf-8"))["rate-limits"]["classes"]
-GENEROUS = {name: [re.sub(r"^\d+", "1000000000", limit) for limit in each["limits"]] for name, each in _CLASSES.items()}
+_POLICIES = yaml.safe_load(ROOT.joinpath("openapi/policies.yaml").read_text("utf-8"))["rate-limits"]["policies"]
+GENEROUS = {
+    name: [re.sub(r"^\d+", "1000000000", limit) for limit in each["limits"]] for name, each in _POLICIES.items()
+}
 """Limits that no test meets unless it wants to: as many windows as the contract has, and wide ones."""
 
 

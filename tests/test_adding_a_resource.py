@@ -41,7 +41,7 @@ LEFT_OUT = {
 
 def numbered(text):
     """The text with the numbers of migrations that it would have today."""
-    newest = migrations.head()
+    newest = migrations.head_revision()
     return text.replace("0004", f"{int(newest) + 1:04}").replace("0003", newest)
 
 

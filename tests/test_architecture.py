@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accord.contract.validation import KNOWN_WORDS
+from accord.contract.validation import KNOWN_EXTENSIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = ROOT.joinpath("docs/architecture.md").read_text("utf-8")
@@ -117,4 +117,4 @@ def called(file):
 
 def test_words_of_our_own_are_explained():
     table = TEXT.partition("| word |")[2]
-    assert set(re.findall(r"`(x-[\w-]+)`", table)) == KNOWN_WORDS
+    assert set(re.findall(r"`(x-[\w-]+)`", table)) == KNOWN_EXTENSIONS

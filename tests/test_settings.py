@@ -110,15 +110,15 @@ def test_production_refuses_what_is_only_good_for_development(monkeypatch):
     monkeypatch.setenv("ACCORD_LOG_LEVEL", "debug")
     monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://accord:accord@db/accord")
     monkeypatch.setenv("ACCORD_CORS_ORIGINS", "*")
-    monkeypatch.setenv("ACCORD_PASSWORD_MEMORY_KIB", "8")
+    monkeypatch.setenv("ACCORD_PASSWORD_MEMORY_COST", "8")
     monkeypatch.setenv("ACCORD_PASSWORD_TIME_COST", "1")
     assert {line.split(":")[0] for line in refusal().splitlines()} == {
         "ACCORD_CORS_ORIGINS",
         "ACCORD_DATABASE_URL",
-        "ACCORD_ISSUER",
+        "ACCORD_TOKEN_ISSUER",
         "ACCORD_LOG_LEVEL",
         "ACCORD_SIGNING_KEYS",
-        "ACCORD_PASSWORD_MEMORY_KIB",
+        "ACCORD_PASSWORD_MEMORY_COST",
         "ACCORD_PASSWORD_TIME_COST",
         "ACCORD_TRUSTED_PROXIES",
     }
@@ -126,7 +126,7 @@ def test_production_refuses_what_is_only_good_for_development(monkeypatch):
 
 def test_production_starts_with_what_it_demands(monkeypatch):
     monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
-    monkeypatch.setenv("ACCORD_ISSUER", "https://accord.example")
+    monkeypatch.setenv("ACCORD_TOKEN_ISSUER", "https://accord.example")
     monkeypatch.setenv("ACCORD_SIGNING_KEYS", '{"keys": []}')
     monkeypatch.setenv("ACCORD_TRUSTED_PROXIES", "10.0.0.2")
     assert settings.load().environment == "production"

@@ -29,36 +29,44 @@ from accord.contract.document import Document
 from accord.contract.errors import ContractError
 from accord.engine.middleware import Contract
 from accord.engine.policies import rate_limits
-from accord.engine.policies.response_cache import KeptAnswers
-from accord.engine.problems import VARY, Errors, Fault, Problem, body_fault, media_type, parameter_fault
-from accord.engine.request import Limits, exchange
+from accord.engine.policies.response_cache import ResponseCache
+from accord.engine.problems import (
+    VARY,
+    ErrorDetail,
+    ExceptionHandlers,
+    Problem,
+    body_error,
+    parameter_error,
+    problem_media_type,
+)
+from accord.engine.request import BodyLimits, context_of
 from accord.identity import api_keys, sessions
-from accord.identity.access_tokens import Tokens
-from accord.identity.api_key_cache import KnownKeys
-from accord.identity.passwords import Passwords
-from accord.identity.revocation_list import Revocations
-from accord.identity.signing_keys import Keys, open_keys
-from accord.middleware.compression import Compression
-from accord.middleware.cors import Cors
-from accord.middleware.request_context import Exchanges
-from accord.middleware.versioning import Versions
-from accord.rate_limits.memory import Memory
-from accord.server.shutdown import Departure
+from accord.identity.access_tokens import AccessTokens
+from accord.identity.api_key_cache import ApiKeyCache
+from accord.identity.passwords import PasswordHasher
+from accord.identity.revocation_list import RevocationList
+from accord.identity.signing_keys import SigningKeys, open_signing_keys
+from accord.middleware.compression import CompressionMiddleware
+from accord.middleware.cors import CorsMiddleware
+from accord.middleware.request_context import RequestContextMiddleware
+from accord.middleware.versioning import ApiVersionMiddleware
+from accord.rate_limits.memory import MemoryStorage
+from accord.server.shutdown import GracefulShutdown
 from accord.settings import Settings, SettingsError
-from accord.storage.files import Storage
+from accord.storage.files import FileStorage
 from accord.telemetry import metrics, multiprocess
-from accord.telemetry.logs import Log
+from accord.telemetry.logs import LogHandler
 from accord.telemetry.metrics import Metrics
-from accord.telemetry.multiprocess import Together
-from accord.telemetry.tracing import Tracing, is_asked_for
+from accord.telemetry.multiprocess import MultiprocessMetrics
+from accord.telemetry.tracing import Tracing, is_enabled
 from db import audit, instrumentation
-from db.cache_versions import Generations
-from db.database import open_seam
-from db.errors import InFlight, Unavailable
-from db.idempotency import IdempotencyKeys
-from db.pagination import Cursors, InvalidCursor
-from db.text import fold
-from services.health import Check
+from db.cache_versions import CacheVersions
+from db.database import open_database
+from db.errors import DatabaseUnavailable, RequestInProgress
+from db.idempotency import IdempotencyStore
+from db.pagination import CursorSigner, InvalidCursor
+from db.text import casefold
+from services.health import HealthCheck
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "/api"
@@ -74,14 +82,14 @@ OpenAPISpecification.openapi_schema = {}
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
 
-ERRORS = Errors({
+ERRORS = ExceptionHandlers({
     InvalidCursor: lambda error: _cursor_problem(error),
     business.Unauthenticated: lambda error: Problem(401, str(error), headers=CHALLENGE),
     business.NotFound: lambda error: _told(404, error),
     business.Conflict: lambda error: _told(409, error),
     business.Invalid: lambda error: _told(422, error),
-    InFlight: 409,
-    Unavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
+    RequestInProgress: 409,
+    DatabaseUnavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
 })  # fmt: skip
 
 
@@ -95,45 +103,52 @@ class Service:
     def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
         self.settings = settings
         self.tracing = tracing
-        self.seam = seam = open_seam(
+        self.seam = seam = open_database(
             settings.database_url,
             pool_size=settings.database_pool_size,
             pool_timeout=settings.database_pool_timeout,
             statement_timeout=settings.database_statement_timeout,
         )
-        self.departure = departure = Departure(settings.drain_seconds)
-        self.checks = {"process": Check(lambda: "The service is about to stop." if departure.is_announced else None)}
-        self.exchanges = exchanges = Exchanges()
-        self.kept = kept = KeptAnswers(Generations(seam), settings.cache_size)
-        self.tally = tally = rate_limits.Tally()
-        read: dict[metrics.Measure, metrics.Read] = {
-            metrics.IN_FLIGHT: lambda: {"": exchanges.in_flight},
-            metrics.POOL_SIZE: lambda: {name: use.size for name, use in seam.uses().items()},
-            metrics.POOL_IN_USE: lambda: {name: use.in_use for name, use in seam.uses().items()},
-            metrics.POOL_WAITS: lambda: {name: use.waits for name, use in seam.uses().items()},
-            metrics.RATE_LIMITED: lambda: tally.refused,
-            metrics.CACHE_HITS: lambda: kept.tally.hits,
-            metrics.CACHE_MISSES: lambda: kept.tally.misses,
+        self.departure = departure = GracefulShutdown(settings.drain_seconds)
+        self.checks = {
+            "process": HealthCheck(lambda: "The service is about to stop." if departure.is_draining else None)
         }
-        self.meter: Any = Memory()
+        self.exchanges = exchanges = RequestContextMiddleware()
+        self.kept = kept = ResponseCache(CacheVersions(seam), settings.response_cache_size)
+        self.tally = tally = rate_limits.RateLimitStats()
+        read: dict[metrics.Instrument, metrics.Callback] = {
+            metrics.IN_FLIGHT: lambda: {"": exchanges.in_flight},
+            metrics.POOL_SIZE: lambda: {name: use.size for name, use in seam.pool_stats().items()},
+            metrics.POOL_IN_USE: lambda: {name: use.in_use for name, use in seam.pool_stats().items()},
+            metrics.POOL_WAITS: lambda: {name: use.waits for name, use in seam.pool_stats().items()},
+            metrics.RATE_LIMIT_REJECTIONS: lambda: tally.rejected,
+            metrics.RESPONSE_CACHE_HITS: lambda: kept.stats.hits,
+            metrics.RESPONSE_CACHE_MISSES: lambda: kept.stats.misses,
+        }
+        self.meter: Any = MemoryStorage()
         if settings.redis_url:
-            from accord.rate_limits.redis import Shared  # noqa: PLC0415  # The client takes a third of a second to import.
+            from accord.rate_limits.redis import RedisStorage  # noqa: PLC0415  # The client takes a third of a second to import.
 
-            self.meter = shared = Shared(settings.redis_url)
-            self.checks["redis"] = Check(lambda: shared.fault, is_needed=False)
+            self.meter = shared = RedisStorage(settings.redis_url)
+            self.checks["redis"] = HealthCheck(lambda: shared.error, is_needed=False)
             read[metrics.RATE_LIMIT_FALLBACKS] = lambda: {"": shared.fallbacks}
         self.metrics = Metrics(read)
-        self.processes = Together(multiprocess.folder(settings.data_dir), self.metrics)
+        self.processes = MultiprocessMetrics(multiprocess.directory(settings.data_dir), self.metrics)
         self.contract = self._contract()
 
-    def app(self, log: Log) -> FlaskApp:
+    def app(self, log: LogHandler) -> FlaskApp:
         """Return what serves, and tells *log* of it."""
         contract, settings = self.contract, self.settings
-        self.exchanges.watchers = (self.metrics.watch, log.requests(quiet=_asked_by_machines(contract)))
+        self.exchanges.listeners = (self.metrics.record, log.access_log(exclude=_asked_by_machines(contract)))
         around = [self.exchanges]
         around += [self.tracing] if self.tracing else []
-        around += [Cors(settings.cors_origins.split(","), contract.path)] if settings.cors_origins else []
-        around += [Compression(), Versions(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord")]
+        around += (
+            [CorsMiddleware(settings.cors_origins.split(","), contract.path_item)] if settings.cors_origins else []
+        )
+        around += [
+            CompressionMiddleware(),
+            ApiVersionMiddleware(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord"),
+        ]
         app = FlaskApp(
             __name__,
             lifespan=partial(self._lifespan, log),
@@ -145,14 +160,18 @@ class Service:
             ],
         )
         app.add_api(contract.documents[0].raw, resolver=Resolver(_nowhere), resolver_error=404)
-        portal.register(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
+        portal.register_portal(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
         app.app.register_error_handler(HTTPException, _page_problem)
         return app
 
     @asynccontextmanager
-    async def _lifespan(self, log: Log, _: Any) -> AsyncIterator[dict[str, Any]]:
-        with log.lines.buffered(), closing(self.tracing) if self.tracing else nullcontext(), self.processes.shared():
-            with self.departure.awaited():
+    async def _lifespan(self, log: LogHandler, _: Any) -> AsyncIterator[dict[str, Any]]:
+        with (
+            log.writer.buffered(),
+            closing(self.tracing) if self.tracing else nullcontext(),
+            self.processes.publishing(),
+        ):
+            with self.departure.handle_signals():
                 yield {"departure": self.departure}
             await self.meter.close()
             await self.seam.close()
@@ -161,60 +180,62 @@ class Service:
         settings, tracing = self.settings, self.tracing
         documents = {version: document(version, settings) for version in CONTRACTS}
         contract = Contract(
-            seam=self.seam,
-            errors=ERRORS,
-            tools=self._tools(next(iter(documents.values()))),
-            store=IdempotencyKeys(timedelta(hours=24)),
-            trail=audit.follow,
-            limits=Limits(settings.body_limit, settings.body_timeout),
-            resolver=Resolver(lambda name: tracing.handler(get_function_from_name(name))) if tracing else None,
-            ends_at_sunset=settings.ends_at_sunset,
-            meter=self.meter,
-            tally=self.tally,
-            fold=fold,
-            kept=self.kept if settings.cache_size else None,
+            database=self.seam,
+            exception_handlers=ERRORS,
+            dependencies=self._tools(next(iter(documents.values()))),
+            idempotency_store=IdempotencyStore(timedelta(hours=24)),
+            audit_log=audit.track,
+            body_limits=BodyLimits(settings.max_body_size, settings.body_timeout),
+            resolver=Resolver(lambda name: tracing.instrument_handler(get_function_from_name(name)))
+            if tracing
+            else None,
+            enforce_sunset=settings.enforce_sunset,
+            rate_limit_storage=self.meter,
+            rate_limit_stats=self.tally,
+            casefold=casefold,
+            response_cache=self.kept if settings.response_cache_size else None,
         )
         for version, each in documents.items():
-            contract.add(each, f"{BASE}/{version}/openapi")
-        contract.check()
+            contract.add_document(each, f"{BASE}/{version}/openapi")
+        contract.validate()
         return contract
 
     def _tools(self, first: Document) -> dict[str, Any]:
         """Return what handlers and security functions get by name."""
         settings, seam = self.settings, self.seam
-        keys = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
+        keys = open_signing_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
         access_lifetime = timedelta(seconds=settings.access_token_lifetime)
         roles = first.raw["components"]["securitySchemes"]["bearer"]["x-roles"]
 
         async def read_key(prefix: str) -> Any:
-            return await seam.run("read", lambda session: api_keys.look_up(session, prefix))
+            return await seam.run("read", lambda session: api_keys.find_by_prefix(session, prefix))
 
         async def note_use(key_id: UUID) -> None:
-            await seam.run("write", lambda session: api_keys.note_use(session, key_id))
+            await seam.run("write", lambda session: api_keys.record_use(session, key_id))
 
         async def read_revoked(moment: datetime) -> Any:
             return await seam.run("read", lambda session: sessions.revoked_since(session, moment))
 
-        known_keys = KnownKeys(read_key, note_use, roles=roles)
+        known_keys = ApiKeyCache(read_key, note_use, roles=roles)
         return {
-            "about": {
+            "service_info": {
                 "name": first.raw["info"]["title"],
                 "version": first.raw["info"]["version"],
                 "documentation": "/docs",
                 "contract": next(iter(PUBLISHED.values())),
             },
-            "checks": self.checks,
-            "cursors": Cursors(partial(_cursor_secret, keys)),
-            "keys": keys,
-            "known_keys": known_keys,
+            "health_checks": self.checks,
+            "cursors": CursorSigner(partial(_cursor_secret, keys)),
+            "signing_keys": keys,
+            "api_key_cache": known_keys,
             "metrics": self.processes,
-            "passwords": passwords(settings),
-            "revocations": Revocations(read_revoked, token_lifetime=access_lifetime, tell=known_keys.forget),
-            "storage": storage(settings),
-            "tokens": Tokens(
+            "password_hasher": passwords(settings),
+            "revocation_list": RevocationList(read_revoked, token_lifetime=access_lifetime, on_change=known_keys.clear),
+            "file_storage": storage(settings),
+            "access_tokens": AccessTokens(
                 keys,
-                issuer=settings.issuer,
-                audience=settings.audience,
+                issuer=settings.token_issuer,
+                audience=settings.token_audience,
                 access_lifetime=access_lifetime,
                 refresh_lifetime=timedelta(seconds=settings.refresh_token_lifetime),
                 roles=roles,
@@ -237,34 +258,34 @@ def document(version: str, settings: Settings) -> Document:
     """The contract of *version*, with the rate limits that are set."""
     document = Document.read(CONTRACTS[version])
     try:
-        rate_limits.override(document, settings.rate_limits)
+        rate_limits.override_limits(document, settings.rate_limits)
     except ContractError as error:
         raise SettingsError(f"ACCORD_RATE_LIMITS: {error}") from None
     return document
 
 
-def passwords(settings: Settings) -> Passwords:
-    return Passwords(memory_kib=settings.password_memory_kib, time_cost=settings.password_time_cost)
+def passwords(settings: Settings) -> PasswordHasher:
+    return PasswordHasher(memory_cost=settings.password_memory_cost, time_cost=settings.password_time_cost)
 
 
-def storage(settings: Settings) -> Storage:
-    return Storage(settings.data_dir / "files")
+def storage(settings: Settings) -> FileStorage:
+    return FileStorage(settings.data_dir / "files")
 
 
-def take_log(settings: Settings) -> Log:
+def take_log(settings: Settings) -> LogHandler:
     """Have all that this process says go one way."""
     file = sys.stderr.buffer
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not file.isatty())
-    log = Log(file, as_json=as_json, level=settings.log_level)
-    log.take_over()
+    log = LogHandler(file, as_json=as_json, level=settings.log_level)
+    log.install()
     return log
 
 
 def _tracing() -> Tracing | None:
-    if not is_asked_for(os.environ):
+    if not is_enabled(os.environ):
         return None
     tracing = Tracing(os.environ)
-    instrumentation.observe(tracing.query)
+    instrumentation.instrument_queries(tracing.query_span)
     return tracing
 
 
@@ -276,29 +297,29 @@ def _before(around: Sequence[Any]) -> Callable[[Any], Any]:
 def _asked_by_machines(contract: Contract) -> set[str]:
     """Return the operations that machines ask every few seconds; that all is well is not worth a line."""
     paths = ("/health", "/metrics")
-    return {operation.id for operation in contract.operations if operation.path.template.startswith(paths)}
+    return {operation.id for operation in contract.operations if operation.path_item.template.startswith(paths)}
 
 
-def _cursor_secret(keys: Keys) -> bytes:
+def _cursor_secret(keys: SigningKeys) -> bytes:
     """What signs cursors: the oldest signing key, which all servers have and which stays longest."""
-    secret: str = list(keys.current().keys.values())[-1].secret()["d"]
+    secret: str = list(keys.current().keys.values())[-1].private_jwk()["d"]
     return secret.encode()
 
 
 def _told(status: int, error: business.ServiceError) -> Problem:
-    return Problem(status, str(error), [fault for each in error.each or [error] for fault in _fault(each)])
+    return Problem(status, str(error), [fault for each in error.errors or [error] for fault in _fault(each)])
 
 
 def _cursor_problem(error: InvalidCursor) -> Problem:
-    return Problem(400, str(error), [parameter_fault("query", "cursor", str(error), "malformed")])
+    return Problem(400, str(error), [parameter_error("query", "cursor", str(error), "malformed")])
 
 
-def _fault(error: business.ServiceError) -> Iterator[Fault]:
+def _fault(error: business.ServiceError) -> Iterator[ErrorDetail]:
     code = type(error).__name__.lower()
     if error.pointer is not None:
-        yield body_fault(error.pointer, str(error), code)
+        yield body_error(error.pointer, str(error), code)
     elif error.parameter is not None:
-        yield parameter_fault("query", error.parameter, str(error), code)
+        yield parameter_error("query", error.parameter, str(error), code)
 
 
 def _nowhere(name: str) -> Any:
@@ -310,8 +331,8 @@ def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
     """Answer for pages as the contract's operations do."""
     detail = "There is nothing at this path." if error.code == 404 else error.description or ""
     headers = {name: value for name, value in error.get_headers() if name == "Allow"}
-    about = exchange(request.environ["asgi.scope"])
+    about = context_of(request.environ["asgi.scope"])
     about.problem = Problem(error.code or 500, detail)
-    kind = media_type(request.headers.get("Accept", "").encode("latin-1"))
+    kind = problem_media_type(request.headers.get("Accept", "").encode("latin-1"))
     headers |= {"Content-Type": kind.decode(), "Vary": VARY[1].decode(), "Cache-Control": "no-store"}
     return about.problem.body(request.path, about.identity, kind), about.problem.status, headers

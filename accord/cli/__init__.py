@@ -18,16 +18,16 @@ from accord import settings as configuration
 from accord.app.factory import CONTRACTS, PUBLISHED, Service, document, passwords, storage, take_log
 from accord.contract.errors import ContractError
 from accord.engine.operation import Operation
-from accord.identity.signing_keys import KeysError, open_keys
-from accord.server.protocol import Patience, Protocol
-from accord.server.shutdown import serve_on
+from accord.identity.signing_keys import SigningKeysError, open_signing_keys
+from accord.server import shutdown
+from accord.server.protocol import HttpProtocol, Timeouts
 from accord.settings import Settings, SettingsError
 from accord.telemetry import multiprocess, prometheus
-from accord.telemetry.multiprocess import Together
+from accord.telemetry.multiprocess import MultiprocessMetrics
 from accord.telemetry.tracing import TracingError
 from db import migrations
-from db.database import open_seam
-from db.errors import Unavailable
+from db.database import open_database
+from db.errors import DatabaseUnavailable
 from db.session import Mode
 from services import demo_data
 
@@ -54,10 +54,10 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     if reload:
         # What a developer changed should be there at once.
         os.environ["ACCORD_DRAIN_SECONDS"] = "0"
-    multiprocess.begin(settings.data_dir)
+    multiprocess.clean_up(settings.data_dir)
     if settings.metrics_port is not None:
-        everyone = Together(multiprocess.folder(settings.data_dir))
-        start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(everyone.counts))
+        everyone = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
+        start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(everyone.snapshot))
     config = uvicorn.Config(
         "accord.app.factory:application",
         factory=True,
@@ -76,14 +76,14 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         timeout_keep_alive=settings.keep_alive_timeout,
         # A busy machine may need longer to start a process than uvicorn gives it, which then starts another one.
         timeout_worker_healthcheck=60,
-        http=partial(Protocol, patience=Patience(settings.head_timeout, settings.answer_timeout)),
+        http=partial(HttpProtocol, timeouts=Timeouts(settings.header_timeout, settings.write_timeout)),
         ws="none",
     )
     listening = config.bind_socket()
     _say_where(host, listening.getsockname()[1])
     if workers > 1 and settings.redis_url is None:
         click.echo(f"{workers} processes count rate limits each for itself; ACCORD_REDIS_URL unites them.", err=True)
-    serve_on(listening, config)
+    shutdown.serve(listening, config)
 
 
 @cli.command()
@@ -93,9 +93,9 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
 def migrate(revision: str) -> None:
     """Bring the database to the newest migration."""
     url = _settings().database_url
-    before = migrations.current(url)
+    before = migrations.current_revision(url)
     migrations.upgrade(url) if revision == "head" else migrations.downgrade(url, revision)
-    after = migrations.current(url)
+    after = migrations.current_revision(url)
     click.echo(
         f"The database has migration {after}." if before == after else f"The database went from {before} to {after}."
     )
@@ -109,7 +109,7 @@ def seed() -> None:
         raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
     _require_migrations(settings)
     tools = passwords(settings), storage(settings)
-    added = _in_database(settings, "write", lambda session: list(demo_data.fill(session, *tools)))
+    added = _in_database(settings, "write", lambda session: list(demo_data.load(session, *tools)))
     click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
     for username, password in demo_data.LOGINS.values():
         click.echo(f"Demo log-in    {username} / {password}")
@@ -125,8 +125,8 @@ def sweep(seconds: int) -> None:
     settings = _settings()
     _require_migrations(settings)
     age = timedelta(seconds=seconds)
-    swept = _in_database(settings, "read", lambda session: storage(settings).sweep(session, age))
-    click.echo(f"Removed {swept.files} files with {swept.bytes} bytes.")
+    swept = _in_database(settings, "read", lambda session: storage(settings).delete_orphans(session, age))
+    click.echo(f"Removed {swept.files} files with {swept.size} bytes.")
 
 
 @cli.command()
@@ -136,7 +136,7 @@ def check() -> None:
     contract = Service(settings).contract
     click.echo(f"The contract keeps together: {len(contract.operations)} operations, each with its handler.")
     _require_migrations(settings)
-    click.echo(f"The database has migration {migrations.head()}.")
+    click.echo(f"The database has migration {migrations.head_revision()}.")
     if told := configuration.unsafe(settings):
         click.echo("\n".join(["Good for development only:", *told]))
 
@@ -154,7 +154,7 @@ def settings_(env: bool) -> None:
 @click.option("--yaml", "as_yaml", is_flag=True, help="Write YAML and not JSON.")
 def openapi(file: Any, version: str, as_yaml: bool) -> None:
     """Write the contract to FILE, as one document."""
-    file.write(document(version, configuration.load()).dumped(as_yaml))
+    file.write(document(version, configuration.load()).render(as_yaml))
 
 
 @cli.command()
@@ -176,7 +176,7 @@ def keys() -> None:
 def rotate() -> None:
     """Sign with a new key from now on; what the old ones signed stays valid until it expires."""
     settings = _settings()
-    held = open_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
+    held = open_signing_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
     click.echo(f"Access tokens are signed with key {held.rotate(settings.access_token_lifetime).newest.id} now.")
 
 
@@ -187,7 +187,7 @@ def _settings() -> Settings:
 
 
 def _require_migrations(settings: Settings) -> None:
-    applied, head = migrations.current(settings.database_url), migrations.head()
+    applied, head = migrations.current_revision(settings.database_url), migrations.head_revision()
     if applied != head:
         raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
 
@@ -198,12 +198,12 @@ def _row(operation: Operation) -> list[str]:
         " ".join(scope for scopes in requirement.values() for scope in scopes) or "anybody"
         for requirement in requirements
     )
-    return [operation.id, operation.method.upper(), operation.path.template, " or ".join(who) or "anybody"]
+    return [operation.id, operation.method.upper(), operation.path_item.template, " or ".join(who) or "anybody"]
 
 
 def _in_database(settings: Settings, mode: Mode, perform: Callable[[Any], T]) -> T:
     async def run() -> T:
-        seam = open_seam(settings.database_url)
+        seam = open_database(settings.database_url)
         try:
             return await seam.run(mode, perform)
         finally:
@@ -219,7 +219,16 @@ def _say_where(host: str, port: int) -> None:
     click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'")
 
 
-WRONG = (SettingsError, ContractError, KeysError, TracingError, Unavailable, CommandError, DBAPIError, OSError)
+WRONG = (
+    SettingsError,
+    ContractError,
+    SigningKeysError,
+    TracingError,
+    DatabaseUnavailable,
+    CommandError,
+    DBAPIError,
+    OSError,
+)
 
 
 def main() -> None:

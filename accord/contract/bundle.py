@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from accord.contract.errors import ContractError, Node, at
+from accord.contract.errors import ContractError, SourceMapping, error_at
 
 # LibYAML is ten times as fast, where it is there.
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,7 +35,7 @@ class _Bundle:
         self.document = self._file(index, None)
         if not isinstance(self.document, dict):
             raise ContractError(f"{index.relative_to(self.root)} must be an OpenAPI document.")
-        self.components = self.document.setdefault("components", Node())
+        self.components = self.document.setdefault("components", SourceMapping())
         for part in list(self.document):
             self.document[part] = self._gather(self.document[part], index)
 
@@ -48,7 +48,7 @@ class _Bundle:
             except (OSError, UnicodeDecodeError) as error:
                 if referrer is None:
                     raise ContractError(f"{name} cannot be read: {error}") from None
-                raise at(referrer, f"{referrer['$ref']} refers to {name}, which cannot be read.") from None
+                raise error_at(referrer, f"{referrer['$ref']} refers to {name}, which cannot be read.") from None
             except yaml.YAMLError as error:
                 raise ContractError(f"{name} is not YAML: {' '.join(str(error).split())}") from None
         return self.files[file]
@@ -71,17 +71,17 @@ class _Bundle:
         value = self._file(target, node)
         for part in parts[: len(parts) - len(inside)]:
             if not isinstance(value, dict) or part not in value:
-                raise at(node, f"{node['$ref']} refers to nothing in {target.name}.")
+                raise error_at(node, f"{node['$ref']} refers to nothing in {target.name}.")
             value = value[part]
         if kind is None:
             return self._placed(node, value, target)
-        kept = self.components.setdefault(kind, Node())
+        kept = self.components.setdefault(kind, SourceMapping())
         if name not in kept:
             kept[name], self.origins[kind, name] = value, target  # Kept first, so that a cycle ends here.
             kept[name] = self._gather(value, target)
         elif self.origins.get((kind, name)) != target:
-            raise at(node, f"the component {kind}/{name} stands elsewhere, too; rename one.")
-        gathered = Node({"$ref": "/".join(["#/components", kind, name, *inside])})
+            raise error_at(node, f"the component {kind}/{name} stands elsewhere, too; rename one.")
+        gathered = SourceMapping({"$ref": "/".join(["#/components", kind, name, *inside])})
         gathered.update({key: self._gather(value, here) for key, value in node.items() if key != "$ref"})
         gathered.place = node.place
         return gathered
@@ -89,7 +89,7 @@ class _Bundle:
     def _placed(self, node: Any, value: Any, target: Path) -> Any:
         reference = f"{target} {node['$ref'].partition('#')[2]}"
         if reference in self.placing:
-            raise at(node, f"{node['$ref']} refers back to itself.")
+            raise error_at(node, f"{node['$ref']} refers back to itself.")
         self.placing.append(reference)
         placed = self._gather(value, target)
         self.placing.pop()
@@ -123,8 +123,8 @@ def _load(text: str, source: str) -> Any:
         loader.dispose()
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[Node]:
-    made = Node()
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]:
+    made = SourceMapping()
     made.place = f"{loader.source}:{node.start_mark.line + 1}"
     yield made
     for key_node, value_node in node.value:

@@ -7,12 +7,12 @@ class ContractError(Exception):
     """The contract and the program do not fit, so the program does not start."""
 
 
-class Node(dict[str, Any]):
+class SourceMapping(dict[str, Any]):
     """A mapping of the contract that knows its file and line."""
 
     place = "the contract"
 
 
-def at(node: Any, message: str) -> ContractError:
+def error_at(node: Any, message: str) -> ContractError:
     """Return the error that *message* is wrong at the place of *node*."""
-    return ContractError(f"{getattr(node, 'place', Node.place)}: {message}")
+    return ContractError(f"{getattr(node, 'place', SourceMapping.place)}: {message}")

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import jsonschema_rs
 
 from accord.contract.document import Document
-from accord.contract.errors import at
+from accord.contract.errors import error_at
 
-Side = Literal["request", "response"]
+Direction = Literal["request", "response"]
 
 NAMES = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
 VALUES = frozenset({"enum", "const", "default", "example", "examples"})
@@ -32,50 +32,50 @@ class Validator:
     def is_valid(self, value: Any) -> bool:
         return self._validator.is_valid(value)
 
-    def faults(self, value: Any, most: int = 50) -> list[tuple[str, str, str]]:
+    def errors(self, value: Any, limit: int = 50) -> list[tuple[str, str, str]]:
         """Return pointer, detail and code (the keyword that says so) of at most *most* faults; no value is quoted."""
         found: list[tuple[str, str, str]] = []
         for error in self._validator.iter_errors(value):
-            found += _told(error)
-            if len(found) >= most:
+            found += _describe(error)
+            if len(found) >= limit:
                 break
-        return found[:most]
+        return found[:limit]
 
 
-class Schemas:
+class JsonSchemas:
     """The schemas of one document; they are compiled once, and components are shared by name."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         components = document.raw.get("components", {}).get("schemas", {})
         self._registry = jsonschema_rs.Registry(
-            [(f"urn:{side}", {"components": {"schemas": self._seen_by(side, components, names=True)}})
+            [(f"urn:{side}", {"components": {"schemas": self._view(side, components, names=True)}})
              for side in ("request", "response")]
         )  # fmt: skip
 
-    def validator(self, schema: Any, side: Side) -> Validator:
+    def validator(self, schema: Any, direction: Direction) -> Validator:
         """Return the validator of *schema* as *side* sees it: what is read-only is no part of a request,
         what is write-only no part of a response. Raises ContractError if it is no schema.
         """
-        seen = self._seen_by(side, schema)
+        seen = self._view(direction, schema)
         try:
             made = jsonschema_rs.Draft202012Validator(
                 seen, validate_formats=True, registry=self._registry, mask="The value"
             )
         except ValueError as error:
-            raise at(schema, f"not a schema: {str(error).splitlines()[0]}") from None
+            raise error_at(schema, f"not a schema: {str(error).splitlines()[0]}") from None
         return Validator(made)
 
-    def flat(self, schema: Any) -> dict[str, Any]:
+    def merged(self, schema: Any) -> dict[str, Any]:
         """Return *schema* with what it refers to, and its `allOf`, merged into it."""
         if not isinstance(schema, dict):
             return {}
-        parts = [*([self.document.target(schema)] if "$ref" in schema else ()), *schema.get("allOf", ())]
+        parts = [*([self.document.lookup(schema)] if "$ref" in schema else ()), *schema.get("allOf", ())]
         if not parts:
             return schema
         merged: dict[str, Any] = {}
         for part in [*parts, {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}]:
-            for key, value in self.flat(part).items():
+            for key, value in self.merged(part).items():
                 if key == "properties":
                     merged[key] = {**merged.get(key, {}), **value}
                 elif key == "required":
@@ -84,27 +84,27 @@ class Schemas:
                     merged[key] = value
         return merged
 
-    def choices(self, schema: Any) -> list[Any]:
+    def alternatives(self, schema: Any) -> list[Any]:
         """Return the alternatives of *schema* (`anyOf`, `oneOf`) that are not null; itself if it has none."""
-        followed = self.document.follow(schema)
+        followed = self.document.resolve(schema)
         for word in ("anyOf", "oneOf"):
             if isinstance(followed, dict) and word in followed:
-                return [choice for choice in followed[word] if self.kinds(choice) != ["null"]]
+                return [choice for choice in followed[word] if self.types(choice) != ["null"]]
         return [schema] if isinstance(schema, dict) else []
 
-    def kinds(self, schema: Any) -> list[str]:
+    def types(self, schema: Any) -> list[str]:
         """Return the types that a value of *schema* can have, `null` among them; empty means any."""
-        schema = self.flat(schema)
+        schema = self.merged(schema)
         declared = schema.get("type")
         if declared is not None:
             return [declared] if isinstance(declared, str) else list(declared)
         values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
         choices = [
-            kind for word in ("anyOf", "oneOf") for choice in schema.get(word, ()) for kind in self.kinds(choice)
+            kind for word in ("anyOf", "oneOf") for choice in schema.get(word, ()) for kind in self.types(choice)
         ]
-        return list(dict.fromkeys([_kind(value) for value in values] or choices))
+        return list(dict.fromkeys([_type_name(value) for value in values] or choices))
 
-    def tells_secret(self, schema: Any) -> bool:
+    def contains_secret(self, schema: Any) -> bool:
         """Return whether a response of *schema* can have something of `format: password` in it."""
         followed: set[str] = set()
 
@@ -116,7 +116,7 @@ class Schemas:
                     return True
                 case {"$ref": str(name)} if name not in followed:
                     followed.add(name)
-                    return tells(self.document.target(node)) or tells(list(node.values()))
+                    return tells(self.document.lookup(node)) or tells(list(node.values()))
                 case dict():
                     return any(tells(value) for key, value in node.items() if key not in VALUES)
                 case list():
@@ -125,31 +125,31 @@ class Schemas:
 
         return tells(schema)
 
-    def _seen_by(self, side: str, node: Any, names: bool = False) -> Any:
+    def _view(self, direction: str, node: Any, names: bool = False) -> Any:
         match node:
             case dict() if names:
-                return {name: self._seen_by(side, schema) for name, schema in node.items()}
+                return {name: self._view(direction, schema) for name, schema in node.items()}
             case dict():
-                seen = {key: value if key in VALUES else self._seen_by(side, value, key in NAMES)
+                seen = {key: value if key in VALUES else self._view(direction, value, key in NAMES)
                         for key, value in node.items()}  # fmt: skip
                 if isinstance(seen.get("$ref"), str) and seen["$ref"].startswith("#/"):
-                    seen["$ref"] = f"urn:{side}{seen['$ref']}"
+                    seen["$ref"] = f"urn:{direction}{seen['$ref']}"
                 if "properties" in seen:
-                    hidden = {name for name, schema in node["properties"].items() if self._hides(side, schema)}
+                    hidden = {name for name, schema in node["properties"].items() if self._hides(direction, schema)}
                     seen["properties"] = {n: s for n, s in seen["properties"].items() if n not in hidden}
                     if "required" in seen:
                         seen["required"] = [name for name in seen["required"] if name not in hidden]
-                kinds = [kind for kind in self.kinds(node) if kind != "null"] if "type" in node else []
+                kinds = [kind for kind in self.types(node) if kind != "null"] if "type" in node else []
                 for word in (seen.get("format"), *(kinds if kinds == ["integer"] else ())):
                     for key, value in _IMPLIED.get(str(word), {}).items():
                         seen.setdefault(key, value)
                 return seen
             case list():
-                return [self._seen_by(side, item) for item in node]
+                return [self._view(direction, item) for item in node]
         return node
 
-    def _hides(self, side: str, schema: Any) -> bool:
-        return bool(self.flat(schema).get(_HIDDEN[side]))
+    def _hides(self, direction: str, schema: Any) -> bool:
+        return bool(self.merged(schema).get(_HIDDEN[direction]))
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -157,14 +157,14 @@ def pointer(path: Sequence[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
-def _kind(value: Any) -> str:
+def _type_name(value: Any) -> str:
     kinds: list[tuple[type, str]] = [
         (bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"),
     ]  # fmt: skip
     return next((name for kind, name in kinds if isinstance(value, kind)), "null")
 
 
-def _told(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str, str, str]]:
+def _describe(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str, str, str]]:
     """Yield what *error* says, at the member that is at fault and not at the object around it."""
     path, kind = list(error.instance_path), error.kind
     match kind:

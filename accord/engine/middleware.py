@@ -13,49 +13,49 @@ from connexion.resolver import Resolver
 
 from accord.contract import validation
 from accord.contract.document import Document
-from accord.contract.errors import ContractError, at
-from accord.contract.json_schemas import Schemas
+from accord.contract.errors import ContractError, error_at
+from accord.contract.json_schemas import JsonSchemas
 from accord.engine import security
-from accord.engine.marshmallow_schemas import Representations
-from accord.engine.operation import Operation, Policy, Shared
-from accord.engine.policies import Perform
-from accord.engine.policies.audit import Audited, Trail
-from accord.engine.policies.cache_control import NEVER, REVALIDATED, Caches
-from accord.engine.policies.conditional_requests import etag, revalidated, tagged, unless_known
-from accord.engine.policies.content_negotiation import negotiated
-from accord.engine.policies.idempotency import Idempotent, Store
-from accord.engine.policies.range_requests import ranges
-from accord.engine.policies.rate_limits import Meter, RateLimits, Tally
-from accord.engine.policies.response_cache import KeptAnswers
-from accord.engine.policies.sparse_fieldsets import sparse_fields
-from accord.engine.problems import VARY, BrokenPromise, Errors, Problem, media_type
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.operation import DocumentContext, Operation, Policy
+from accord.engine.policies import Handle
+from accord.engine.policies.audit import Audit, AuditLog
+from accord.engine.policies.cache_control import NO_STORE, PUBLIC_NO_CACHE, CacheProfiles
+from accord.engine.policies.conditional_requests import etag, if_match, if_none_match, not_modified
+from accord.engine.policies.content_negotiation import content_negotiation
+from accord.engine.policies.idempotency import Idempotency, IdempotencyStore
+from accord.engine.policies.range_requests import byte_ranges
+from accord.engine.policies.rate_limits import RateLimitPolicies, RateLimitStats, RateLimitStorage
+from accord.engine.policies.response_cache import ResponseCache
+from accord.engine.policies.sparse_fieldsets import sparse_fieldsets
+from accord.engine.problems import VARY, ContractViolation, ExceptionHandlers, Problem, problem_media_type
 from accord.engine.renderers import links
-from accord.engine.renderers.response import Answer
-from accord.engine.renderers.serializer import Dumps
-from accord.engine.request import ClientGone, Limits, Receive, Request, Scope, Send
-from accord.engine.routing import Path, Router
+from accord.engine.renderers.response import Response
+from accord.engine.renderers.serializer import Serializers
+from accord.engine.request import BodyLimits, ClientDisconnect, Receive, Request, Scope, Send
+from accord.engine.routing import PathItem, Router
 
 log = logging.getLogger(__name__)
 
 
-class Seam(Protocol):
+class Database(Protocol):
     """Where operations meet the database: a unit of work, which returning commits and raising rolls back.
 
     The mode is `read`, `write`, or `guarded`: a write that sees one state of the database from
     its beginning to its end, and fails or is repeated when another was faster.
     """
 
-    async def run(self, mode: str, perform: Perform, request: Request) -> Answer: ...
+    async def run(self, mode: str, handle: Handle, request: Request) -> Response: ...
 
 
 class Contract(SpecMiddleware):
     """Serves every operation of the contracts it was given; passes on what is not in them."""
 
     def __init__(
-        self, *, seam: Seam, errors: Errors, tools: Mapping[str, Any] | None = None, store: Store | None = None,
-        trail: Trail | None = None, limits: Limits | None = None, resolver: Resolver | None = None,
-        ends_at_sunset: bool = False, meter: Meter | None = None, tally: Tally | None = None,
-        fold: Callable[[str], str] = str.casefold, kept: KeptAnswers | None = None,
+        self, *, database: Database, exception_handlers: ExceptionHandlers, dependencies: Mapping[str, Any] | None = None, idempotency_store: IdempotencyStore | None = None,
+        audit_log: AuditLog | None = None, body_limits: BodyLimits | None = None, resolver: Resolver | None = None,
+        enforce_sunset: bool = False, rate_limit_storage: RateLimitStorage | None = None, rate_limit_stats: RateLimitStats | None = None,
+        casefold: Callable[[str], str] = str.casefold, response_cache: ResponseCache | None = None,
     ) -> None:  # fmt: skip
         """
         *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
@@ -64,65 +64,71 @@ class Contract(SpecMiddleware):
 
         With *ends_at_sunset* an operation whose sunset has passed is answered 410.
         """
-        self.seam = seam
-        self.errors = errors
-        self.tools = tools or {}
-        self.limits = limits or Limits()
+        self.database = database
+        self.exception_handlers = exception_handlers
+        self.dependencies = dependencies or {}
+        self.body_limits = body_limits or BodyLimits()
         self.resolver = resolver or Resolver()
-        self.ends_at_sunset = ends_at_sunset
-        self.meter, self.fold, self.tally = meter, fold, tally or Tally()
-        self.kept = kept
+        self.enforce_sunset = enforce_sunset
+        self.rate_limit_storage, self.casefold, self.rate_limit_stats = (
+            rate_limit_storage,
+            casefold,
+            rate_limit_stats or RateLimitStats(),
+        )
+        self.response_cache = response_cache
         self.policies: list[Policy] = [
-            tagged, sparse_fields, negotiated, revalidated, ranges, Idempotent(store), Audited(trail),
+            if_match, sparse_fieldsets, content_negotiation, if_none_match, byte_ranges, Idempotency(idempotency_store), Audit(audit_log),
         ]  # fmt: skip
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
         self.next_app: Callable[[Scope, Receive, Send], Awaitable[None]] | None = None
-        self._published: dict[str, Answer] = {}
+        self._published: dict[str, Response] = {}
 
     def before(self, next_app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> "Contract":
         """Stand before *next_app*, which serves what no contract has; Connexion builds its stack so."""
         self.next_app = next_app
         return self
 
-    def add(self, document: Document, published_at: str) -> None:
+    def add_document(self, document: Document, published_at: str) -> None:
         """Compile *document*, and publish it at this path with `.json` and `.yaml` behind it.
 
         Raises ContractError that names every fault by file, place and remedy.
         """
-        _refuse(list(validation.form_faults(document)))
-        schemas = Schemas(document)
-        schemes = security.schemes(document, self.tools)
-        _refuse(list(validation.faults(document, schemas)))
-        shared = Shared(
-            Representations(schemas), schemes, self.tools, self.limits,
-            RateLimits(document, self.meter, self.tally, self.fold),
-            Caches(document, self.kept.nouns if self.kept else None),
+        _raise_errors(list(validation.structure_errors(document)))
+        schemas = JsonSchemas(document)
+        schemes = security.load_schemes(document, self.dependencies)
+        _raise_errors(list(validation.semantic_errors(document, schemas)))
+        shared = DocumentContext(
+            MarshmallowSchemas(schemas), schemes, self.dependencies, self.body_limits,
+            RateLimitPolicies(document, self.rate_limit_storage, self.rate_limit_stats, self.casefold),
+            CacheProfiles(document, self.response_cache.tags if self.response_cache else None),
         )  # fmt: skip
         added: dict[str, Operation] = {}
         faults: list[Exception] = []
         for template, method, spec in document.operations():
             try:
                 path = self.router.add(template)
-                operation = Operation(spec, method, path, self._function(spec), shared)
+                operation = Operation(spec, method, path, self._resolve(spec), shared)
                 added[operation.id] = operation
                 path.add(method, operation)
             except ContractError as error:
                 faults.append(error)
-        _refuse(faults)
-        dumps = Dumps(shared.representations, links.sources(added, shared.representations), links.names())
+        _raise_errors(faults)
+        dumps = Serializers(
+            shared.marshmallow_schemas, links.link_templates(added, shared.marshmallow_schemas), links.helpers()
+        )
         for operation in added.values():
             try:
                 operation.compile(dumps, self.policies)
             except ContractError as error:
                 faults.append(error)
-        _refuse(faults)
+        _raise_errors(faults)
         self.documents.append(document)
         self.operations += added.values()
         self._publish(document, published_at)
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """
         Raise ContractError for what only all contracts together can show.
 
@@ -137,10 +143,12 @@ class Contract(SpecMiddleware):
         for operation in self.operations:
             successor = operation.deprecation.successor
             if successor and successor not in self.router.paths:
-                faults.append(at(operation.spec, f"the successor of {operation.id}, {successor}, is in no contract."))
-        _refuse(list(faults))
+                faults.append(
+                    error_at(operation.spec, f"the successor of {operation.id}, {successor}, is in no contract.")
+                )
+        _raise_errors(list(faults))
 
-    def path(self, scope: Scope) -> Path | None:
+    def path_item(self, scope: Scope) -> PathItem | None:
         """Return the path of the contracts that the request of *scope* is for, with its operations."""
         return self.router.find(scope)[0]
 
@@ -162,89 +170,89 @@ class Contract(SpecMiddleware):
         request, file = Request(scope, receive, values, name, template), None
         try:
             if operation:
-                answer = await self._perform(operation, request)
-                answer.headers = answer.headers + operation.caching.headers(request.caller)
-                file = answer.part and method != "HEAD" and answer.part.open()
+                answer = await self._handle(operation, request)
+                answer.headers = answer.headers + operation.cache_control.headers(request.caller)
+                file = answer.byte_range and method != "HEAD" and answer.byte_range.open()
             else:
-                answer = self._answer_without_operation(path, scope, request)
-        except ClientGone:
+                answer = self._respond_without_operation(path, scope, request)
+        except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
-            answer = self._answer_to(error, operation, request)
-        answer.headers = answer.headers + request.allowance
+            answer = self._respond_to_error(error, operation, request)
+        answer.headers = answer.headers + request.rate_limit_headers
         if operation and operation.is_deprecated:
             answer.headers = answer.headers + operation.deprecation.headers(values)
-        if file and answer.part:
+        if file and answer.byte_range:
             with file:
-                await send(_beginning(answer))
-                async for chunk in answer.part.chunks(file):
+                await send(_response_start(answer))
+                async for chunk in answer.byte_range.chunks(file):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
         else:
-            await send(_beginning(answer))
+            await send(_response_start(answer))
             await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
 
-    async def _perform(self, operation: Operation, request: Request) -> Answer:
-        if self.ends_at_sunset and operation.deprecation.is_over():
+    async def _handle(self, operation: Operation, request: Request) -> Response:
+        if self.enforce_sunset and operation.deprecation.is_past_sunset():
             raise Problem(410, "This operation is past its sunset; the successor is in `Link`.")
         try:
-            await operation.read(request)
-            if self.kept and operation.caching.is_kept:
-                return await self.kept.answer(operation, request, self.seam)
+            await operation.parse_request(request)
+            if self.response_cache and operation.cache_control.uses_server_cache:
+                return await self.response_cache.get_or_render(operation, request, self.database)
             if operation.needs_session:
-                return await self.seam.run(_mode(operation, request), operation.perform, request)
-            return operation.perform(request, None)
+                return await self.database.run(_mode(operation, request), operation.handle, request)
+            return operation.handle(request, None)
         finally:
             request.close()
 
-    def _function(self, spec: dict[str, Any]) -> Callable[..., Any]:
+    def _resolve(self, spec: dict[str, Any]) -> Callable[..., Any]:
         try:
-            function: Callable[..., Any] = self.resolver.resolve(_Named(spec)).function
+            function: Callable[..., Any] = self.resolver.resolve(_ResolvableOperation(spec)).function
         except ResolverError as error:
             name, module = spec["operationId"], spec.get("x-openapi-router-controller", "x-openapi-router-controller")
             message = f"the contract promises {name}, but {module} has no such function ({error})."
-            raise at(spec, f"{message} Write it, or drop the operation.") from None
+            raise error_at(spec, f"{message} Write it, or drop the operation.") from None
         return function
 
     def _publish(self, document: Document, at_path: str) -> None:
         for suffix, kind in (("json", b"application/json"), ("yaml", b"application/yaml")):
-            body = document.dumped(as_yaml=suffix == "yaml")
-            headers = [(b"content-type", kind), (b"etag", etag(body)), (b"vary", b"Accept-Encoding"), *REVALIDATED]
-            self._published[f"{at_path}.{suffix}"] = Answer(200, body, headers)
+            body = document.render(as_yaml=suffix == "yaml")
+            headers = [(b"content-type", kind), (b"etag", etag(body)), (b"vary", b"Accept-Encoding"), *PUBLIC_NO_CACHE]
+            self._published[f"{at_path}.{suffix}"] = Response(200, body, headers)
 
-    def _answer_without_operation(self, path: Path | None, scope: Scope, request: Request) -> Answer:
+    def _respond_without_operation(self, path: PathItem | None, scope: Scope, request: Request) -> Response:
         method, published = scope["method"], self._published.get(scope["path"])
         if not path and not published:
             raise Problem(404, "There is nothing at this path.")
         allow = path.allow if path else "GET, HEAD, OPTIONS"
         if published and method in ("GET", "HEAD"):
-            return unless_known(request, published)
+            return not_modified(request, published)
         if method == "OPTIONS":
-            return Answer(204, b"", [(b"allow", allow.encode()), *NEVER])
+            return Response(204, b"", [(b"allow", allow.encode()), *NO_STORE])
         raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
 
-    def _answer_to(self, error: Exception, operation: Operation | None, request: Request) -> Answer:
-        at_path, identity = request.scope["path"], request.exchange.identity
+    def _respond_to_error(self, error: Exception, operation: Operation | None, request: Request) -> Response:
+        at_path, identity = request.scope["path"], request.context.identity
         name = operation.id if operation else at_path
-        problem = self.errors.problem(error)
+        problem = self.exception_handlers.to_problem(error)
         if problem is None:
-            said = str(error) if isinstance(error, BrokenPromise) else "an error nobody expected"
+            said = str(error) if isinstance(error, ContractViolation) else "an error nobody expected"
             log.error("%s failed: %s", name, said, exc_info=error)
-        elif operation and not operation.declares(problem.status):
+        elif operation and not operation.declares_status(problem.status):
             log.error("%s failed: %s is not declared.", name, problem.status, exc_info=error)
             problem = None
         if problem is None:
             problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
-        request.exchange.problem = problem
-        kind = media_type(request.headers.get(b"accept"))
-        headers = [(b"content-type", kind), VARY, *NEVER]
+        request.context.problem = problem
+        kind = problem_media_type(request.headers.get(b"accept"))
+        headers = [(b"content-type", kind), VARY, *NO_STORE]
         headers += [
             (key.lower().encode(), value.encode("latin-1", "replace")) for key, value in problem.headers.items()
         ]
-        return Answer(problem.status, problem.body(at_path, identity, kind), headers)
+        return Response(problem.status, problem.body(at_path, identity, kind), headers)
 
 
-class _Named:
+class _ResolvableOperation:
     """As much of a Connexion operation as its resolvers look at."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
@@ -252,10 +260,10 @@ class _Named:
         self.router_controller = spec.get("x-openapi-router-controller")
 
 
-def _beginning(answer: Answer) -> dict[str, Any]:
+def _response_start(answer: Response) -> dict[str, Any]:
     headers = answer.headers
     if answer.status not in (204, 304):
-        length = answer.part.end - answer.part.start if answer.part else len(answer.body)
+        length = answer.byte_range.end - answer.byte_range.start if answer.byte_range else len(answer.body)
         headers = [*headers, (b"content-length", b"%d" % length)]
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
@@ -263,7 +271,7 @@ def _beginning(answer: Answer) -> dict[str, Any]:
 def _mode(operation: Operation, request: Request) -> str:
     if operation.is_safe:
         return "read"
-    return "guarded" if operation.is_guarded and b"if-match" in request.headers else "write"
+    return "guarded" if operation.accepts_if_match and b"if-match" in request.headers else "write"
 
 
 def _public_functions(modules: set[str]) -> set[tuple[str, str]]:
@@ -278,6 +286,6 @@ def _public_functions(modules: set[str]) -> set[tuple[str, str]]:
     }
 
 
-def _refuse(faults: list[Exception]) -> None:
+def _raise_errors(faults: list[Exception]) -> None:
     if faults:
         raise ContractError("\n".join(dict.fromkeys(str(fault) for fault in faults)))

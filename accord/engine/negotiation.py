@@ -9,11 +9,11 @@ from typing import Any
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-Write = Callable[[Any, list[str] | None], bytes]
+Render = Callable[[Any, list[str] | None], bytes]
 """Writes the JSON value of an answer, and of its items only these members, where the caller chose some."""
 
-_LONGEST = 1000
-_RANGE = re.compile(r"\*/\*|[\w.+!#$&^-]+/(?:\*|[\w.+!#$&^-]+)", re.ASCII)
+_MAX_HEADER_SIZE = 1000
+_MEDIA_RANGE = re.compile(r"\*/\*|[\w.+!#$&^-]+/(?:\*|[\w.+!#$&^-]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +22,22 @@ class MediaType:
 
     content_type: bytes
     tag_suffix: bytes = b""
-    write: Write | None = None
+    render: Render | None = None
 
 
-def media_ranges(accept: bytes) -> list[tuple[str, float]]:
+def parse_accept(accept: bytes) -> list[tuple[str, float]]:
     """
     Return what stands in the header *accept*, with parameters but for `q`, and how much it is wanted; most first.
 
     A header that is longer than anybody needs says nothing.
     """
     # Java's own client says `q=.2`, which RFC 9110 does not know.
-    header = accept.decode("latin-1").replace("q=.", "q=0.") if len(accept) <= _LONGEST else ""
+    header = accept.decode("latin-1").replace("q=.", "q=0.") if len(accept) <= _MAX_HEADER_SIZE else ""
     return list(parse_accept_header(header))
 
 
 @lru_cache(maxsize=256)
-def preferred(accept: bytes, offered: tuple[str, ...]) -> str | None:
+def best_match(accept: bytes, available: tuple[str, ...]) -> str | None:
     """
     Return the one of *offered* that the header *accept* wants most; None if it wants none of them.
 
@@ -46,8 +46,8 @@ def preferred(accept: bytes, offered: tuple[str, ...]) -> str | None:
     the first. What is no media range is passed over, and a header without any says nothing.
     """
     ranges = []
-    for value, quality in media_ranges(accept):
+    for value, quality in parse_accept(accept):
         name = value.partition(";")[0].strip()
-        if name == "*" or _RANGE.fullmatch(name):
+        if name == "*" or _MEDIA_RANGE.fullmatch(name):
             ranges.append(("*/*" if name == "*" else name, quality))
-    return MIMEAccept(ranges).best_match(offered) if ranges else offered[0]
+    return MIMEAccept(ranges).best_match(available) if ranges else available[0]

@@ -6,39 +6,39 @@ from inspect import Parameter as Argument
 from inspect import signature
 from typing import Any
 
-from accord.contract.errors import at
-from accord.engine.marshmallow_schemas import Representations
-from accord.engine.parsers.body import Body
-from accord.engine.parsers.parameters import Parameter, Parameters
-from accord.engine.policies import Perform
-from accord.engine.policies.cache_control import Caches, Caching
+from accord.contract.errors import error_at
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.parsers.body import BodyParser
+from accord.engine.parsers.parameters import Parameter, ParameterParser
+from accord.engine.policies import Handle
+from accord.engine.policies.cache_control import CacheControl, CacheProfiles
 from accord.engine.policies.deprecation import Deprecation
-from accord.engine.policies.rate_limits import RateLimits
-from accord.engine.problems import Fault, Problem
-from accord.engine.renderers.media_types import MediaTypes
-from accord.engine.renderers.response import Answer, Response
-from accord.engine.renderers.serializer import Dumps
-from accord.engine.request import Limits, Request
-from accord.engine.routing import Path
-from accord.engine.security import Scheme, Security
+from accord.engine.policies.rate_limits import RateLimitPolicies
+from accord.engine.problems import ErrorDetail, Problem
+from accord.engine.renderers.media_types import Renderers
+from accord.engine.renderers.response import Response, ResponseDefinition
+from accord.engine.renderers.serializer import Serializers
+from accord.engine.request import BodyLimits, Request
+from accord.engine.routing import PathItem
+from accord.engine.security import SecurityRequirements, SecurityScheme
 
-Policy = Callable[["Operation", Perform], Perform | None]
+Policy = Callable[["Operation", Handle], Handle | None]
 
-_MOST_FAULTS = 100
-_PARTIAL = 206
+_MAX_ERRORS = 100
+_PARTIAL_CONTENT = 206
 _POLICY_HEADERS = frozenset({"if-match"})
 
 
 @dataclass(frozen=True)
-class Shared:
+class DocumentContext:
     """What the operations of one document share; `tools` are what functions get by name beside what requests bring."""
 
-    representations: Representations
-    schemes: Mapping[str, Scheme]
-    tools: Mapping[str, Any]
-    limits: Limits
-    rate_limits: RateLimits
-    caches: Caches
+    marshmallow_schemas: MarshmallowSchemas
+    security_schemes: Mapping[str, SecurityScheme]
+    dependencies: Mapping[str, Any]
+    body_limits: BodyLimits
+    rate_limits: RateLimitPolicies
+    cache_profiles: CacheProfiles
 
 
 class Operation:
@@ -50,82 +50,87 @@ class Operation:
     """
 
     def __init__(
-        self, spec: dict[str, Any], method: str, path: Path, function: Callable[..., Any], shared: "Shared"
+        self,
+        spec: dict[str, Any],
+        method: str,
+        path_item: PathItem,
+        function: Callable[..., Any],
+        context: "DocumentContext",
     ) -> None:
         self.id: str = spec["operationId"]
-        self.spec, self.method, self.path, self.function = spec, method, path, function
-        self.representations = shared.representations
-        self.schemas = schemas = shared.representations.schemas
+        self.spec, self.method, self.path_item, self.function = spec, method, path_item, function
+        self.marshmallow_schemas = context.marshmallow_schemas
+        self.schemas = schemas = context.marshmallow_schemas.schemas
         self.document = document = schemas.document
         self.is_safe = method in ("get", "head")
-        every = [Parameter(parameter, shared.representations) for parameter in spec["parameters"]]
+        every = [Parameter(parameter, context.marshmallow_schemas) for parameter in spec["parameters"]]
         self._check_path_parameters(every)
-        self.parameters = Parameters(every, path.names, _POLICY_HEADERS)
+        self.parameters = ParameterParser(every, path_item.names, _POLICY_HEADERS)
         guards = [parameter for parameter in every if parameter.is_header("if-match")]
-        self.is_guarded, self.must_match = bool(guards), any(guard.required for guard in guards)
+        self.accepts_if_match, self.requires_if_match = bool(guards), any(guard.required for guard in guards)
         requirements = spec.get("security", document.raw.get("security", []))
-        self.security = Security(requirements, shared.schemes) if requirements else None
-        self.rate_limit = shared.rate_limits.of(spec)
-        body = document.follow(spec["requestBody"]) if "requestBody" in spec else None
-        self.body = Body(body, shared.representations, shared.limits) if body else None
-        declared = {status: document.follow(response) for status, response in spec["responses"].items()}
-        credentials = self.security.headers if self.security and "x-cache" in spec else []
+        self.security = SecurityRequirements(requirements, context.security_schemes) if requirements else None
+        self.rate_limit = context.rate_limits.for_operation(spec)
+        body = document.resolve(spec["requestBody"]) if "requestBody" in spec else None
+        self.body = BodyParser(body, context.marshmallow_schemas, context.body_limits) if body else None
+        declared = {status: document.resolve(response) for status, response in spec["responses"].items()}
+        credentials = self.security.headers if self.security and "x-cache-profile" in spec else []
         self.responses = {
-            int(status): Response(self.id, int(status), response, schemas, credentials)
+            int(status): ResponseDefinition(self.id, int(status), response, schemas, credentials)
             for status, response in declared.items()
             if status.isdigit()
         }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = self._success()
         is_chosen = self.success.contents and not self.success.is_content
-        self.media_types = MediaTypes(self.success, shared.representations) if is_chosen else None
-        self.caching = self._caching(shared.caches)
-        self.deprecation, self.is_deprecated = Deprecation(spec, path.names), spec.get("deprecated", False)
-        self._check_arguments(shared.tools)
+        self.renderers = Renderers(self.success, context.marshmallow_schemas) if is_chosen else None
+        self.cache_control = self._cache_control(context.cache_profiles)
+        self.deprecation, self.is_deprecated = Deprecation(spec, path_item.names), spec.get("deprecated", False)
+        self._check_arguments(context.dependencies)
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
-        self._wanted = frozenset(wanted)
+        self._argument_names = frozenset(wanted)
         self._asked = [parameter.argument for parameter in every if parameter.place != "header"]
-        tools = (self._wanted & shared.tools.keys()) - self._declared_arguments()
-        self._given = {name: shared.tools[name] for name in tools}
-        self.perform: Perform = self.answer
+        tools = (self._argument_names & context.dependencies.keys()) - self._declared_arguments()
+        self._dependencies = {name: context.dependencies[name] for name in tools}
+        self.handle: Handle = self.respond
 
-    def compile(self, dumps: Dumps, policies: Iterable[Policy]) -> None:
+    def compile(self, serializers: Serializers, policies: Iterable[Policy]) -> None:
         for response in self.responses.values():
-            response.compile(dumps)
+            response.compile(serializers)
         for policy in policies:
-            wrapped = policy(self, self.perform)
+            wrapped = policy(self, self.handle)
             if wrapped:
-                self.perform = wrapped
+                self.handle = wrapped
                 self.needs_session = True
         self._check_statuses()
-        if self.success.promised:
-            self.perform = self._keeping_promises(self.perform)
+        if self.success.required_headers:
+            self.handle = self._check_required_headers(self.handle)
 
-    async def read(self, request: Request) -> None:
+    async def parse_request(self, request: Request) -> None:
         """Take in the request; raises a Problem that says all that is wrong with it, or that it is one too many."""
         limit = self.rate_limit
         if limit is None:
-            await self._know(request)
-            await self._take_in(request)
+            await self._authenticate(request)
+            await self._parse(request)
             return
         try:
-            await self._know(request)
+            await self._authenticate(request)
             if limit.reads_body:
-                await self._take_in(request)
+                await self._parse(request)
         except Problem:
-            await limit.take(request)
+            await limit.check(request)
             raise
-        await limit.take(request)
+        await limit.check(request)
         if not limit.reads_body:
-            await self._take_in(request)
+            await self._parse(request)
 
-    def call(self, request: Request, session: Any) -> Any:
+    def call_handler(self, request: Request, session: Any) -> Any:
         """Give the function what it names, and return what it returns."""
-        wanted = self._wanted
+        wanted = self._argument_names
         arguments = {name: value for name, value in request.arguments.items() if name in wanted}
-        if self._given:
-            arguments.update(self._given)
+        if self._dependencies:
+            arguments.update(self._dependencies)
         if "session" in wanted:
             arguments["session"] = session
         if "body" in wanted:
@@ -134,33 +139,33 @@ class Operation:
             arguments["caller"] = request.caller
         return self.function(**arguments)
 
-    def answer(self, request: Request, session: Any) -> Answer:
+    def respond(self, request: Request, session: Any) -> Response:
         """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
         caller = request.caller
-        return self.success.answer(self.call(request, session), caller.scopes if caller else None)
+        return self.success.render(self.call_handler(request, session), caller.scopes if caller else None)
 
-    def key(self, request: Request) -> Hashable:
+    def cache_key(self, request: Request) -> Hashable:
         """
         Return what the answer to a safe request depends on; None where that is the caller.
 
         Links depend on scopes. Arguments are compared as they read, because 1.0 and 1.00 are equal.
         """
         caller = request.caller
-        if caller and "caller" in self._wanted:
+        if caller and "caller" in self._argument_names:
             return None
         arguments = repr([request.arguments.get(name) for name in self._asked])
         return self, request.media_type and request.media_type.content_type, caller and caller.scopes, arguments
 
-    def declares(self, status: int) -> bool:
+    def declares_status(self, status: int) -> bool:
         """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""
         named = status in self.responses or f"{status // 100}XX" in self._ranges
         return named or (status >= 400 and "default" in self._ranges)
 
     def links(self, status: int) -> Iterator[tuple[str, Any]]:
         """Yield name and Link Object of each link of the response of *status*."""
-        response = self.document.follow(self.spec["responses"][str(status)])
+        response = self.document.resolve(self.spec["responses"][str(status)])
         for name, link in response.get("links", {}).items():
-            yield name, self.document.follow(link)
+            yield name, self.document.resolve(link)
 
     def has_header(self, name: str) -> bool:
         return any(parameter.is_header(name) for parameter in self.parameters.every)
@@ -172,28 +177,28 @@ class Operation:
             declared | set(self.security.headers if self.security else ()) | ({"Content-Type"} if self.body else set())
         )
 
-    def reached_by(self, scopes: frozenset[str] | None) -> bool:
+    def allows(self, scopes: frozenset[str] | None) -> bool:
         """Return whether a caller with these scopes, or nobody, may call it."""
-        return self.security is None or self.security.reached_by(scopes)
+        return self.security is None or self.security.allows(scopes)
 
-    async def _know(self, request: Request) -> None:
+    async def _authenticate(self, request: Request) -> None:
         if self.security:
-            request.caller = await self.security.caller(request)
+            request.caller = await self.security.authenticate(request)
 
-    async def _take_in(self, request: Request) -> None:
-        if self.media_types:
-            request.media_type = self.media_types.chosen(request.headers.get(b"accept"))
-        faults: list[Fault] = []
-        request.arguments = self.parameters.read(request, faults)
+    async def _parse(self, request: Request) -> None:
+        if self.renderers:
+            request.media_type = self.renderers.select(request.headers.get(b"accept"))
+        faults: list[ErrorDetail] = []
+        request.arguments = self.parameters.parse(request, faults)
         malformed = len(faults)
         if self.body:
-            request.body = await self.body.read(request, faults)
+            request.body = await self.body.parse(request, faults)
         if faults:
             status = 400 if malformed else 422
-            raise Problem(status, "The request is not as the contract says; see errors.", faults[:_MOST_FAULTS])
+            raise Problem(status, "The request is not as the contract says; see errors.", faults[:_MAX_ERRORS])
 
-    def _keeping_promises(self, perform: Perform) -> Perform:
-        def perform_and_check(request: Request, session: Any) -> Answer:
+    def _check_required_headers(self, perform: Handle) -> Handle:
+        def perform_and_check(request: Request, session: Any) -> Response:
             answer = perform(request, session)
             if answer.status == self.success.status:
                 self.success.check_headers(answer)
@@ -201,59 +206,68 @@ class Operation:
 
         return perform_and_check
 
-    def _success(self) -> Response:
-        successes = [r for status, r in self.responses.items() if 200 <= status < 300 and status != _PARTIAL]
+    def _success(self) -> ResponseDefinition:
+        successes = [r for status, r in self.responses.items() if 200 <= status < 300 and status != _PARTIAL_CONTENT]
         if len(successes) != 1:
-            raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
+            raise error_at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
         return successes[0]
 
-    def _caching(self, caches: Caches) -> Caching:
-        is_marked = "x-cache" in self.spec
+    def _cache_control(self, caches: CacheProfiles) -> CacheControl:
+        is_marked = "x-cache-profile" in self.spec
         if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
-            raise at(self.spec, f"{self.id} has x-cache; it must be a GET with an ETag and an If-None-Match parameter.")
-        return caches.of(self.spec, takes_credentials=self.security is not None)
+            raise error_at(
+                self.spec,
+                f"{self.id} has x-cache-profile; it must be a GET with an ETag and an If-None-Match parameter.",
+            )
+        return caches.for_operation(self.spec, takes_credentials=self.security is not None)
 
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
 
     def _check_path_parameters(self, every: list[Parameter]) -> None:
         declared = {parameter.name for parameter in every if parameter.place == "path"}
-        if declared != set(self.path.names):
-            differing = ", ".join(sorted(declared ^ set(self.path.names)))
-            raise at(self.spec, f"{self.id}: the path is {self.path.template}, but {differing} is not in both.")
+        if declared != set(self.path_item.names):
+            differing = ", ".join(sorted(declared ^ set(self.path_item.names)))
+            raise error_at(
+                self.spec, f"{self.id}: the path is {self.path_item.template}, but {differing} is not in both."
+            )
         arguments = [parameter.argument for parameter in every]
         if twice := {argument for argument in arguments if arguments.count(argument) > 1}:
-            raise at(self.spec, f"{self.id}: two parameters are the argument {', '.join(twice)}; rename one.")
+            raise error_at(self.spec, f"{self.id}: two parameters are the argument {', '.join(twice)}; rename one.")
 
-    def _check_arguments(self, tools: Mapping[str, Any]) -> None:
+    def _check_arguments(self, dependencies: Mapping[str, Any]) -> None:
         where = f"{self.function.__module__}.{self.function.__name__}"
         wanted = signature(self.function).parameters.values()
         if any(argument.kind not in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY) for argument in wanted):
-            raise at(self.spec, f"{where} must name its arguments, without * and **.")
+            raise error_at(self.spec, f"{where} must name its arguments, without * and **.")
         names = {argument.name for argument in wanted}
         declared = self._declared_arguments()
-        offered = declared | set(tools) | {"session", "caller"}
+        offered = declared | set(dependencies) | {"session", "caller"}
         if unknown := sorted(names - offered):
-            raise at(self.spec, f"{where} takes {', '.join(unknown)}, which the contract of {self.id} does not have.")
+            raise error_at(
+                self.spec, f"{where} takes {', '.join(unknown)}, which the contract of {self.id} does not have."
+            )
         queried = {p.argument for p in self.parameters.every if p.place != "header" and p.argument != "fields"}
         if unused := sorted((queried | ({"body"} if self.body else set())) - names):
-            raise at(self.spec, f"{self.id} has {', '.join(unused)}, which {where} does not take.")
+            raise error_at(self.spec, f"{self.id} has {', '.join(unused)}, which {where} does not take.")
         for argument in wanted:
             parameter = self.parameters.by_argument.get(argument.name)
             optional = parameter and not parameter.required and not parameter.has_default
             if optional and argument.default is Argument.empty:
-                raise at(self.spec, f"{where}: {argument.name} may be missing in the request; give it a default.")
+                raise error_at(self.spec, f"{where}: {argument.name} may be missing in the request; give it a default.")
 
     def _check_statuses(self) -> None:
         """Raise ContractError unless every status that the declared features can end in is declared."""
         needed = {400: True, 500: True}
         needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
-        needed |= {406: self.media_types is not None}
-        needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
-        needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
+        needed |= {406: self.renderers is not None}
+        needed |= dict.fromkeys((_PARTIAL_CONTENT, 416), self.has_header("range"))
+        needed |= {410: self.deprecation.sunset is not None, 412: self.accepts_if_match, 428: self.requires_if_match}
         needed |= {429: self.rate_limit is not None}
         needed |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
         needed |= {503: self.needs_session}
-        if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
-            raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")
+        if missing := [
+            str(status) for status, is_needed in needed.items() if is_needed and not self.declares_status(status)
+        ]:
+            raise error_at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from accord.contract.document import Document
-from accord.contract.json_schemas import Schemas
-from accord.engine.marshmallow_schemas import Representations
-from accord.engine.negotiation import preferred
-from accord.engine.renderers.xml import Xml
+from accord.contract.json_schemas import JsonSchemas
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.negotiation import best_match
+from accord.engine.renderers.xml import XmlRenderer
 
 JSON, XML = b"application/problem+json", b"application/problem+xml"
 VARY = b"vary", b"Accept, Accept-Encoding"
@@ -25,13 +25,13 @@ _MEDIA_TYPES = {
 }  # fmt: skip
 
 # RFC 9457 has the same in appendix B: a list is an element with an `i` for each of its items.
-_FORM: dict[str, Any] = {
+_XML_SCHEMA: dict[str, Any] = {
     "xml": {"name": "problem", "namespace": "urn:ietf:rfc:7807"},
     "properties": {"errors": {"items": {"xml": {"name": "i"}}, "xml": {"wrapped": True}}},
 }
-_WRITER = Xml(_FORM, Representations(Schemas(Document({}))))
+_XML_RENDERER = XmlRenderer(_XML_SCHEMA, MarshmallowSchemas(JsonSchemas(Document({}))))
 
-Fault = dict[str, str]
+ErrorDetail = dict[str, str]
 """One thing wrong with a request: `pointer` (RFC 6901) or `parameter` and `in`, `detail`, `code`."""
 
 
@@ -39,7 +39,11 @@ class Problem(Exception):
     """An answer that says what went wrong, and where: `errors` has one entry for each fault."""
 
     def __init__(
-        self, status: int, detail: str, errors: list[Fault] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        detail: str,
+        errors: list[ErrorDetail] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -68,23 +72,23 @@ class Problem(Exception):
         }
         if self.errors:
             made["errors"] = self.errors
-        return _WRITER.write(made) if media_type == XML else orjson.dumps(made)
+        return _XML_RENDERER.render(made) if media_type == XML else orjson.dumps(made)
 
 
-class BrokenPromise(Exception):
+class ContractViolation(Exception):
     """The answer is not what the contract says: the caller gets a 500, and nothing is changed."""
 
 
-Translation = Callable[[Any], Problem]
+ExceptionHandler = Callable[[Any], Problem]
 
 
-class Errors:
+class ExceptionHandlers:
     """The one table of which error of the program is which problem; a subclass follows its base."""
 
-    def __init__(self, table: Mapping[type[Exception], int | Translation]) -> None:
+    def __init__(self, table: Mapping[type[Exception], int | ExceptionHandler]) -> None:
         self.table = table
 
-    def problem(self, error: Exception) -> Problem | None:
+    def to_problem(self, error: Exception) -> Problem | None:
         """Return the problem that *error* is to a caller, or None if it is a failure of the program."""
         if isinstance(error, Problem):
             return error
@@ -95,15 +99,15 @@ class Errors:
         return None
 
 
-def media_type(accept: bytes | None) -> bytes:
+def problem_media_type(accept: bytes | None) -> bytes:
     """Return what a problem is for a caller with this `Accept`: XML where that is preferred, JSON everywhere else."""
-    wanted = preferred(accept, tuple(_MEDIA_TYPES)) if accept else None
+    wanted = best_match(accept, tuple(_MEDIA_TYPES)) if accept else None
     return _MEDIA_TYPES[wanted] if wanted else JSON
 
 
-def parameter_fault(place: str, name: str, detail: str, code: str) -> Fault:
-    return {"parameter": name, "in": place, "detail": detail, "code": code}
+def parameter_error(location: str, name: str, detail: str, code: str) -> ErrorDetail:
+    return {"parameter": name, "in": location, "detail": detail, "code": code}
 
 
-def body_fault(pointer: str, detail: str, code: str) -> Fault:
+def body_error(pointer: str, detail: str, code: str) -> ErrorDetail:
     return {"pointer": pointer, "detail": detail, "code": code}

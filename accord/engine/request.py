@@ -24,26 +24,26 @@ class Caller(Protocol):
     @property
     def scopes(self) -> frozenset[str]: ...
     @property
-    def key(self) -> object | None:
+    def api_key_id(self) -> object | None:
         """The API key that speaks for it, where one does."""
 
 
-class ClientGone(Exception):
+class ClientDisconnect(Exception):
     """The client went away before its request was whole; nobody is left to answer."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class BodyLimits:
     """What a request body may cost: its size in bytes, and the seconds in which it must have come."""
 
-    body_size: int = 1024 * 1024
-    body_seconds: float = 20.0
+    max_size: int = 1024 * 1024
+    timeout: float = 20.0
 
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
-def new_identity() -> str:
+def new_request_id() -> str:
     """Return a name for a request that has none; it is no secret, and costs a tenth of what a UUID does."""
     return f"{getrandbits(128):032x}"
 
@@ -64,7 +64,7 @@ class Exchange:
         self.started = perf_counter()
         self.scope = scope
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        self.identity = given.decode() if given and _REQUEST_ID.fullmatch(given) else new_identity()
+        self.identity = given.decode() if given and _REQUEST_ID.fullmatch(given) else new_request_id()
         self.request: Request | None = None
         self.problem: Problem | None = None
         self.status = 0
@@ -81,11 +81,11 @@ class Exchange:
         self.scope.pop("exchange", None)
 
 
-current: ContextVar[Exchange | None] = ContextVar("current", default=None)
+current_context: ContextVar[Exchange | None] = ContextVar("current", default=None)
 """The exchange that whatever runs now is a part of."""
 
 
-def exchange(scope: dict[str, Any]) -> Exchange:
+def context_of(scope: dict[str, Any]) -> Exchange:
     """Return the exchange that *scope* belongs to; it begins now where nobody stands around the contract."""
     found: Exchange | None = scope.get("exchange")
     if found is None:
@@ -97,32 +97,44 @@ class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
     __slots__ = (
-        "allowance", "arguments", "body", "caller", "exchange", "files", "headers", "media_type", "operation",
-        "path_values", "raw", "receive", "scope", "template",
+        "arguments",
+        "body",
+        "caller",
+        "context",
+        "files",
+        "headers",
+        "media_type",
+        "operation_id",
+        "path_values",
+        "rate_limit_headers",
+        "raw_body",
+        "receive",
+        "route",
+        "scope",
     )  # fmt: skip
 
     def __init__(
-        self, scope: Scope, receive: Receive, path_values: tuple[str, ...], operation: str | None,
-        template: str | None = None,
+        self, scope: Scope, receive: Receive, path_values: tuple[str, ...], operation_id: str | None,
+        route: str | None = None,
     ) -> None:  # fmt: skip
         """*operation* is the id of the operation that the request is for, *template* its path, where there is one."""
-        self.exchange = exchange(scope)
-        self.exchange.request = self
-        self.operation = operation
-        self.template = template
+        self.context = context_of(scope)
+        self.context.request = self
+        self.operation_id = operation_id
+        self.route = route
         self.scope = scope
         self.receive = receive
         self.path_values = path_values
         self.headers = header_fields(scope["headers"])
         self.caller: Caller | None = None
-        self.allowance: list[tuple[bytes, bytes]] = []
+        self.rate_limit_headers: list[tuple[bytes, bytes]] = []
         """Headers that say what is left to the caller, where there are limits."""
         self.media_type: MediaType | None = None
         """What the answer shall be; None where there is no choice."""
         self.arguments: dict[str, Any] = {}
         self.body: Any = None
         self.files: Sequence[IO[bytes]] = ()
-        self.raw = b""
+        self.raw_body = b""
         """The body as it came; of a multipart body, which is not kept in memory, a digest of what it says."""
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from accord.contract.errors import ContractError
 _VARIABLE = re.compile(r"{([^{}]+)}")
 
 
-class Path:
+class PathItem:
     """One path of the contract: its template, and the operation of each of its methods."""
 
     def __init__(self, template: str) -> None:
@@ -18,7 +18,7 @@ class Path:
         self.names = _VARIABLE.findall(template)
         self.operations: dict[str, Any] = {}
         self.allow = ""
-        self.parent: Path | None = None
+        self.parent: PathItem | None = None
         """The path that this one hangs on, if there is one: `/tasks/{task_id}` of `/tasks/{task_id}/status`."""
 
     def add(self, method: str, operation: Any) -> None:
@@ -38,16 +38,16 @@ class Router:
     """
 
     def __init__(self) -> None:
-        self.paths: dict[str, Path] = {}
-        self._literal: dict[str, Path] = {}
-        self._tree = _Node()
+        self.paths: dict[str, PathItem] = {}
+        self._literal: dict[str, PathItem] = {}
+        self._tree = _TrieNode()
 
-    def add(self, template: str) -> Path:
+    def add(self, template: str) -> PathItem:
         """Return the path of *template*; raises ContractError if another matches the very same requests."""
         if "%" in template:
             raise ContractError(f"{template} is percent-encoded; write the path as it reads.")
         if template not in self.paths:
-            path = self.paths[template] = Path(template)
+            path = self.paths[template] = PathItem(template)
             for other in self.paths.values():
                 if template.rpartition("/")[0] == other.template:
                     path.parent = other
@@ -59,7 +59,7 @@ class Router:
                 self._literal[template] = path
         return self.paths[template]
 
-    def find(self, scope: Any) -> tuple[Path | None, tuple[str, ...]]:
+    def find(self, scope: Any) -> tuple[PathItem | None, tuple[str, ...]]:
         """Return the path of the request and the decoded values of its variables, in the order of its template."""
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         if b"%" not in raw:
@@ -81,18 +81,18 @@ class Router:
         return self._tree.find(segments, 1)
 
 
-class _Node:
+class _TrieNode:
     """What can follow a piece of path: a literal segment, one that is a variable, one that has variables in it."""
 
     __slots__ = ("literals", "mixed", "path", "variable")
 
     def __init__(self) -> None:
-        self.literals: dict[str, _Node] = {}
-        self.mixed: dict[str, tuple[re.Pattern[str], _Node]] = {}
-        self.variable: _Node | None = None
-        self.path: Path | None = None
+        self.literals: dict[str, _TrieNode] = {}
+        self.mixed: dict[str, tuple[re.Pattern[str], _TrieNode]] = {}
+        self.variable: _TrieNode | None = None
+        self.path: PathItem | None = None
 
-    def add(self, segments: list[str], path: Path) -> None:
+    def add(self, segments: list[str], path: PathItem) -> None:
         if not segments:
             if self.path:
                 raise ContractError(f"{path.template} and {self.path.template} are the same path; keep one.")
@@ -100,26 +100,26 @@ class _Node:
             return
         segment, *rest = segments
         if _VARIABLE.fullmatch(segment):
-            self.variable = self.variable or _Node()
+            self.variable = self.variable or _TrieNode()
             self.variable.add(rest, path)
         elif _VARIABLE.search(segment):
             pieces = _VARIABLE.split(segment)
             pattern = "".join("(.+?)" if n % 2 else re.escape(piece) for n, piece in enumerate(pieces))
-            self.mixed.setdefault(pattern, (re.compile(pattern, re.DOTALL), _Node()))[1].add(rest, path)
+            self.mixed.setdefault(pattern, (re.compile(pattern, re.DOTALL), _TrieNode()))[1].add(rest, path)
         else:
-            self.literals.setdefault(segment, _Node()).add(rest, path)
+            self.literals.setdefault(segment, _TrieNode()).add(rest, path)
 
-    def find(self, segments: list[str], position: int) -> tuple[Path | None, tuple[str, ...]]:
+    def find(self, segments: list[str], position: int) -> tuple[PathItem | None, tuple[str, ...]]:
         if position == len(segments):
             return self.path, ()
         segment = segments[position]
-        for values, node in self._following(segment):
+        for values, node in self._candidates(segment):
             path, others = node.find(segments, position + 1)
             if path:
                 return path, values + others
         return None, ()
 
-    def _following(self, segment: str) -> Iterator[tuple[tuple[str, ...], "_Node"]]:
+    def _candidates(self, segment: str) -> Iterator[tuple[tuple[str, ...], "_TrieNode"]]:
         if segment in self.literals:
             yield (), self.literals[segment]
         for pattern, node in self.mixed.values():

@@ -9,17 +9,17 @@ from typing import Any
 from connexion.utils import get_function_from_name
 
 from accord.contract.document import Document
-from accord.contract.errors import at
+from accord.contract.errors import error_at
 from accord.engine.problems import Problem
 from accord.engine.request import Caller, Request
 
-Find = Callable[[Request], tuple[str, ...] | None]
+Extract = Callable[[Request], tuple[str, ...] | None]
 Verify = Callable[..., Caller | Awaitable[Caller | None] | None]
 
 _AUTHORIZATION = b"authorization"
 
 
-class Scheme:
+class SecurityScheme:
     """One security scheme: where its credentials are, and which function says whose they are.
 
     The function is named in the contract as Connexion names it (`x-bearerInfoFunc`, …). It
@@ -27,39 +27,41 @@ class Scheme:
     caller, or None for credentials that are not valid. It may return an awaitable.
     """
 
-    def __init__(self, name: str, spec: dict[str, Any], tools: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, spec: dict[str, Any], dependencies: Mapping[str, Any]) -> None:
         self.name = name
-        self.field, self.find, word, self.challenge = _kind(name, spec)
+        self.field, self.extract, word, self.challenge = _describe_scheme(name, spec)
         self.header: str = spec.get("name", "Authorization")
         if word not in spec:
-            raise at(spec, f"security scheme {name}: {word} must name the function that knows the caller.")
+            raise error_at(spec, f"security scheme {name}: {word} must name the function that knows the caller.")
         try:
             function = get_function_from_name(spec[word])
         except (ImportError, AttributeError, ValueError) as error:
-            raise at(
+            raise error_at(
                 spec, f"security scheme {name}: {word} names {spec[word]}, which is not there ({error})."
             ) from None
         wanted = list(inspect.signature(function).parameters)[2 if word == "x-basicInfoFunc" else 1 :]
-        if missing := [tool for tool in wanted if tool not in tools]:
-            raise at(spec, f"security scheme {name}: {spec[word]} takes {', '.join(missing)}, which nobody gives it.")
+        if missing := [tool for tool in wanted if tool not in dependencies]:
+            raise error_at(
+                spec, f"security scheme {name}: {spec[word]} takes {', '.join(missing)}, which nobody gives it."
+            )
         self._verify: Verify = function
-        self._given = {tool: tools[tool] for tool in wanted}
+        self._dependencies = {tool: dependencies[tool] for tool in wanted}
 
-    async def caller(self, credentials: tuple[str, ...]) -> Caller | None:
-        found = self._verify(*credentials, **self._given)
+    async def verify(self, credentials: tuple[str, ...]) -> Caller | None:
+        found = self._verify(*credentials, **self._dependencies)
         if inspect.isawaitable(found):
             return await found
         return found
 
 
-class Security:
+class SecurityRequirements:
     """The alternatives of one operation: each is schemes that must all hold, with the scopes they must grant.
 
     A request is held to the alternatives for which it brings the credentials, no fewer and no more: those of several
     are refused, because nobody could say as whom it is meant.
     """
 
-    def __init__(self, requirements: list[dict[str, list[str]]], schemes: Mapping[str, Scheme]) -> None:
+    def __init__(self, requirements: list[dict[str, list[str]]], schemes: Mapping[str, SecurityScheme]) -> None:
         self.is_optional = {} in requirements
         alternatives = [
             [(schemes[name], frozenset(scopes)) for name, scopes in requirement.items()]
@@ -71,27 +73,27 @@ class Security:
         """The header fields that say who calls."""
         self._fields = list(dict.fromkeys(scheme.field for scheme in every))
         self._challenge = ", ".join(dict.fromkeys(scheme.challenge for scheme in every))
-        self._alternatives: dict[tuple[bytes, ...], list[list[tuple[Scheme, frozenset[str]]]]] = {}
+        self._alternatives: dict[tuple[bytes, ...], list[list[tuple[SecurityScheme, frozenset[str]]]]] = {}
         for alternative in alternatives:
             taken = {scheme.field for scheme, _ in alternative}
             brought = tuple(field for field in self._fields if field in taken)
             self._alternatives.setdefault(brought, []).append(alternative)
 
-    def reached_by(self, scopes: frozenset[str] | None) -> bool:
+    def allows(self, scopes: frozenset[str] | None) -> bool:
         """Return whether a caller with these scopes, or nobody, would be let in."""
         if self.is_optional or scopes is None:
             return self.is_optional
         every = (alternative for alternatives in self._alternatives.values() for alternative in alternatives)
         return any(all(wanted <= scopes for _, wanted in alternative) for alternative in every)
 
-    async def caller(self, request: Request) -> Caller | None:
+    async def authenticate(self, request: Request) -> Caller | None:
         """Return who calls; None for nobody, where the contract allows that, and for whose scopes do not reach there.
 
         Raises a 401 Problem for credentials that are missing, mixed or not valid, also where
         they are optional, and a 403 for valid ones whose scopes do not reach; the request has their
         caller then.
         """
-        brought = self._brought(request.headers)
+        brought = self._presented(request.headers)
         if not brought and self.is_optional:
             return None
         refusal: Problem | None = None
@@ -100,10 +102,10 @@ class Security:
             callers: list[Caller] = []
             short: list[str] = []
             for scheme, scopes in alternative:
-                credentials = scheme.find(request)
+                credentials = scheme.extract(request)
                 if credentials is None:
                     break
-                caller = await scheme.caller(credentials)
+                caller = await scheme.verify(credentials)
                 if caller is None:
                     raise _unauthenticated(
                         "The credentials are not valid, or no longer.", f'{scheme.challenge}, error="invalid_token"'
@@ -124,7 +126,7 @@ class Security:
         request.caller = known
         raise refusal
 
-    def _brought(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    def _presented(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
         brought: tuple[bytes, ...] = ()
         for field in self._fields:
             if field in headers:
@@ -136,18 +138,18 @@ def _unauthenticated(detail: str, challenge: str) -> Problem:
     return Problem(401, detail, headers={"WWW-Authenticate": challenge})
 
 
-def _forbidden(scheme: Scheme, lacking: str) -> Problem:
+def _forbidden(scheme: SecurityScheme, lacking: str) -> Problem:
     challenge = f'{scheme.challenge}, error="insufficient_scope", scope="{lacking}"'
     detail = f"The credentials do not reach this operation; it takes the scope {lacking}."
     return Problem(403, detail, headers={"WWW-Authenticate": challenge})
 
 
-def schemes(document: Document, tools: Mapping[str, Any]) -> dict[str, Scheme]:
+def load_schemes(document: Document, dependencies: Mapping[str, Any]) -> dict[str, SecurityScheme]:
     """Return the security schemes of *document* by name; raises ContractError if one cannot work."""
-    return {name: Scheme(name, spec, tools) for name, spec in document.security_schemes().items()}
+    return {name: SecurityScheme(name, spec, dependencies) for name, spec in document.security_schemes().items()}
 
 
-def _kind(name: str, spec: dict[str, Any]) -> tuple[bytes, Find, str, str]:
+def _describe_scheme(name: str, spec: dict[str, Any]) -> tuple[bytes, Extract, str, str]:
     """Return the header of the credentials, what finds them in it, the word that names the function, and the challenge.
 
     The challenge is as RFC 9110, section 11.6.1, has it.
@@ -162,7 +164,7 @@ def _kind(name: str, spec: dict[str, Any]) -> tuple[bytes, Find, str, str]:
         case {"type": "apiKey", "in": "header", "name": str(field)}:
             key = field.lower().encode("latin-1")
             return key, _in_header(key), "x-apikeyInfoFunc", f'ApiKey realm="api", header="{field}"'
-    raise at(
+    raise error_at(
         spec,
         f"security scheme {name}: this cannot be enforced; http, oauth2, openIdConnect and apiKey in a header can.",
     )
@@ -186,7 +188,7 @@ def _basic(request: Request) -> tuple[str, ...] | None:
     return (name, password) if colon else ("", "")
 
 
-def _in_header(field: bytes) -> Find:
+def _in_header(field: bytes) -> Extract:
     def find(request: Request) -> tuple[str, ...] | None:
         header = request.headers.get(field)
         return None if header is None else (header.decode("latin-1"),)

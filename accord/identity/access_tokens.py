@@ -14,16 +14,16 @@ from uuid import UUID
 import jwt
 from jwt.algorithms import ECAlgorithm
 
-from accord.identity.signing_keys import ALGORITHM, Keys, KeySet
+from accord.identity.signing_keys import ALGORITHM, JwkSet, SigningKeys
 
 _TYPE = "at+jwt"
 _FIRST_PARTY = "accord"
 _SIGNATURE_LENGTH = 86
 _SHAPE = re.compile(rf"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{{{_SIGNATURE_LENGTH}}}")
-_LONGEST = 4_096
-_LAST_MOMENT = 2**53 - 1
-_SECONDS_CLOCKS_DIFFER = 5
-_REMEMBERED = 10_000
+_MAX_LENGTH = 4_096
+_MAX_TIMESTAMP = 2**53 - 1
+_CLOCK_SKEW = 5
+_CACHE_SIZE = 10_000
 _es256 = ECAlgorithm(ECAlgorithm.SHA256)
 
 
@@ -35,15 +35,15 @@ class Caller:
     session_id: UUID | None
     role: str
     scopes: frozenset[str]
-    key: UUID | None = None
+    api_key_id: UUID | None = None
 
 
-class Tokens:
+class AccessTokens:
     """Mints access tokens and reads them; `roles` are the scopes of each role."""
 
     def __init__(
         self,
-        keys: Keys,
+        signing_keys: SigningKeys,
         *,
         issuer: str,
         audience: str,
@@ -52,13 +52,13 @@ class Tokens:
         roles: Mapping[str, Sequence[str]],
     ) -> None:
         self.expires_in, self.refresh_lifetime = int(access_lifetime.total_seconds()), refresh_lifetime
-        self._keys, self._issuer, self._audience = keys, issuer, audience
+        self._signing_keys, self._issuer, self._audience = signing_keys, issuer, audience
         self._scopes = {role: " ".join(scopes) for role, scopes in roles.items()}
-        self._remembered: dict[str, tuple[str, Caller, int]] = {}
-        self._remembered_under: KeySet = keys.current()
+        self._cache: dict[str, tuple[str, Caller, int]] = {}
+        self._cache_key: JwkSet = signing_keys.current()
 
-    def mint(self, user_id: UUID, session_id: UUID, role: str) -> str:
-        key, now = self._keys.current().newest, int(time.time())
+    def issue(self, user_id: UUID, session_id: UUID, role: str) -> str:
+        key, now = self._signing_keys.current().newest, int(time.time())
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -73,33 +73,33 @@ class Tokens:
         }
         return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": _TYPE, "kid": key.id})
 
-    def read(self, token: str) -> Caller | None:
+    def verify(self, token: str) -> Caller | None:
         """The caller a token speaks for; none unless it is ours, meant for us, whole, and of now."""
-        if (keys := self._keys.current()) is not self._remembered_under:
-            self._remembered, self._remembered_under = {}, keys
+        if (keys := self._signing_keys.current()) is not self._cache_key:
+            self._cache, self._cache_key = {}, keys
         # The signature is enough to find a token by, and is sooner hashed than all of it.
         signature = token[-_SIGNATURE_LENGTH:]
-        known = self._remembered.get(signature)
+        known = self._cache.get(signature)
         if known is None or known[0] != token:
             try:
-                known = token, *self._verify(token)
+                known = token, *self._verify_signature(token)
             except (ValueError, RecursionError):
                 return None
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[signature] = known
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            self._cache[signature] = known
         _, caller, expires_at = known
         return caller if time.time() < expires_at else None
 
-    def _verify(self, token: str) -> tuple[Caller, int]:
+    def _verify_signature(self, token: str) -> tuple[Caller, int]:
         """Whom a token speaks for, and until when; raises ValueError or RecursionError if it is not a good one."""
-        if len(token) > _LONGEST or not _SHAPE.fullmatch(token):
+        if len(token) > _MAX_LENGTH or not _SHAPE.fullmatch(token):
             raise ValueError("not three parts in base64url, the last one a signature")
         header, payload, signature = map(_decode, token.split("."))
         match _json(header):
             case {"kid": str(kid)} as said if said == {"alg": ALGORITHM, "typ": _TYPE, "kid": kid}:
                 # Another process may have begun to sign with a new key, so an unknown one is looked for at once.
-                key = self._keys.current().keys.get(kid) or self._keys.look().keys.get(kid)
+                key = self._signing_keys.current().keys.get(kid) or self._signing_keys.reload().keys.get(kid)
             case _:
                 raise ValueError("not a header of ours")
         signed = token.rpartition(".")[0].encode()
@@ -132,10 +132,10 @@ class Tokens:
 
 def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
     # True is an int to Python, and Infinity is not to be compared with.
-    if not all(type(moment) is int and 0 <= moment <= _LAST_MOMENT for moment in (issued_at, not_before, expires_at)):
+    if not all(type(moment) is int and 0 <= moment <= _MAX_TIMESTAMP for moment in (issued_at, not_before, expires_at)):
         raise ValueError("not a moment")
     now = time.time()
-    if not max(issued_at, not_before) - _SECONDS_CLOCKS_DIFFER <= now < expires_at:
+    if not max(issued_at, not_before) - _CLOCK_SKEW <= now < expires_at:
         raise ValueError("not of now")
 
 

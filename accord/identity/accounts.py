@@ -8,20 +8,20 @@ from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, Unauthenticated
 from accord.identity import sessions, users
-from accord.identity.access_tokens import Caller, Tokens
-from accord.identity.passwords import Passwords
-from accord.identity.revocation_list import Revocations
+from accord.identity.access_tokens import AccessTokens, Caller
+from accord.identity.passwords import PasswordHasher
+from accord.identity.revocation_list import RevocationList
 from accord.identity.sessions import TokenPair
-from db.change_tracking import noted
+from db.change_tracking import record_change
 from db.models import User
-from db.text import fold
+from db.text import casefold
 
 _ROLE_OF_NEW_USERS = "customer"
 
 
 def register(
     session: Session,
-    passwords: Passwords,
+    password_hasher: PasswordHasher,
     *,
     username: str,
     email: str,
@@ -31,22 +31,30 @@ def register(
 ) -> User:
     """A new customer. That a name is taken costs as much time to find out as to take it."""
     members = {"username": username, "email": email, "password": password, "name": name, "age": age}
-    return users.create(session, passwords, **members, role=_ROLE_OF_NEW_USERS)
+    return users.create(session, password_hasher, **members, role=_ROLE_OF_NEW_USERS)
 
 
 def log_in(
-    session: Session, passwords: Passwords, tokens: Tokens, *, username: str, password: str, user_agent: str | None
+    session: Session,
+    password_hasher: PasswordHasher,
+    access_tokens: AccessTokens,
+    *,
+    username: str,
+    password: str,
+    user_agent: str | None,
 ) -> TokenPair:
     """A new session; the refusal is the same, and takes as long, whatever is wrong."""
     found = session.execute(
-        select(User.id, User.password_hash).where(User.username_key == fold(username), User.deleted_at.is_(None))
+        select(User.id, User.password_hash).where(User.username_key == casefold(username), User.deleted_at.is_(None))
     ).first()
     # What is slow holds no connection, and no lock.
     session.rollback()
-    fits = passwords.fits(password, found.password_hash if found else None)
+    fits = password_hasher.verify(password, found.password_hash if found else None)
     if not found or not fits:
         raise Unauthenticated("The username or the password is wrong.")
-    renewed = passwords.hash(password) if passwords.is_outdated(found.password_hash) else found.password_hash
+    renewed = (
+        password_hasher.hash(password) if password_hasher.needs_rehash(found.password_hash) else found.password_hash
+    )
     user = _lock(session, found.id, found.password_hash)
     if not user:
         raise Unauthenticated("The username or the password is wrong.")
@@ -55,8 +63,8 @@ def log_in(
         session.execute(
             update(User).where(User.id == user.id).values(password_hash=renewed, updated_at=User.updated_at)
         )
-        noted(session, User, user.id, {"password_hash": (found.password_hash, renewed)})
-    return sessions.start(session, tokens, user, user_agent)
+        record_change(session, User, user.id, {"password_hash": (found.password_hash, renewed)})
+    return sessions.start(session, access_tokens, user, user_agent)
 
 
 def get(session: Session, user_id: UUID) -> User:
@@ -67,15 +75,15 @@ def get(session: Session, user_id: UUID) -> User:
     return user
 
 
-def change(session: Session, user_id: UUID, **changes: Any) -> User:
+def update_profile(session: Session, user_id: UUID, **changes: Any) -> User:
     """The account with some of `name`, `age` and `email` changed."""
-    return users.change(session, get(session, user_id), **changes)
+    return users.update_fields(session, get(session, user_id), **changes)
 
 
 def change_password(
     session: Session,
-    passwords: Passwords,
-    revocations: Revocations,
+    password_hasher: PasswordHasher,
+    revocation_list: RevocationList,
     caller: Caller,
     *,
     current_password: str,
@@ -84,15 +92,15 @@ def change_password(
     """Set a new password; every other session of the user ends."""
     known_hash = get(session, caller.id).password_hash
     session.rollback()
-    if not passwords.fits(current_password, known_hash):
+    if not password_hasher.verify(current_password, known_hash):
         raise Invalid("This is not your password.", pointer="/current_password")
-    new_hash = passwords.hash(new_password)
+    new_hash = password_hasher.hash(new_password)
     user = _lock(session, caller.id, known_hash)
     if not user:
         raise Conflict("The account was changed at the same time; try again.")
     user.password_hash = new_hash
     session.flush()
-    sessions.revoke_all(session, revocations, caller.id, but=caller.session_id)
+    sessions.revoke_all(session, revocation_list, caller.id, but=caller.session_id)
 
 
 def _lock(session: Session, user_id: UUID, password_hash: str) -> User | None:

@@ -13,22 +13,22 @@ from uuid import UUID
 
 from accord.identity.access_tokens import Caller
 
-BETWEEN_NOTES = timedelta(minutes=1)
+USE_RECORDED_EVERY = timedelta(minutes=1)
 
 _SHAPE = re.compile(r"(ak_[a-z2-7]{12})_[A-Za-z0-9_-]{43}")
-_SECONDS_CURRENT = 0.5
-_REMEMBERED = 10_000
+_FRESH_SECONDS = 0.5
+_MAX_ENTRIES = 10_000
 _NO_HASH = "0" * 64
 _log = logging.getLogger(__name__)
 
 
-class _Known(NamedTuple):
+class _Entry(NamedTuple):
     caller: Caller
-    ends_at: float
-    current_until: float
+    expires_at: float
+    fresh_until: float
 
 
-class KnownKeys:
+class ApiKeyCache:
     """
     The keys that were used lately, and what the database said of them within the last half second.
 
@@ -38,49 +38,49 @@ class KnownKeys:
 
     def __init__(
         self,
-        read: Callable[[str], Awaitable[Mapping[str, Any] | None]],
-        note_use: Callable[[UUID], Awaitable[None]],
+        find_by_prefix: Callable[[str], Awaitable[Mapping[str, Any] | None]],
+        record_use: Callable[[UUID], Awaitable[None]],
         *,
         roles: Mapping[str, Sequence[str]],
     ) -> None:
-        self._read, self._note_use = read, note_use
+        self._find_by_prefix, self._record_use = find_by_prefix, record_use
         self._scopes = {role: frozenset(scopes) for role, scopes in roles.items()}
-        self._known: dict[str, _Known] = {}
-        self._noted: dict[UUID, asyncio.Task[None]] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._recorded_at: dict[UUID, asyncio.Task[None]] = {}
 
-    def caller(self, key: str) -> Caller | Awaitable[Caller | None] | None:
+    def authenticate(self, key: str) -> Caller | Awaitable[Caller | None] | None:
         """The caller a key speaks for; to be awaited when the database is asked, as it is for every wrong key."""
         key_hash = hash_of(key)
-        known = self._known.get(key_hash)
-        if known is not None and time.monotonic() < known.current_until:
-            return known.caller if time.time() < known.ends_at else None
+        known = self._entries.get(key_hash)
+        if known is not None and time.monotonic() < known.fresh_until:
+            return known.caller if time.time() < known.expires_at else None
         shaped = _SHAPE.fullmatch(key)
-        return self._learn(shaped[1], key_hash) if shaped else None
+        return self._load(shaped[1], key_hash) if shaped else None
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Have the database asked again; what it is saying just now is not remembered either."""
-        self._known = {}
+        self._entries = {}
 
-    async def _learn(self, prefix: str, key_hash: str) -> Caller | None:
-        known, current_until = self._known, time.monotonic() + _SECONDS_CURRENT
-        row = await self._read(prefix)
-        ends_at = _end(row, key_hash)
+    async def _load(self, prefix: str, key_hash: str) -> Caller | None:
+        known, current_until = self._entries, time.monotonic() + _FRESH_SECONDS
+        row = await self._find_by_prefix(prefix)
+        ends_at = _expires_at(row, key_hash)
         if row is None or time.time() >= ends_at:
             return None
         key_id, scopes = UUID(str(row["id"])), self._scopes[row["role"]].intersection(row["scopes"])
         caller = Caller(UUID(str(row["owner_id"])), None, row["role"], scopes, key_id)
-        if len(known) >= _REMEMBERED:
+        if len(known) >= _MAX_ENTRIES:
             known.clear()
-        known[key_hash] = _Known(caller, ends_at, current_until)
-        if key_id not in self._noted and _is_past(row["last_used_at"]):
+        known[key_hash] = _Entry(caller, ends_at, current_until)
+        if key_id not in self._recorded_at and _is_due(row["last_used_at"]):
             loop = asyncio.get_running_loop()
-            self._noted[key_id] = loop.create_task(self._note(key_id))
-            loop.call_later(BETWEEN_NOTES.total_seconds(), self._noted.pop, key_id)
+            self._recorded_at[key_id] = loop.create_task(self._record(key_id))
+            loop.call_later(USE_RECORDED_EVERY.total_seconds(), self._recorded_at.pop, key_id)
         return caller
 
-    async def _note(self, key_id: UUID) -> None:
+    async def _record(self, key_id: UUID) -> None:
         try:
-            await self._note_use(key_id)
+            await self._record_use(key_id)
         except Exception as error:  # noqa: BLE001  # Nobody is refused because of this.
             _log.warning("That the API key %s is in use could not be noted: %s", key_id, error)
 
@@ -90,7 +90,7 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _end(row: Mapping[str, Any] | None, key_hash: str) -> float:
+def _expires_at(row: Mapping[str, Any] | None, key_hash: str) -> float:
     """Until when the key is good, in seconds since 1970. As much is compared where there is no row."""
     is_current = compare_digest(key_hash, row["key_hash"] if row else _NO_HASH)
     is_previous = compare_digest(key_hash, (row and row["previous_hash"]) or _NO_HASH)
@@ -100,5 +100,5 @@ def _end(row: Mapping[str, Any] | None, key_hash: str) -> float:
     return min((moment.timestamp() for moment in ends if moment), default=float("inf"))
 
 
-def _is_past(noted_at: datetime | None) -> bool:
-    return noted_at is None or datetime.now(UTC) - noted_at >= BETWEEN_NOTES
+def _is_due(noted_at: datetime | None) -> bool:
+    return noted_at is None or datetime.now(UTC) - noted_at >= USE_RECORDED_EVERY

@@ -13,23 +13,23 @@ from sqlalchemy.orm import Session
 
 from accord.errors import Invalid, NotFound
 from accord.identity.access_tokens import Caller
-from accord.identity.api_key_cache import BETWEEN_NOTES, KnownKeys, hash_of
+from accord.identity.api_key_cache import USE_RECORDED_EVERY, ApiKeyCache, hash_of
 from db import database
-from db.columns import now
-from db.list_query import Listing
+from db.columns import utc_now
+from db.list_query import ListQuery
 from db.models import ApiKey, User
 from db.pagination import Page
-from db.prepared import compiled
+from db.prepared import prepare
 
 _MEMBERS = ("id", "name", "prefix", "scopes", "expires_at", "last_used_at", "created_at", "updated_at")
 
 
-def _shown(key: Any) -> Select[*tuple[Any, ...]]:
+def _select_api_key(key: Any) -> Select[*tuple[Any, ...]]:
     return select(*(getattr(key, member) for member in _MEMBERS))
 
 
-_API_KEYS = Listing(ApiKey, _shown, {"owner": ApiKey.owner_id})
-_BY_PREFIX = compiled(
+_API_KEYS = ListQuery(ApiKey, _select_api_key, {"owner": ApiKey.owner_id})
+_BY_PREFIX = prepare(
     select(
         ApiKey.id, ApiKey.key_hash, ApiKey.previous_hash, ApiKey.previous_until, ApiKey.scopes, ApiKey.expires_at,
         ApiKey.last_used_at, ApiKey.owner_id, User.role,
@@ -37,7 +37,7 @@ _BY_PREFIX = compiled(
     .join(User, User.id == ApiKey.owner_id)
     .where(ApiKey.prefix == bindparam("prefix"), User.is_active, User.deleted_at.is_(None))
 )  # fmt: skip
-_NOTE_USE = compiled(
+_RECORD_USE = prepare(
     updated(ApiKey)
     .where(ApiKey.id == bindparam("of_id"))
     .where(or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= bindparam("before")))
@@ -46,7 +46,7 @@ _NOTE_USE = compiled(
 
 
 def find(session: Session, owner_id: UUID, *, page: int, per_page: int) -> Page:
-    return _API_KEYS.numbered(session, {"owner": owner_id}, {}, page=page, per_page=per_page)
+    return _API_KEYS.page(session, {"owner": owner_id}, {}, page=page, per_page=per_page)
 
 
 def get(session: Session, owner_id: UUID, key_id: UUID) -> ApiKey:
@@ -66,15 +66,15 @@ def create(
         if scope not in creator.scopes
     ]
     if beyond:
-        raise Invalid("A key may no more than who makes it.", each=beyond)
-    if expires_at is not None and expires_at <= now():
+        raise Invalid("A key may no more than who makes it.", errors=beyond)
+    if expires_at is not None and expires_at <= utc_now():
         raise Invalid("This moment has passed.", pointer="/expires_at")
     key = ApiKey(owner_id=creator.id, name=name, scopes=scopes, expires_at=expires_at, prefix=_prefix())
     session.add(key)
-    return _issued(session, key)
+    return _issue(session, key)
 
 
-def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID, **changes: Any) -> ApiKey:
+def update(session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id: UUID, **changes: Any) -> ApiKey:
     """Change `name` and `expires_at` of a key; raises Invalid for an end that is later than before."""
     key = get(session, owner_id, key_id)
     ends, ended = changes.get("expires_at", key.expires_at), key.expires_at
@@ -83,40 +83,40 @@ def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID
     for member, value in changes.items():
         setattr(key, member, value)
     session.flush()
-    database.after_commit(session, known_keys.forget)
+    database.on_commit(session, api_key_cache.clear)
     return key
 
 
 def rotate(
-    session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID, *, overlap_seconds: int
+    session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id: UUID, *, overlap_seconds: int
 ) -> dict[str, Any]:
     """The key, with a new secret; the one before is good for as long as they are to overlap."""
     key = get(session, owner_id, key_id)
     key.previous_hash, key.previous_until = None, None
     if overlap_seconds:
-        key.previous_hash, key.previous_until = key.key_hash, now() + timedelta(seconds=overlap_seconds)
-    database.after_commit(session, known_keys.forget)
-    return _issued(session, key)
+        key.previous_hash, key.previous_until = key.key_hash, utc_now() + timedelta(seconds=overlap_seconds)
+    database.on_commit(session, api_key_cache.clear)
+    return _issue(session, key)
 
 
-def delete(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID) -> None:
+def delete(session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id: UUID) -> None:
     session.delete(get(session, owner_id, key_id))
     session.flush()
-    database.after_commit(session, known_keys.forget)
+    database.on_commit(session, api_key_cache.clear)
 
 
-def look_up(session: Session, prefix: str) -> dict[str, Any] | None:
+def find_by_prefix(session: Session, prefix: str) -> dict[str, Any] | None:
     """What is to be known of a key whose owner may come in."""
     return _BY_PREFIX.first(session, prefix=prefix)
 
 
-def note_use(session: Session, key_id: UUID) -> None:
+def record_use(session: Session, key_id: UUID) -> None:
     """Write down that a key is in use; nobody changes it by that."""
-    moment = now()
-    _NOTE_USE.run(session, of_id=key_id, moment=moment, before=moment - BETWEEN_NOTES)
+    moment = utc_now()
+    _RECORD_USE.execute(session, of_id=key_id, moment=moment, before=moment - USE_RECORDED_EVERY)
 
 
-def _issued(session: Session, key: ApiKey) -> dict[str, Any]:
+def _issue(session: Session, key: ApiKey) -> dict[str, Any]:
     shown = f"{key.prefix}_{secrets.token_urlsafe(32)}"
     key.key_hash = hash_of(shown)
     session.flush()

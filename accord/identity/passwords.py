@@ -6,46 +6,47 @@ from collections.abc import Sequence
 from threading import BoundedSemaphore
 from unicodedata import normalize
 
-from argon2 import PasswordHasher
+import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from db.database import aside
+from db.database import run_in_thread
 
 
-class Passwords:
+class PasswordHasher:
     """Hashes and checks passwords; each takes the memory and the passes that the operator sets.
 
     Others are served meanwhile, and no more run at once than there are processors: a burst of log-ins waits, and
     does not take all the memory.
     """
 
-    def __init__(self, *, memory_kib: int, time_cost: int) -> None:
-        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=1)
-        self._nobodys = self._hasher.hash(secrets.token_hex())
-        self._room = BoundedSemaphore(os.cpu_count() or 1)
+    def __init__(self, *, memory_cost: int, time_cost: int) -> None:
+        self._hasher = argon2.PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=1)
+        self._dummy_hash = self._hasher.hash(secrets.token_hex())
+        self._slots = BoundedSemaphore(os.cpu_count() or 1)
 
     def hash(self, password: str) -> str:
-        return aside(self._hash, normalize("NFC", password))
+        return run_in_thread(self._hash, normalize("NFC", password))
 
     def hash_all(self, passwords: Sequence[str]) -> list[str]:
         return [self.hash(password) for password in passwords]
 
-    def fits(self, password: str, password_hash: str | None) -> bool:
+    def verify(self, password: str, password_hash: str | None) -> bool:
         """Whether the hash is of this password; without a hash the answer is no, and takes as long."""
         return (
-            aside(self._fits, normalize("NFC", password), password_hash or self._nobodys) and password_hash is not None
+            run_in_thread(self._verify, normalize("NFC", password), password_hash or self._dummy_hash)
+            and password_hash is not None
         )
 
-    def is_outdated(self, password_hash: str) -> bool:
+    def needs_rehash(self, password_hash: str) -> bool:
         """Whether the hash was made with other costs than are set now."""
         return self._hasher.check_needs_rehash(password_hash)
 
     def _hash(self, password: str) -> str:
-        with self._room:
+        with self._slots:
             return self._hasher.hash(password)
 
-    def _fits(self, password: str, password_hash: str) -> bool:
-        with self._room:
+    def _verify(self, password: str, password_hash: str) -> bool:
+        with self._slots:
             try:
                 return self._hasher.verify(password_hash, password)
             except (VerificationError, InvalidHashError):

@@ -8,12 +8,12 @@ from itertools import takewhile
 from threading import Lock
 from uuid import UUID
 
-_SECONDS_CURRENT = 0.5
+_FRESH_SECONDS = 0.5
 # A session is marked as ended before that is committed, and by another server's clock.
 _OVERLAP = timedelta(minutes=2)
 
 
-class Revocations:
+class RevocationList:
     """The sessions ended so recently that access tokens of theirs may be about.
 
     `read` gives the ids of the sessions ended since a moment, from the database that all servers share. What this
@@ -26,45 +26,45 @@ class Revocations:
         read: Callable[[datetime], Awaitable[Iterable[UUID]]],
         *,
         token_lifetime: timedelta,
-        tell: Callable[[], None] = lambda: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self._read, self._tell = read, tell
+        self._read, self._on_change = read, on_change
         self._kept_for = token_lifetime + _OVERLAP
         self._since = datetime.now(UTC) - self._kept_for
-        self.current_until = float("-inf")
+        self.fresh_until = float("-inf")
         self._reading: asyncio.Task[None] | None = None
-        self._learned: dict[UUID, datetime] = {}
+        self._sessions: dict[UUID, datetime] = {}
         self._lock = Lock()
 
     def __contains__(self, session_id: UUID | None) -> bool:
-        return session_id in self._learned
+        return session_id in self._sessions
 
     def add(self, session_ids: Iterable[UUID]) -> None:
         """Note the sessions that this server has just ended."""
-        self._note(session_ids)
-        self._tell()
+        self._add(session_ids)
+        self._on_change()
 
-    async def renew(self) -> None:
+    async def refresh(self) -> None:
         """Return when all is known that had been ended half a second before the call; raise what `read` raises."""
         called_at = time.monotonic()
-        while self.current_until <= called_at:
+        while self.fresh_until <= called_at:
             if self._reading is None:
-                self._reading = asyncio.create_task(self._learn())
+                self._reading = asyncio.create_task(self._load())
             # Whoever goes away must not take the reading from others who wait for it.
             await asyncio.shield(self._reading)
 
-    def _note(self, session_ids: Iterable[UUID]) -> None:
+    def _add(self, session_ids: Iterable[UUID]) -> None:
         now = datetime.now(UTC)
         with self._lock:
             for session_id in session_ids:
-                self._learned.setdefault(session_id, now)
-            for session_id in [*takewhile(lambda known: now - self._learned[known] > self._kept_for, self._learned)]:
-                del self._learned[session_id]
+                self._sessions.setdefault(session_id, now)
+            for session_id in [*takewhile(lambda known: now - self._sessions[known] > self._kept_for, self._sessions)]:
+                del self._sessions[session_id]
 
-    async def _learn(self) -> None:
+    async def _load(self) -> None:
         try:
-            current_until, now = time.monotonic() + _SECONDS_CURRENT, datetime.now(UTC)
-            self._note(await self._read(self._since))
-            self.current_until, self._since = current_until, now - _OVERLAP
+            current_until, now = time.monotonic() + _FRESH_SECONDS, datetime.now(UTC)
+            self._add(await self._read(self._since))
+            self.fresh_until, self._since = current_until, now - _OVERLAP
         finally:
             self._reading = None

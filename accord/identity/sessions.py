@@ -11,17 +11,17 @@ from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from accord.errors import NotFound, Unauthenticated
-from accord.identity.access_tokens import Tokens
-from accord.identity.revocation_list import Revocations
+from accord.identity.access_tokens import AccessTokens
+from accord.identity.revocation_list import RevocationList
 from db import database, pagination
-from db.change_tracking import UNKNOWN, noted
-from db.columns import new_id, now
+from db.change_tracking import UNKNOWN, record_change
+from db.columns import new_id, utc_now
 from db.models import RefreshToken, User, UserSession
 from db.pagination import Page
-from db.prepared import compiled
+from db.prepared import prepare
 
 _SCHEME = "Bearer"
-_LONGEST_USER_AGENT = 200
+_MAX_USER_AGENT_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,26 @@ class TokenPair:
     token_type: str = _SCHEME
 
 
-def start(session: Session, tokens: Tokens, user: User, user_agent: str | None = None) -> TokenPair:
+def start(session: Session, access_tokens: AccessTokens, user: User, user_agent: str | None = None) -> TokenPair:
     started = UserSession(
         id=new_id(),
         user_id=user.id,
-        user_agent=user_agent and user_agent[:_LONGEST_USER_AGENT],
-        expires_at=now() + tokens.refresh_lifetime,
+        user_agent=user_agent and user_agent[:_MAX_USER_AGENT_LENGTH],
+        expires_at=utc_now() + access_tokens.refresh_lifetime,
     )
     session.add(started)
     session.flush()
-    return _pair(session, tokens, user, started.id, started.expires_at)
+    return _token_pair(session, access_tokens, user, started.id, started.expires_at)
 
 
-def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refresh_token: str) -> TokenPair:
+def refresh(
+    session: Session, access_tokens: AccessTokens, revocation_list: RevocationList, *, refresh_token: str
+) -> TokenPair:
     """A new pair for a refresh token, which is used up by this.
 
     One that is presented again is in more hands than its owner's: the session ends, although the answer is a refusal.
     """
-    moment, token_hash = now(), _hash(refresh_token)
+    moment, token_hash = utc_now(), _hash(refresh_token)
     session_id = session.scalar(
         update(RefreshToken)
         .where(RefreshToken.token_hash == token_hash, RefreshToken.used_at.is_(None))
@@ -62,48 +64,48 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
     if session_id is None:
         ended = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
         if ended:
-            database.after_rollback(session, lambda unit: revoke(unit, revocations, ended))
+            database.on_failure(session, lambda unit: revoke(unit, revocation_list, ended))
         raise Unauthenticated("The refresh token is not valid any more.")
-    expires_at = moment + tokens.refresh_lifetime
+    expires_at = moment + access_tokens.refresh_lifetime
     user_id = session.scalar(
         update(UserSession)
         .where(UserSession.id == session_id, *_is_live(moment))
         .values(last_used_at=moment, expires_at=expires_at)
         .returning(UserSession.user_id)
     )
-    noted(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
+    record_change(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
     user = user_id and session.get(User, user_id)
     if not user or not user.is_active or user.deleted_at:
         raise Unauthenticated("The refresh token is not valid any more.")
-    return _pair(session, tokens, user, session_id, expires_at)
+    return _token_pair(session, access_tokens, user, session_id, expires_at)
 
 
 def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page: int) -> Page:
     """A page of the user's live sessions, the one used last first; the `current` one is marked."""
-    asked = {"user_id": user_id, "moment": now()}
+    asked = {"user_id": user_id, "moment": utc_now()}
     items = _PAGE.all(session, **asked, current=current, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session, **asked)[0]["total"]
-    return pagination.numbered(items, total=total, page=page, per_page=per_page, query={})
+    return pagination.number_page(items, total=total, page=page, per_page=per_page, query={})
 
 
-def end(session: Session, revocations: Revocations, user_id: UUID, session_id: UUID) -> None:
+def end(session: Session, revocation_list: RevocationList, user_id: UUID, session_id: UUID) -> None:
     own = UserSession.user_id == user_id, UserSession.id == session_id
-    if not _revoke(session, revocations, *own, *_is_live(now())):
+    if not _revoke(session, revocation_list, *own, *_is_live(utc_now())):
         raise NotFound("You have no session with this id.")
 
 
-def revoke(session: Session, revocations: Revocations, session_id: UUID) -> None:
+def revoke(session: Session, revocation_list: RevocationList, session_id: UUID) -> None:
     """End a session, whosever it is; it may have ended already."""
-    _revoke(session, revocations, UserSession.id == session_id)
+    _revoke(session, revocation_list, UserSession.id == session_id)
 
 
-def revoke_all(session: Session, revocations: Revocations, user_id: UUID, but: UUID | None = None) -> None:
+def revoke_all(session: Session, revocation_list: RevocationList, user_id: UUID, but: UUID | None = None) -> None:
     """End the sessions of a user, all `but` one.
 
     Whoever takes something away from a user writes that first, and then calls this: a log-in in between either
     sees what was written, or its session is ended here.
     """
-    _revoke(session, revocations, UserSession.user_id == user_id, *([UserSession.id != but] if but else []))
+    _revoke(session, revocation_list, UserSession.user_id == user_id, *([UserSession.id != but] if but else []))
 
 
 def revoked_since(session: Session, moment: datetime) -> Sequence[UUID]:
@@ -115,8 +117,8 @@ _LIVE = (
     UserSession.revoked_at.is_(None),
     UserSession.expires_at > bindparam("moment"),
 )
-_COUNT = compiled(select(func.count().label("total")).select_from(UserSession).where(*_LIVE))
-_PAGE = compiled(
+_COUNT = prepare(select(func.count().label("total")).select_from(UserSession).where(*_LIVE))
+_PAGE = prepare(
     select(
         UserSession.id,
         UserSession.user_agent,
@@ -132,8 +134,8 @@ _PAGE = compiled(
 )
 
 
-def _revoke(session: Session, revocations: Revocations, *which: ColumnElement[bool]) -> Sequence[UUID]:
-    moment = now()
+def _revoke(session: Session, revocation_list: RevocationList, *which: ColumnElement[bool]) -> Sequence[UUID]:
+    moment = utc_now()
     ended = session.scalars(
         update(UserSession)
         .where(UserSession.revoked_at.is_(None), *which)
@@ -141,8 +143,8 @@ def _revoke(session: Session, revocations: Revocations, *which: ColumnElement[bo
         .returning(UserSession.id)
     ).all()
     for session_id in ended:
-        noted(session, UserSession, session_id, {"revoked_at": (None, moment)})
-    database.after_commit(session, revocations.add, ended)
+        record_change(session, UserSession, session_id, {"revoked_at": (None, moment)})
+    database.on_commit(session, revocation_list.add, ended)
     return ended
 
 
@@ -150,11 +152,13 @@ def _is_live(moment: datetime) -> tuple[ColumnElement[bool], ...]:
     return UserSession.revoked_at.is_(None), UserSession.expires_at > moment
 
 
-def _pair(session: Session, tokens: Tokens, user: User, session_id: UUID, expires_at: datetime) -> TokenPair:
+def _token_pair(
+    session: Session, access_tokens: AccessTokens, user: User, session_id: UUID, expires_at: datetime
+) -> TokenPair:
     refresh_token = secrets.token_urlsafe(32)
     session.add(RefreshToken(token_hash=_hash(refresh_token), session_id=session_id, expires_at=expires_at))
     session.flush()
-    return TokenPair(tokens.mint(user.id, session_id, user.role), tokens.expires_in, refresh_token, user)
+    return TokenPair(access_tokens.issue(user.id, session_id, user.role), access_tokens.expires_in, refresh_token, user)
 
 
 def _hash(refresh_token: str) -> str:

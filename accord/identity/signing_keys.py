@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import PyJWTError
 
-from accord.storage.atomic import written
+from accord.storage.atomic import atomic_write
 
 ALGORITHM = "ES256"
 
@@ -30,11 +30,11 @@ _KIND = {"kty": "EC", "crv": "P-256"}
 _PURPOSE = {"use": "sig", "alg": ALGORITHM}
 _OPERATIONS = (["sign"], ["sign", "verify"], ["verify", "sign"])
 _FILE = "signing_keys.json"
-_SECONDS_BETWEEN_LOOKS = 0.5
+_RELOAD_INTERVAL = 0.5
 _log = logging.getLogger(__name__)
 
 
-class KeysError(Exception):
+class SigningKeysError(Exception):
     """The signing keys cannot be used; the message says why and what to do."""
 
 
@@ -44,7 +44,7 @@ class SigningKey:
 
     id: str
     private: EllipticCurvePrivateKey
-    made_at: int | None = None
+    created_at: int | None = None
 
     @classmethod
     def make(cls) -> "SigningKey":
@@ -55,103 +55,107 @@ class SigningKey:
     def read(cls, jwk: Any) -> "SigningKey":
         """The key of a private JSON Web Key (RFC 7517); raises KeysError for one that cannot sign our tokens."""
         if not isinstance(jwk, dict) or not isinstance(kid := jwk.get("kid"), str) or not 0 < len(kid) <= 128:
-            raise KeysError("A signing key is not a JSON Web Key with a `kid` of 1 to 128 characters.")
+            raise SigningKeysError("A signing key is not a JSON Web Key with a `kid` of 1 to 128 characters.")
         for member, value in _KIND.items():
             if jwk.get(member) != value:
-                raise KeysError(f"Signing key {kid!r} is of another kind: `{member}` is not {value}.")
+                raise SigningKeysError(f"Signing key {kid!r} is of another kind: `{member}` is not {value}.")
         for member, value in _PURPOSE.items():
             if jwk.get(member, value) != value:
-                raise KeysError(f"Signing key {kid!r} is meant for something else: `{member}` is not {value}.")
+                raise SigningKeysError(f"Signing key {kid!r} is meant for something else: `{member}` is not {value}.")
         if jwk.get("key_ops", ["sign"]) not in _OPERATIONS:
-            raise KeysError(f"Signing key {kid!r} is meant for something else: `key_ops` is not sign.")
+            raise SigningKeysError(f"Signing key {kid!r} is meant for something else: `key_ops` is not sign.")
         made_at = jwk.get("iat")
         if made_at is not None and type(made_at) is not int:
-            raise KeysError(f"Signing key {kid!r}: `iat` is not a whole number of seconds.")
+            raise SigningKeysError(f"Signing key {kid!r}: `iat` is not a whole number of seconds.")
         try:
             private = ECAlgorithm.from_jwk(jwk)
         except (PyJWTError, ValueError, TypeError) as error:
-            raise KeysError(f"Signing key {kid!r} is not a key: {error}") from None
+            raise SigningKeysError(f"Signing key {kid!r} is not a key: {error}") from None
         if not isinstance(private, EllipticCurvePrivateKey):
-            raise KeysError(f"Signing key {kid!r} is public only: `d` is missing.")
+            raise SigningKeysError(f"Signing key {kid!r} is public only: `d` is missing.")
         return cls(kid, private, made_at)
 
-    def public(self) -> dict[str, str]:
+    def public_jwk(self) -> dict[str, str]:
         """The JSON Web Key for those who verify our tokens."""
         return {**ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True), "kid": self.id, **_PURPOSE}
 
-    def secret(self) -> dict[str, Any]:
+    def private_jwk(self) -> dict[str, Any]:
         """The JSON Web Key that `read` takes."""
-        made_at = {} if self.made_at is None else {"iat": self.made_at}
+        made_at = {} if self.created_at is None else {"iat": self.created_at}
         return {**ECAlgorithm.to_jwk(self.private, as_dict=True), "kid": self.id, **_PURPOSE, **made_at}
 
 
 @dataclass(frozen=True)
-class KeySet:
+class JwkSet:
     """Keys by id, newest first: the newest signs, each of them verifies."""
 
     keys: Mapping[str, SigningKey]
 
     @classmethod
-    def read(cls, text: str) -> "KeySet":
+    def read(cls, text: str) -> "JwkSet":
         """The keys of a JSON Web Key Set; raises KeysError when it is none, or any key does not fit."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or not isinstance(jwks := document.get("keys"), list) or not jwks:
-            raise KeysError('The signing keys are not a JSON Web Key Set, such as {"keys": [...]}, with a key in it.')
+            raise SigningKeysError(
+                'The signing keys are not a JSON Web Key Set, such as {"keys": [...]}, with a key in it.'
+            )
         keys = [SigningKey.read(jwk) for jwk in jwks]
         if len(by_id := {key.id: key for key in keys}) < len(keys):
-            raise KeysError("Two of the signing keys have the same `kid`.")
+            raise SigningKeysError("Two of the signing keys have the same `kid`.")
         return cls(by_id)
 
     @property
     def newest(self) -> SigningKey:
         return next(iter(self.keys.values()))
 
-    def public(self) -> dict[str, list[dict[str, str]]]:
+    def public_jwks(self) -> dict[str, list[dict[str, str]]]:
         """The JSON Web Key Set for those who verify our tokens."""
-        return {"keys": [key.public() for key in self.keys.values()]}
+        return {"keys": [key.public_jwk() for key in self.keys.values()]}
 
-    def secret(self) -> str:
+    def private_jwks(self) -> str:
         """The JSON text that `read` takes."""
-        return json.dumps({"keys": [key.secret() for key in self.keys.values()]}, indent=2) + "\n"
+        return json.dumps({"keys": [key.private_jwk() for key in self.keys.values()]}, indent=2) + "\n"
 
-    def rotated(self, seconds_kept: int) -> "KeySet":
+    def rotated(self, seconds_kept: int) -> "JwkSet":
         """
         This set with a new key in front.
 
         A key that stopped signing more than `seconds_kept` ago is left out: what it signed has expired.
         """
         newest = SigningKey.make()
-        kept, retired_at = [newest], newest.made_at
+        kept, retired_at = [newest], newest.created_at
         for key in self.keys.values():
-            if retired_at is None or newest.made_at is None or newest.made_at - retired_at <= seconds_kept:
+            if retired_at is None or newest.created_at is None or newest.created_at - retired_at <= seconds_kept:
                 kept.append(key)
-            retired_at = key.made_at
-        return KeySet({key.id: key for key in kept})
+            retired_at = key.created_at
+        return JwkSet({key.id: key for key in kept})
 
 
-class Keys:
+class SigningKeys:
     """The keys of this installation, as the settings give them."""
 
-    def __init__(self, keys: KeySet) -> None:
+    def __init__(self, keys: JwkSet) -> None:
         self._keys = keys
 
-    def current(self) -> KeySet:
+    def current(self) -> JwkSet:
         """The keys to use now; the same object until they change."""
         return self._keys
 
-    def look(self) -> KeySet:
+    def reload(self) -> JwkSet:
         """The keys to use now, seen anew."""
         return self._keys
 
-    def rotate(self, seconds_kept: int) -> KeySet:
+    def rotate(self, seconds_kept: int) -> JwkSet:
         """Sign with a new key from now on; the old ones verify as long as what they signed may be in use."""
-        raise KeysError("The signing keys come from the settings: put a new key first there, and keep the old ones.")
+        raise SigningKeysError(
+            "The signing keys come from the settings: put a new key first there, and keep the old ones."
+        )
 
 
-class KeyFile(Keys):
+class SigningKeyFile(SigningKeys):
     """
     Keys in a file of `folder`, for its owner's eyes only; made when there is none yet.
 
@@ -164,35 +168,35 @@ class KeyFile(Keys):
         try:
             with _locked(folder):
                 if not self._file.exists():
-                    self._write(KeySet({(key := SigningKey.make()).id: key}))
+                    self._write(JwkSet({(key := SigningKey.make()).id: key}))
             self._seen = self._mark()
-            super().__init__(KeySet.read(self._file.read_text("utf-8")))
-        except (OSError, UnicodeDecodeError, KeysError) as error:
-            raise KeysError(f"The signing keys in {self._file} cannot be used: {error}") from error
-        self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+            super().__init__(JwkSet.read(self._file.read_text("utf-8")))
+        except (OSError, UnicodeDecodeError, SigningKeysError) as error:
+            raise SigningKeysError(f"The signing keys in {self._file} cannot be used: {error}") from error
+        self._next_reload = time.monotonic() + _RELOAD_INTERVAL
 
-    def current(self) -> KeySet:
-        return self._keys if time.monotonic() < self._next_look else self.look()
+    def current(self) -> JwkSet:
+        return self._keys if time.monotonic() < self._next_reload else self.reload()
 
-    def look(self) -> KeySet:
-        self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
+    def reload(self) -> JwkSet:
+        self._next_reload = time.monotonic() + _RELOAD_INTERVAL
         try:
             if (mark := self._mark()) != self._seen:
                 # Noted before reading, so that a file replaced in between is read again at the next look.
                 self._seen = mark
-                self._keys = KeySet.read(self._file.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, KeysError) as error:
+                self._keys = JwkSet.read(self._file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, SigningKeysError) as error:
             _log.error("The signing keys in %s cannot be used, the ones before stay: %s", self._file, error)
         return self._keys
 
-    def rotate(self, seconds_kept: int) -> KeySet:
+    def rotate(self, seconds_kept: int) -> JwkSet:
         with _locked(self._file.parent):
-            self._write(self.look().rotated(seconds_kept))
-        return self.look()
+            self._write(self.reload().rotated(seconds_kept))
+        return self.reload()
 
-    def _write(self, keys: KeySet) -> None:
-        with written(self._file) as stream:
-            stream.write(keys.secret().encode())
+    def _write(self, keys: JwkSet) -> None:
+        with atomic_write(self._file) as stream:
+            stream.write(keys.private_jwks().encode())
 
     def _mark(self) -> tuple[int, int, int] | None:
         try:
@@ -202,9 +206,9 @@ class KeyFile(Keys):
         return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def open_keys(folder: Path, given: str | None = None) -> Keys:
+def open_signing_keys(folder: Path, given: str | None = None) -> SigningKeys:
     """The keys given by the settings or else the ones in `folder`; raises KeysError when they cannot be used."""
-    return KeyFile(folder) if given is None else Keys(KeySet.read(given))
+    return SigningKeyFile(folder) if given is None else SigningKeys(JwkSet.read(given))
 
 
 @contextmanager

@@ -10,19 +10,19 @@ from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, NotFound, require_all, without_pointers
 from accord.identity import sessions
-from accord.identity.passwords import Passwords
-from accord.identity.revocation_list import Revocations
-from db.columns import new_id, now
-from db.database import beforehand
-from db.errors import violated
-from db.list_query import Listing, bound, containing, found_in
+from accord.identity.passwords import PasswordHasher
+from accord.identity.revocation_list import RevocationList
+from db.columns import new_id, utc_now
+from db.database import run_outside_transaction
+from db.errors import violated_constraint
+from db.list_query import ListQuery, contains, filter_values, like_pattern
 from db.models import User
 from db.pagination import Page
-from db.prepared import compiled
-from db.text import fold
+from db.prepared import prepare
+from db.text import casefold
 
 
-def _shown(user: Any) -> Select[*tuple[Any, ...]]:
+def _select_user(user: Any) -> Select[*tuple[Any, ...]]:
     return select(user.id, user.username, user.email, user.name, user.age, user.role, user.is_active,
                   user.created_at, user.updated_at)  # fmt: skip
 
@@ -32,22 +32,25 @@ _ACCESS = {"role": "role", "is_active": "is_active", "password_hash": "password"
 """What lets somebody in, and the members of the contract that change it."""
 _UNIQUE = {"uq_users_username_key": "username", "uq_users_email_key": "email"}
 _KEYS = {"username": User.username_key, "email": User.email_key}
-_USER = compiled(_shown(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
+_USER = prepare(_select_user(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
 _TEXTS = {**_KEYS, "name": User.name_key}
 _FILTERS = {
-    **{name: found_in(column) for name, column in _TEXTS.items()},
+    **{name: contains(column) for name, column in _TEXTS.items()},
     "role": User.role,
     "is_active": User.is_active,
     "min_age": lambda age: User.age >= age,
     "max_age": lambda age: User.age <= age,
 }
-_USERS = Listing(User, _shown, _FILTERS, {"username": "username_key", "email": "email_key"})
+_USERS = ListQuery(User, _select_user, _FILTERS, {"username": "username_key", "email": "email_key"})
 
 
 def find(session: Session, *, sort: str, page: int, per_page: int, **filters: Any) -> Page:
     """Return page number *page* of the users who fit all filters."""
-    values = {name: containing(fold(value)) if name in _TEXTS else value for name, value in bound(**filters).items()}
-    return _USERS.numbered(session, values, {"sort": sort, **filters}, page=page, per_page=per_page)
+    values = {
+        name: like_pattern(casefold(value)) if name in _TEXTS else value
+        for name, value in filter_values(**filters).items()
+    }
+    return _USERS.page(session, values, {"sort": sort, **filters}, page=page, per_page=per_page)
 
 
 def get(session: Session, only: UUID | None, user_id: UUID) -> dict[str, Any]:
@@ -58,35 +61,37 @@ def get(session: Session, only: UUID | None, user_id: UUID) -> dict[str, Any]:
     return user
 
 
-def create(session: Session, passwords: Passwords, **members: Any) -> User:
-    return _create(session, passwords, {"": members})[0]
+def create(session: Session, password_hasher: PasswordHasher, **members: Any) -> User:
+    return _create(session, password_hasher, {"": members})[0]
 
 
-def create_all(session: Session, passwords: Passwords, users: Sequence[Mapping[str, Any]]) -> dict[str, list[User]]:
+def bulk_create(
+    session: Session, password_hasher: PasswordHasher, users: Sequence[Mapping[str, Any]]
+) -> dict[str, list[User]]:
     """Return a batch of new users, all of them or none; a refusal names every fault."""
-    return {"items": _create(session, passwords, {f"/{n}": members for n, members in enumerate(users)})}
+    return {"items": _create(session, password_hasher, {f"/{n}": members for n, members in enumerate(users)})}
 
 
 def update(
-    session: Session, passwords: Passwords, revocations: Revocations, caller_id: UUID, user_id: UUID,
+    session: Session, password_hasher: PasswordHasher, revocation_list: RevocationList, caller_id: UUID, user_id: UUID,
     *, password: str | None = None, **changes: Any,
 ) -> User:  # fmt: skip
     """Change members of a user; a password that is not given stays. What changes their access ends their sessions."""
     if password is not None:
-        changes["password_hash"] = beforehand(session, passwords.hash, password)
-    user = _entity(session, user_id)
+        changes["password_hash"] = run_outside_transaction(session, password_hasher.hash, password)
+    user = _load(session, user_id)
     changed = [member for member in _ACCESS if changes.get(member, getattr(user, member)) != getattr(user, member)]
     if changed and user_id == caller_id:
-        raise _own(changed)
+        raise _columns(changed)
     if _is_active_admin(user) and {"role", "is_active"}.intersection(changed):
-        _keep_an_admin(session, [user], pointer=f"/{changed[0]}")
-    change(session, user, **changes)
+        _require_another_admin(session, [user], pointer=f"/{changed[0]}")
+    update_fields(session, user, **changes)
     if changed:
-        sessions.revoke_all(session, revocations, user_id)
+        sessions.revoke_all(session, revocation_list, user_id)
     return user
 
 
-def change(session: Session, user: User, **changes: Any) -> User:
+def update_fields(session: Session, user: User, **changes: Any) -> User:
     """Change members of a user, whoever they are and whoever asks."""
     for member, value in changes.items():
         setattr(user, member, value)
@@ -94,16 +99,16 @@ def change(session: Session, user: User, **changes: Any) -> User:
     return user
 
 
-def delete(session: Session, revocations: Revocations, caller_id: UUID, user_id: UUID) -> None:
-    _delete(session, revocations, caller_id, [_entity(session, user_id)])
+def delete(session: Session, revocation_list: RevocationList, caller_id: UUID, user_id: UUID) -> None:
+    _delete(session, revocation_list, caller_id, [_load(session, user_id)])
 
 
-def delete_all(session: Session, revocations: Revocations, caller_id: UUID, user_ids: Sequence[UUID]) -> None:
+def bulk_delete(session: Session, revocation_list: RevocationList, caller_id: UUID, user_ids: Sequence[UUID]) -> None:
     """Delete all of these users, or none."""
     live = select(User).where(User.id.in_(user_ids), User.deleted_at.is_(None)).order_by(User.id)
     found = {user.id: user for user in session.scalars(live)}
     require_all("user", user_ids, found)
-    _delete(session, revocations, caller_id, found.values())
+    _delete(session, revocation_list, caller_id, found.values())
 
 
 def restore(session: Session, user_id: UUID) -> User:
@@ -116,18 +121,20 @@ def restore(session: Session, user_id: UUID) -> User:
     return user
 
 
-def _entity(session: Session, user_id: UUID) -> User:
+def _load(session: Session, user_id: UUID) -> User:
     user = session.get(User, user_id)
     if user is None or user.deleted_at is not None:
         raise NotFound("There is no user with this id.")
     return user
 
 
-def _create(session: Session, passwords: Passwords, wanted: Mapping[str, Mapping[str, Any]]) -> list[User]:
+def _create(session: Session, password_hasher: PasswordHasher, wanted: Mapping[str, Mapping[str, Any]]) -> list[User]:
     """Create users; *wanted* has the members of each by the pointer to it."""
-    hashes = beforehand(session, passwords.hash_all, [members["password"] for members in wanted.values()])
+    hashes = run_outside_transaction(
+        session, password_hasher.hash_all, [members["password"] for members in wanted.values()]
+    )
     users = {
-        pointer: _new(password_hash, **members)
+        pointer: _build(password_hash, **members)
         for (pointer, members), password_hash in zip(wanted.items(), hashes, strict=True)
     }
     session.add_all(users.values())
@@ -135,27 +142,27 @@ def _create(session: Session, passwords: Passwords, wanted: Mapping[str, Mapping
     return list(users.values())
 
 
-def _new(password_hash: str, *, password: str, **members: Any) -> User:
+def _build(password_hash: str, *, password: str, **members: Any) -> User:
     return User(id=new_id(), password_hash=password_hash, **members)
 
 
-def _delete(session: Session, revocations: Revocations, caller_id: UUID, users: Collection[User]) -> None:
+def _delete(session: Session, revocation_list: RevocationList, caller_id: UUID, users: Collection[User]) -> None:
     if caller_id in {user.id for user in users}:
         raise Conflict("Nobody deletes themselves.")
     if any(_is_active_admin(user) for user in users):
-        _keep_an_admin(session, users)
+        _require_another_admin(session, users)
     for user in users:
-        user.deleted_at = now()
+        user.deleted_at = utc_now()
     session.flush()
     for user in users:
-        sessions.revoke_all(session, revocations, user.id)
+        sessions.revoke_all(session, revocation_list, user.id)
 
 
 def _is_active_admin(user: User) -> bool:
     return user.role == _ADMIN and user.is_active
 
 
-def _keep_an_admin(session: Session, leaving: Collection[User], *, pointer: str | None = None) -> None:
+def _require_another_admin(session: Session, leaving: Collection[User], *, pointer: str | None = None) -> None:
     """Raise Conflict if only those *leaving* are admins; till the end of the transaction nobody else takes one away."""
     admins = session.scalars(
         select(User.id)
@@ -167,37 +174,37 @@ def _keep_an_admin(session: Session, leaving: Collection[User], *, pointer: str 
         raise Conflict("The last admin stays.", pointer=pointer)
 
 
-def _own(changed: Sequence[str]) -> Conflict:
+def _columns(changed: Sequence[str]) -> Conflict:
     faults = [
         Conflict(f"Nobody changes their own {_ACCESS[member]} here.", pointer=f"/{_ACCESS[member]}")
         for member in changed
     ]
-    return Conflict(str(faults[0]), each=faults)
+    return Conflict(str(faults[0]), errors=faults)
 
 
 def _flush(session: Session, users: Mapping[str, User]) -> None:
     """Write users, each by the pointer to it; raises Conflict that names each member of them that another one has."""
     wanted = []
     for pointer, user in users.items():
-        user.username_key, user.email_key = fold(user.username), fold(user.email)
-        user.name_key = None if user.name is None else fold(user.name)
+        user.username_key, user.email_key = casefold(user.username), casefold(user.email)
+        user.name_key = None if user.name is None else casefold(user.name)
         wanted += [(pointer, member, getattr(user, f"{member}_key"), user.id) for member in _KEYS]
     try:
         session.flush()
     except IntegrityError as error:
-        member = _UNIQUE.get(violated(error))
+        member = _UNIQUE.get(violated_constraint(error))
         if member is None:
             raise
         # The unit of work has failed; without what it wrote, the others' names are what is left.
         session.rollback()
-        raise _refused(member, _taken(session, wanted)) from error
+        raise _conflict(member, _find_taken(session, wanted)) from error
 
 
-def _refused(member: str, faults: Sequence[Conflict]) -> Conflict:
-    return faults[0] if len(faults) == 1 else Conflict(f"Another user has this {member}.", each=faults)
+def _conflict(member: str, faults: Sequence[Conflict]) -> Conflict:
+    return faults[0] if len(faults) == 1 else Conflict(f"Another user has this {member}.", errors=faults)
 
 
-def _taken(session: Session, wanted: Sequence[tuple[str, str, str, UUID]]) -> list[Conflict]:
+def _find_taken(session: Session, wanted: Sequence[tuple[str, str, str, UUID]]) -> list[Conflict]:
     """Return a Conflict for each key that somebody has already, in the database or before in *wanted*."""
     holders: dict[tuple[str, str], UUID] = {}
     for member, column in _KEYS.items():

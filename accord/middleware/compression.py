@@ -9,7 +9,7 @@ from typing import Any
 
 import brotli
 
-from accord.engine.negotiation import media_ranges
+from accord.engine.negotiation import parse_accept
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -19,9 +19,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Feed = Callable[[bytes], bytes]
 Finish = Callable[[], bytes]
 
-LEAST = 500
+MINIMUM_SIZE = 500
 """Bytes from which on a body is compressed."""
-_LONG = 65_536
+_STREAM_SIZE = 65_536
 """Bytes from which on this takes so long that it is done in a thread."""
 
 _TAG = re.compile(rb'-(?:br|gzip)(?=")')
@@ -41,7 +41,7 @@ _ENCODINGS = {b"br": _brotli, b"gzip": _gzip}
 """How each content coding is made; the first is preferred."""
 
 
-class Compression:
+class CompressionMiddleware:
     """
     Compresses the answers that say `Vary: Accept-Encoding`; those that tell a secret do not.
 
@@ -61,7 +61,7 @@ class Compression:
                     known += b"," + value
                 elif name == b"if-match":
                     guarded = True
-            codings = accepted(accept) if accept else ()
+            codings = acceptable_codings(accept) if accept else ()
             if guarded or (known and codings):
                 scope = {**scope, "headers": [_plain(header, codings) for header in scope["headers"]]}
             await next_app(scope, receive, _Sender(send, scope["method"], codings, known) if codings else send)
@@ -73,7 +73,7 @@ class _Sender:
     """Sends one answer on, compressed if it may be."""
 
     def __init__(self, send: Send, method: str, codings: tuple[bytes, ...], known: bytes) -> None:
-        self.send, self.method, self.codings, self.known = send, method, codings, known
+        self.send, self.method, self.codings, self.accepts_known_tag = send, method, codings, known
         self.start: Message | None = None
         self.feed: Feed | None = None
 
@@ -98,7 +98,7 @@ class _Sender:
     async def _begin(self, start: Message, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
         length = next((int(value) for name, value in start["headers"] if name == b"content-length"), None)
-        if (length if length is not None else LEAST if more else len(body)) >= LEAST:
+        if (length if length is not None else MINIMUM_SIZE if more else len(body)) >= MINIMUM_SIZE:
             start["headers"] = [*_encoded(start["headers"], self.codings[0])]
             if self.method != "HEAD":
                 self.feed, self.finish = _ENCODINGS[self.codings[0]]()
@@ -116,21 +116,23 @@ class _Sender:
 
     async def _compressed(self, body: bytes, more: bool) -> bytes:
         assert self.feed
-        made = await asyncio.to_thread(self.feed, body) if len(body) > _LONG else self.feed(body)
+        made = await asyncio.to_thread(self.feed, body) if len(body) > _STREAM_SIZE else self.feed(body)
         return made if more else made + self.finish()
 
     def _known(self, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         """Return an entity tag as the caller has it, of the coding that it likes best."""
         name, tag = header
         if name == b"etag":
-            tag = next((each for coding in self.codings if (each := _marked(tag, coding)) in self.known), tag)
+            tag = next(
+                (each for coding in self.codings if (each := _suffixed(tag, coding)) in self.accepts_known_tag), tag
+            )
         return name, tag
 
 
 @lru_cache(maxsize=256)
-def accepted(header: bytes) -> tuple[bytes, ...]:
+def acceptable_codings(header: bytes) -> tuple[bytes, ...]:
     """Return the codings that *header*, of Accept-Encoding, allows; none if it would rather have none, or is odd."""
-    wanted = {name.lower().encode("latin-1"): quality for name, quality in media_ranges(header)}
+    wanted = {name.lower().encode("latin-1"): quality for name, quality in parse_accept(header)}
     qualities = {coding: wanted.get(coding, wanted.get(b"*", 0)) for coding in _ENCODINGS}
     allowed = [coding for coding in _ENCODINGS if qualities[coding] and qualities[coding] >= wanted.get(b"identity", 0)]
     return tuple(sorted(allowed, key=qualities.__getitem__, reverse=True))
@@ -145,14 +147,14 @@ def _may_be_compressed(headers: list[tuple[bytes, bytes]]) -> bool:
 
 def _encoded(headers: list[tuple[bytes, bytes]], coding: bytes) -> list[tuple[bytes, bytes]]:
     changed = [
-        (name, _marked(value, coding) if name == b"etag" else value)
+        (name, _suffixed(value, coding) if name == b"etag" else value)
         for name, value in headers
         if name != b"content-length"
     ]
     return [*changed, (b"content-encoding", coding)]
 
 
-def _marked(tag: bytes, coding: bytes) -> bytes:
+def _suffixed(tag: bytes, coding: bytes) -> bytes:
     return b'%s-%s"' % (tag[:-1], coding)
 
 

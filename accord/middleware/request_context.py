@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
-from accord.engine.request import Exchange, current
-from accord.middleware.security_headers import ALWAYS, OVER_TLS
+from accord.engine.request import Exchange, current_context
+from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Watcher = Callable[[Exchange], None]
+Listener = Callable[[Exchange], None]
 
 # W3C Trace Context, section 3.2: a version after 00 may say more behind, and ff is none.
 _TRACEPARENT = re.compile(
@@ -20,15 +20,15 @@ _TRACEPARENT = re.compile(
 )
 
 
-class Exchanges:
+class RequestContextMiddleware:
     """
     Gives every request its identity, every answer the headers that it always has, and tells the *watchers* of both.
 
     `in_flight` is how many requests are not answered yet.
     """
 
-    def __init__(self, watchers: Sequence[Watcher] = ()) -> None:
-        self.watchers = watchers
+    def __init__(self, listeners: Sequence[Listener] = ()) -> None:
+        self.listeners = listeners
         self.in_flight = 0
 
     def before(self, next_app: App) -> App:
@@ -40,8 +40,8 @@ class Exchanges:
                 return
             exchange = scope["exchange"] = Exchange(scope)
             exchange.trace_id = _trace_id(scope["headers"])
-            current.set(exchange)
-            always = OVER_TLS if scope["scheme"] == "https" else ALWAYS
+            current_context.set(exchange)
+            always = HSTS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
 
             async def send_on(message: dict[str, Any]) -> None:
                 if message["type"] == "http.response.start":
@@ -65,7 +65,7 @@ class Exchanges:
             finally:
                 self.in_flight -= 1
                 exchange.seconds = perf_counter() - exchange.started
-                for watch in self.watchers:
+                for watch in self.listeners:
                     watch(exchange)
                 exchange.close()
 

@@ -2,11 +2,11 @@
 
 Headers = list[tuple[bytes, bytes]]
 
-ALWAYS: Headers = [
+SECURITY_HEADERS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 ]
-OVER_TLS: Headers = [*ALWAYS, (b"strict-transport-security", b"max-age=31536000")]
+HSTS_HEADERS: Headers = [*SECURITY_HEADERS, (b"strict-transport-security", b"max-age=31536000")]
 """With it a browser does not come without TLS for a year (RFC 6797)."""

@@ -7,11 +7,11 @@ from urllib.parse import unquote
 
 from werkzeug.http import parse_options_header
 
-from accord.engine.negotiation import media_ranges
-from accord.engine.parsers.parameters import pairs
-from accord.engine.policies.cache_control import NEVER
-from accord.engine.problems import VARY, Problem, media_type
-from accord.engine.request import exchange, header_fields
+from accord.engine.negotiation import parse_accept
+from accord.engine.parsers.parameters import parse_query
+from accord.engine.policies.cache_control import NO_STORE
+from accord.engine.problems import VARY, Problem, problem_media_type
+from accord.engine.request import context_of, header_fields
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -20,11 +20,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PARAMETER = "version"
 _JSON = "application/json"
-_MAY_NAME = re.compile(rb"vnd\.|version", re.IGNORECASE)
-_CHOOSING = (b"X-API-Version", b"Accept")
+_VERSIONED_MEDIA_TYPES = re.compile(rb"vnd\.|version", re.IGNORECASE)
+_VARY = (b"X-API-Version", b"Accept")
 
 
-class Versions:
+class ApiVersionMiddleware:
     """
     The versions of an API, each at `{base}/v{name}`.
 
@@ -86,7 +86,7 @@ class Versions:
     def _resolved(self, scope: Scope, rest: bytes) -> Scope:
         """Return the request as one of a version: its path names it, and nothing else does."""
         headers = header_fields(scope["headers"])
-        queried = pairs(scope["query_string"]).get(_PARAMETER, [])
+        queried = parse_query(scope["query_string"]).get(_PARAMETER, [])
         if len(queried) > 1:
             raise Problem(400, "The parameter version is given more than once.")
         said = [headers[b"x-api-version"].decode("latin-1")] if b"x-api-version" in headers else []
@@ -97,7 +97,7 @@ class Versions:
         if version not in self.names:
             raise Problem(400, f"There is no such version; there are {', '.join(self.names)}.")
         inserted = f"{self.base}/v{version}"
-        pieces = [piece for piece in scope["query_string"].split(b"&") if _PARAMETER not in pairs(piece)]
+        pieces = [piece for piece in scope["query_string"].split(b"&") if _PARAMETER not in parse_query(piece)]
         return {
             **self._accepting(scope),
             "path": inserted + scope["path"].removeprefix(self.base),
@@ -108,7 +108,7 @@ class Versions:
     def _accepting(self, scope: Scope) -> Scope:
         """Return the request with `Accept` as the contract knows it."""
         headers = scope["headers"]
-        if not any(name == b"accept" and _MAY_NAME.search(value) for name, value in headers):
+        if not any(name == b"accept" and _VERSIONED_MEDIA_TYPES.search(value) for name, value in headers):
             return scope
         ranges = self._ranges(header_fields(headers)[b"accept"])
         accept = ", ".join(f"{kind};q={quality:g}" for kind, quality, version in ranges if quality or not version)
@@ -117,7 +117,7 @@ class Versions:
 
     def _ranges(self, accept: bytes) -> Iterator[tuple[str, float, str | None]]:
         """Yield the media ranges of the header as the contract knows them, how much each is wanted, and its version."""
-        for media_range, quality in media_ranges(accept):
+        for media_range, quality in parse_accept(accept):
             kind, options = parse_options_header(media_range.lower())
             if vendor_type := self._vendor_type.fullmatch(kind):
                 yield _JSON, quality, vendor_type[1]
@@ -126,15 +126,15 @@ class Versions:
 
 
 async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
-    refused = exchange(scope)
+    refused = context_of(scope)
     refused.problem = problem
-    kind = media_type(header_fields(scope["headers"]).get(b"accept"))
+    kind = problem_media_type(header_fields(scope["headers"]).get(b"accept"))
     body = problem.body(scope["path"], refused.identity, kind)
     headers = [
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
         VARY,
-        *NEVER,
+        *NO_STORE,
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": _varying(headers)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
@@ -144,4 +144,4 @@ def _varying(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return the headers with one `Vary`, which names what the version was chosen by, too."""
     named = [name for field, value in headers if field == b"vary" for name in value.split(b", ")]
     others = [header for header in headers if header[0] != b"vary"]
-    return [*others, (b"vary", b", ".join(dict.fromkeys([*_CHOOSING, *named])))]
+    return [*others, (b"vary", b", ".join(dict.fromkeys([*_VARY, *named])))]

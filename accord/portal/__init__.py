@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, render_template, request, send_from_directory
 
-from accord.portal.problems import read
+from accord.portal.problems import load_problem_types
 
 SWAGGER_UI = Path(str(distribution("flask-openapi-swagger").locate_file("flask_openapi_swagger/templates/swagger")))
 
@@ -18,7 +18,7 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) -> None:
+def register_portal(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) -> None:
     """
     Add `/docs`, `/problems` and `/status`.
 
@@ -31,7 +31,7 @@ def register(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) 
     )
     # A slash too many is another path here, too, and nobody is sent on to a host that they have named themselves.
     flask_app.url_map.merge_slashes = False
-    types = read(problems)
+    types = load_problem_types(problems)
     first = next(iter(contracts))
 
     @blueprint.get("/docs")

@@ -13,7 +13,7 @@ class ProblemTypes:
     slugs: list[str]
 
 
-def read(file: Path) -> ProblemTypes:
+def load_problem_types(file: Path) -> ProblemTypes:
     """Every second-level heading of the Markdown *file* becomes an anchor of the same name."""
     markdown = MarkdownIt("commonmark")
     tokens = markdown.parse(file.read_text("utf-8"))

@@ -4,27 +4,27 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from time import monotonic
 
-from accord.engine.policies.rate_limits import Taken, Window
+from accord.engine.policies.rate_limits import HitResult, Window
 
 
-class Memory:
+class MemoryStorage:
     """Keeps of each counter the *most* recent windows, and no longer than they last, so that memory is bounded."""
 
-    def __init__(self, most: int = 100_000, clock: Callable[[], float] = monotonic) -> None:
-        self.most = most
+    def __init__(self, max_counters: int = 100_000, clock: Callable[[], float] = monotonic) -> None:
+        self.max_counters = max_counters
         self._clock = clock
         self._counters: dict[str, OrderedDict[Hashable, _Count]] = defaultdict(OrderedDict)
 
-    async def take(self, windows: Sequence[Window], whose: Sequence[Hashable]) -> Taken:
+    async def hit(self, windows: Sequence[Window], partition_keys: Sequence[Hashable]) -> HitResult:
         now, granted = self._clock(), True
         counts: list[_Count] = []
         begun: list[tuple[str, Hashable, _Count]] = []
-        for window, who in zip(windows, whose, strict=True):
+        for window, who in zip(windows, partition_keys, strict=True):
             count = self._counters[window.counter].get(who)
             if count is None or count.end <= now:
                 count = _Count(now + window.seconds)
                 begun.append((window.counter, who, count))
-            elif count.used >= window.amount:
+            elif count.used >= window.quota:
                 granted = False
             counts.append(count)
         if granted:
@@ -41,7 +41,7 @@ class Memory:
         counts = self._counters[counter]
         counts.pop(who, None)
         # Windows of a counter are equally long, so that they end in the order in which they began.
-        while counts and (len(counts) >= self.most or next(iter(counts.values())).end <= now):
+        while counts and (len(counts) >= self.max_counters or next(iter(counts.values())).end <= now):
             counts.popitem(last=False)
         counts[who] = count
 

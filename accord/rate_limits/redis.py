@@ -10,8 +10,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from accord.engine.policies.rate_limits import Taken, Window
-from accord.rate_limits.memory import Memory
+from accord.engine.policies.rate_limits import HitResult, Window
+from accord.rate_limits.memory import MemoryStorage
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _CONNECTIONS = 50
 _FAILURES = (RedisError, OSError, TimeoutError)
 
 # All windows of a request in one round trip; what another process does comes before or after it.
-_TAKE = """
+_HIT = """
 local granted, told = 1, {}
 for n, key in ipairs(KEYS) do
   local used, left = tonumber(redis.call('GET', key) or 0), redis.call('PTTL', key)
@@ -45,7 +45,7 @@ return {granted, told}
 """
 
 
-class Shared:
+class RedisStorage:
     """
     Counts in the Redis at *url*.
 
@@ -54,33 +54,33 @@ class Shared:
     `fallbacks` is how many requests were counted here.
     """
 
-    def __init__(self, url: str, *, patience: float = 1.0, pause: float = 1.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 1.0, retry_interval: float = 1.0) -> None:
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=_CONNECTIONS, retry=Retry(NoBackoff(), 0), socket_connect_timeout=patience
+            url, max_connections=_CONNECTIONS, retry=Retry(NoBackoff(), 0), socket_connect_timeout=timeout
         )
         self._redis = Redis.from_pool(pool)
-        self._take = self._redis.register_script(_TAKE)
-        self._memory = Memory()
-        self._patience, self._pause = patience, pause
+        self._hit = self._redis.register_script(_HIT)
+        self._memory = MemoryStorage()
+        self._timeout, self._retry_interval = timeout, retry_interval
         self._return: asyncio.Task[None] | None = None
         self.fallbacks = 0
 
-    async def take(self, windows: Sequence[Window], whose: Sequence[Hashable]) -> Taken:
+    async def hit(self, windows: Sequence[Window], partition_keys: Sequence[Hashable]) -> HitResult:
         if self._return is None:
-            keys = [f"{_PREFIX}:{window.counter}:{who}" for window, who in zip(windows, whose, strict=True)]
-            numbers = [number for window in windows for number in (window.amount, window.seconds * 1000)]
+            keys = [f"{_PREFIX}:{window.counter}:{who}" for window, who in zip(windows, partition_keys, strict=True)]
+            numbers = [number for window in windows for number in (window.quota, window.seconds * 1000)]
             try:
-                async with asyncio.timeout(self._patience):
-                    granted, told = await self._take(keys, numbers)
+                async with asyncio.timeout(self._timeout):
+                    granted, told = await self._hit(keys, numbers)
             except _FAILURES as error:
                 self._fall_back(error)
             else:
                 return bool(granted), [(used, left / 1000) for used, left in told]
         self.fallbacks += 1
-        return await self._memory.take(windows, whose)
+        return await self._memory.hit(windows, partition_keys)
 
     @property
-    def fault(self) -> str | None:
+    def error(self) -> str | None:
         """What is wrong at this moment."""
         return "Redis does not answer; rate limits are counted in each process." if self._return else None
 
@@ -99,9 +99,9 @@ class Shared:
     async def _wait(self) -> None:
         """Wait until Redis takes what is written; one that only reads would answer a PING."""
         while self._return:
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(self._retry_interval)
             with suppress(*_FAILURES):
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._timeout):
                     await self._redis.set(f"{_PREFIX}:probe", 1, px=1000)
                 self._return = None
         log.warning("Redis answers again; rate limits are counted there.")

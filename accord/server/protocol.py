@@ -8,17 +8,17 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from accord.engine.problems import JSON, Problem
-from accord.engine.request import new_identity
-from accord.middleware.security_headers import ALWAYS, OVER_TLS
+from accord.engine.request import new_request_id
+from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 
-LONGEST_TARGET = 8_000
+MAX_TARGET_SIZE = 8_000
 """Bytes that the target of a request may have; everybody takes as many (RFC 9110, section 4.1)."""
-LONGEST_HEAD = 64 * 1024
+MAX_HEADER_SIZE = 64 * 1024
 """Bytes that the request line and the header section may have together."""
-GRACE = 0.3
+IDLE_CLOSE_DELAY = 0.3
 """Seconds an idle connection stays open when the server stops, for a request that is on its way."""
 
-_TOO_LONG = Problem(431, f"The head of a request has at most {LONGEST_HEAD} bytes.")
+_TOO_LONG = Problem(431, f"The head of a request has at most {MAX_HEADER_SIZE} bytes.")
 
 log = logging.getLogger(__name__)
 # A malformed request, `_refuse` tells with its id and its reason.
@@ -26,14 +26,14 @@ logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != "Inval
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """The seconds in which the head of a request must have come, and in which a client must take what it is sent."""
 
-    head: float
-    answer: float
+    header: float
+    write: float
 
 
-class _Cycle(RequestResponseCycle):
+class _ResponseCycle(RequestResponseCycle):
     """
     Writes an answer of known length that comes at once in one go, and looks at its head once and not field by field.
 
@@ -49,11 +49,11 @@ class _Cycle(RequestResponseCycle):
             self.start = message
         elif start is None:
             await super().send(message)
-        elif not self._send_whole(start, message):
+        elif not self._send_response(start, message):
             await super().send(start)
             await super().send(message)
 
-    def _send_whole(self, start: Any, message: Any) -> bool:
+    def _send_response(self, start: Any, message: Any) -> bool:
         """Return whether the answer could be sent like this."""
         if message.get("more_body") or self.flow.write_paused or self.disconnected:
             return False
@@ -89,7 +89,7 @@ _OF_THE_CONNECTION = frozenset({b"connection", b"transfer-encoding"})
 _CONTROLS = bytes(set(range(32)) - set(b"\t\r\n")) + b"\x7f"
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """
     A connection to a client.
 
@@ -101,16 +101,16 @@ class Protocol(HttpToolsProtocol):
     is_last = False
     """Whether the request that is coming is the last one."""
 
-    def __init__(self, *, patience: Patience, **options: Any) -> None:
+    def __init__(self, *, timeouts: Timeouts, **options: Any) -> None:
         super().__init__(**options)
-        self.patience = patience
+        self.timeouts = timeouts
         self.problem = Problem(400, "This is no request that HTTP/1.1 knows.")
         self.is_in_head = False
-        self.head_size = 0
+        self.header_size = 0
         self.unread = 0
         """Bytes that the parser keeps to itself, because what they belong to has no end yet."""
-        self.head_timer: TimerHandle | None = None
-        self.answer_timer: TimerHandle | None = None
+        self.header_timer: TimerHandle | None = None
+        self.write_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
@@ -118,39 +118,39 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        for timer in (self.head_timer, self.answer_timer):
+        for timer in (self.header_timer, self.write_timer):
             if timer:
                 timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         self.unread += len(data)
         super().data_received(data)
-        if self.unread > LONGEST_HEAD and not self.transport.is_closing():
+        if self.unread > MAX_HEADER_SIZE and not self.transport.is_closing():
             self.problem = _TOO_LONG
             self.send_400_response("")
         elif not self._is_answering():
             self._wait_for_head()
-        elif self.head_timer:
-            self.head_timer.cancel()
-            self.head_timer = None
+        elif self.header_timer:
+            self.header_timer.cancel()
+            self.header_timer = None
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.answer_timer = self.loop.call_later(self.patience.answer, self.transport.abort)
+        self.write_timer = self.loop.call_later(self.timeouts.write, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.answer_timer:
-            self.answer_timer.cancel()
+        if self.write_timer:
+            self.write_timer.cancel()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.is_in_head, self.head_size = True, 0
+        self.is_in_head, self.header_size = True, 0
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
-        if self.head_size > LONGEST_TARGET:
-            self.problem = Problem(414, f"The target of a request has at most {LONGEST_TARGET} bytes.")
+        if self.header_size > MAX_TARGET_SIZE:
+            self.problem = Problem(414, f"The target of a request has at most {MAX_TARGET_SIZE} bytes.")
             raise ValueError
         super().on_url(url)
 
@@ -166,10 +166,10 @@ class Protocol(HttpToolsProtocol):
             raise ValueError
         super().on_headers_complete()
         # Uvicorn asks nobody what its answers are sent by; the task that answers has not begun yet.
-        self.cycle.__class__ = _Cycle
+        self.cycle.__class__ = _ResponseCycle
         self.headers = []
         self.is_in_head = False
-        if self.is_last or self.app_state["departure"].is_announced:
+        if self.is_last or self.app_state["departure"].is_draining:
             self.cycle.keep_alive = False
         if self.expect_100_continue:
             # Whether the body follows when it was not asked for, nobody can tell: the connection ends with the answer.
@@ -194,7 +194,7 @@ class Protocol(HttpToolsProtocol):
         if self._is_answering():
             super().shutdown()
         else:
-            self.loop.call_later(GRACE, self._close_if_idle)
+            self.loop.call_later(IDLE_CLOSE_DELAY, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
         if not self._is_answering():
@@ -202,8 +202,8 @@ class Protocol(HttpToolsProtocol):
 
     def _count(self, size: int) -> None:
         self.unread = 0
-        self.head_size += size
-        if self.head_size > LONGEST_HEAD:
+        self.header_size += size
+        if self.header_size > MAX_HEADER_SIZE:
             self.problem = _TOO_LONG
             raise ValueError
 
@@ -212,17 +212,17 @@ class Protocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _wait_for_head(self) -> None:
-        if self.head_timer is None:
-            self.head_timer = self.loop.call_later(self.patience.head, self._give_up)
+        if self.header_timer is None:
+            self.header_timer = self.loop.call_later(self.timeouts.header, self._time_out)
 
-    def _give_up(self) -> None:
+    def _time_out(self) -> None:
         if self.is_in_head and not self.transport.is_closing():
-            self._refuse(Problem(408, f"The head of the request did not come within {self.patience.head:g} seconds."))
+            self._refuse(Problem(408, f"The head of the request did not come within {self.timeouts.header:g} seconds."))
         else:
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        identity = new_identity()
+        identity = new_request_id()
         body = problem.body("", identity)
         headers = [
             *self.server_state.default_headers,
@@ -230,7 +230,7 @@ class Protocol(HttpToolsProtocol):
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
             (b"x-request-id", identity.encode()),
-            *(OVER_TLS if self.scheme == "https" else ALWAYS),
+            *(HSTS_HEADERS if self.scheme == "https" else SECURITY_HEADERS),
         ]
         log.info("Refused a request (%s): %s", identity, problem.detail)
         head = b"".join(b"%s: %s\r\n" % header for header in headers)

@@ -11,17 +11,17 @@ from uvicorn import Config, Server
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 
-def serve_on(listening: socket, config: Config) -> None:
+def serve(listening: socket, config: Config) -> None:
     """Serve on a socket that is bound, until told to stop, in as many processes as *config* says."""
     if config.should_reload:
         ChangeReload(config, target=Server(config).run, sockets=[listening]).run()
     elif config.workers > 1:
-        _Parent(config, [listening]).run()
+        _Supervisor(config, [listening]).run()
     else:
         Server(config).run([listening])
 
 
-class Departure:
+class GracefulShutdown:
     """
     How this process leaves.
 
@@ -31,26 +31,26 @@ class Departure:
     the end of the process that started this one, come without notice.
     """
 
-    def __init__(self, notice: float) -> None:
-        self.notice = notice
-        self.is_announced = False
+    def __init__(self, drain_seconds: float) -> None:
+        self.drain_seconds = drain_seconds
+        self.is_draining = False
 
     @contextmanager
-    def awaited(self) -> Iterator[None]:
+    def handle_signals(self) -> Iterator[None]:
         """Stand before what the server itself does at SIGTERM."""
         loop = asyncio.get_running_loop()
         server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
         assert isinstance(server, Server), "Uvicorn handles signals before it starts the application."
 
         def leave() -> None:
-            self.is_announced = True
+            self.is_draining = True
             _close_port(server)
             server.handle_exit(signal.SIGTERM, None)
 
         def announce() -> None:
-            if not self.is_announced:
-                self.is_announced = True
-                loop.call_later(self.notice, leave)
+            if not self.is_draining:
+                self.is_draining = True
+                loop.call_later(self.drain_seconds, leave)
 
         loop.add_signal_handler(signal.SIGTERM, announce)
         if parent := multiprocessing.parent_process():
@@ -89,7 +89,7 @@ def _close_port(server: Server) -> None:
             task.add_done_callback(server.server_state.tasks.discard)
 
 
-class _Parent(Multiprocess):
+class _Supervisor(Multiprocess):
     """The process that starts the others, and does not serve."""
 
     def terminate_all(self) -> None:

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         description="Seconds a statement may run, or wait for a lock, before it is cancelled.",
     )
 
-    body_limit: ByteSize = Field(
+    max_body_size: ByteSize = Field(
         default=ByteSize(1_048_576),
         ge=1_024,
         le=1_073_741_824,
@@ -89,19 +89,19 @@ class Settings(BaseSettings):
     )
     rate_limits: Json[dict[str, list[str]]] = Field(
         default="{}",  # type: ignore[arg-type]  # JSON, as the environment has it.
-        description='Limits of classes of the contract, in place of its own, as in {"log-in": ["10 per minute"]}.',
+        description='Limits that replace those of rate limit policies, such as {"log-in": ["10 per minute"]}.',
     )
     trusted_proxies: str = Field(
         default="",
         description="Addresses and networks, with commas between, whose X-Forwarded-For says where a request is from.",
     )
-    head_timeout: float = Field(
+    header_timeout: float = Field(
         default=10.0, gt=0, le=3_600, description="Seconds a client has for sending the head of a request."
     )
     keep_alive_timeout: float = Field(
         default=5.0, gt=0, le=3_600, description="Seconds a connection stays open without a further request."
     )
-    answer_timeout: float = Field(
+    write_timeout: float = Field(
         default=60.0, gt=0, le=3_600, description="Seconds a client has for taking what waits to be sent to it."
     )
     cors_origins: str = Field(
@@ -109,14 +109,14 @@ class Settings(BaseSettings):
         pattern=rf"^(\*|({_ORIGIN}(,{_ORIGIN})*)?)$",
         description="Origins, with commas between, whose pages may call the API from a browser; * is all of them.",
     )
-    cache_size: ByteSize = Field(
+    response_cache_size: ByteSize = Field(
         default=ByteSize(16_777_216),
         ge=0,
         le=17_179_869_184,
         description="Bytes of answers that a server process keeps to give again, or as in 16MiB; 0 keeps none.",
     )
 
-    ends_at_sunset: bool = Field(
+    enforce_sunset: bool = Field(
         default=False, description="Whether operations of the contract that are past their sunset are answered 410."
     )
 
@@ -144,19 +144,19 @@ class Settings(BaseSettings):
         default=None,
         description="Private keys that sign access tokens, a JSON Web Key Set; unset, they are in the data folder.",
     )
-    issuer: str = Field(
+    token_issuer: str = Field(
         default="http://127.0.0.1:8080",
         pattern=r"^https?://\S+$",
         description="Who issues access tokens: this service's public URL.",
     )
-    audience: str = Field(default="accord", min_length=1, description="Whom access tokens are meant for.")
+    token_audience: str = Field(default="accord", min_length=1, description="Whom access tokens are meant for.")
     access_token_lifetime: int = Field(
         default=3_600, ge=1, le=86_400, description="Seconds an access token is good for."
     )
     refresh_token_lifetime: int = Field(
         default=604_800, ge=60, le=31_536_000, description="Seconds a refresh token is good for; seven days unless set."
     )
-    password_memory_kib: int = Field(
+    password_memory_cost: int = Field(
         default=19_456, ge=8, le=4_194_304, description="Memory argon2id uses for hashing one password, in KiB."
     )
     password_time_cost: int = Field(default=2, ge=1, le=100, description="Passes argon2id makes over that memory.")
@@ -279,11 +279,11 @@ _PRODUCTION_DEMANDS: dict[str, tuple[Callable[[Settings], bool], str]] = {
     "cors_origins": (lambda its: its.cors_origins != "*", "a list of origins"),
     "log_level": (lambda its: its.log_level != "debug", "info, or less"),
     "signing_keys": (lambda its: its.signing_keys is not None, "set, so that every server signs with the same keys"),
-    "issuer": (
-        lambda its: its.issuer.startswith("https://"),
+    "token_issuer": (
+        lambda its: its.token_issuer.startswith("https://"),
         "an https URL, because tokens travel over TLS only",
     ),
-    "password_memory_kib": (lambda its: its.password_memory_kib >= 19_456, "at least 19456"),
+    "password_memory_cost": (lambda its: its.password_memory_cost >= 19_456, "at least 19456"),
     "password_time_cost": (lambda its: its.password_time_cost >= 2, "at least 2"),
 }
 

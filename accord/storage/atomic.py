@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-UNFINISHED = ".part"
+PARTIAL_SUFFIX = ".part"
 
 
 @contextmanager
-def written(file: Path) -> Iterator[BinaryIO]:
+def atomic_write(file: Path) -> Iterator[BinaryIO]:
     """A stream whose content is the file's, for its owner only, once it was left without an error."""
-    unfinished = file.with_suffix(UNFINISHED)
+    unfinished = file.with_suffix(PARTIAL_SUFFIX)
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         yield stream

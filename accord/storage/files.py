@@ -15,14 +15,14 @@ from uuid import uuid4
 from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
-from accord.storage.atomic import UNFINISHED, written
+from accord.storage.atomic import PARTIAL_SUFFIX, atomic_write
 from db import database
-from db.database import aside
+from db.database import run_in_thread
 from db.models import File, Photo
 
 _CHUNK = 256 * 1024
-_LOOKED_UP_AT_ONCE = 500
-_NAMED_BY = (File.stored_as, Photo.stored_as)
+_BATCH_SIZE = 500
+_REFERENCES = (File.storage_key, Photo.storage_key)
 
 
 class Upload(Protocol):
@@ -36,11 +36,11 @@ class Upload(Protocol):
     def file(self) -> BinaryIO: ...
 
 
-class Kept(Protocol):
+class StoredFile(Protocol):
     """A row whose content is in the store."""
 
     @property
-    def stored_as(self) -> str: ...
+    def storage_key(self) -> str: ...
     @property
     def media_type(self) -> str: ...
     @property
@@ -50,11 +50,11 @@ class Kept(Protocol):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredContent:
     """What the store knows of a content that it keeps."""
 
-    stored_as: str
-    bytes: int
+    storage_key: str
+    size: int
     sha256: str
 
 
@@ -65,19 +65,19 @@ class Download:
     path: Path
     media_type: str
     name: str
-    tag: str
+    etag: str
     modified_at: datetime
 
 
 @dataclass(frozen=True)
-class Swept:
+class Orphans:
     """What a sweep removed."""
 
     files: int
-    bytes: int
+    size: int
 
 
-class Storage:
+class FileStorage:
     """
     A folder of files that come and go with the rows that name them.
 
@@ -88,23 +88,23 @@ class Storage:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
 
-    def keep(self, session: Session, content: BinaryIO) -> Stored:
+    def save(self, session: Session, content: BinaryIO) -> StoredContent:
         """Keep the content, durably; it is gone again if the session's unit of work is rolled back.
 
         Nothing is asked of the session, so that whoever calls this first holds no connection while it takes.
         """
-        stored_as = uuid4().hex
-        database.on_rollback(session, aside, self._remove, stored_as)
-        return aside(self._write, stored_as, content)
+        storage_key = uuid4().hex
+        database.on_rollback(session, run_in_thread, self._remove, storage_key)
+        return run_in_thread(self._write, storage_key, content)
 
-    def drop(self, session: Session, stored_as: str) -> None:
+    def delete(self, session: Session, storage_key: str) -> None:
         """Remove the content once the session's unit of work is committed."""
-        database.after_commit(session, aside, self._remove, stored_as)
+        database.on_commit(session, run_in_thread, self._remove, storage_key)
 
-    def download(self, kept: Kept, name: str) -> Download:
-        return Download(self._folder / kept.stored_as, kept.media_type, name, kept.sha256, kept.created_at)
+    def open_download(self, kept: StoredFile, name: str) -> Download:
+        return Download(self._folder / kept.storage_key, kept.media_type, name, kept.sha256, kept.created_at)
 
-    def sweep(self, session: Session, older_than: timedelta) -> Swept:
+    def delete_orphans(self, session: Session, older_than: timedelta) -> Orphans:
         """
         Remove the files that no row names, if they were not written to for so long.
 
@@ -113,26 +113,26 @@ class Storage:
         """
         files = size = 0
         candidates = self._last_written_before(time.time() - older_than.total_seconds())
-        while found := dict(islice(candidates, _LOOKED_UP_AT_ONCE)):
-            named = set(session.scalars(union_all(*(select(name).where(name.in_(found)) for name in _NAMED_BY))))
+        while found := dict(islice(candidates, _BATCH_SIZE)):
+            named = set(session.scalars(union_all(*(select(name).where(name.in_(found)) for name in _REFERENCES))))
             for name in found.keys() - named:
                 (self._folder / name).unlink(missing_ok=True)
                 files, size = files + 1, size + found[name]
-        return Swept(files, size)
+        return Orphans(files, size)
 
-    def _write(self, stored_as: str, content: BinaryIO) -> Stored:
+    def _write(self, storage_key: str, content: BinaryIO) -> StoredContent:
         digest, size = sha256(), 0
         content.seek(0)
-        with written(self._folder / stored_as) as stream:
+        with atomic_write(self._folder / storage_key) as stream:
             while chunk := content.read(_CHUNK):
                 stream.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
-        return Stored(stored_as, size, digest.hexdigest())
+        return StoredContent(storage_key, size, digest.hexdigest())
 
-    def _remove(self, stored_as: str) -> None:
-        file = self._folder / stored_as
-        for path in (file, file.with_suffix(UNFINISHED)):
+    def _remove(self, storage_key: str) -> None:
+        file = self._folder / storage_key
+        for path in (file, file.with_suffix(PARTIAL_SUFFIX)):
             path.unlink(missing_ok=True)
 
     def _last_written_before(self, moment: float) -> Iterator[tuple[str, int]]:

@@ -7,11 +7,11 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from accord.errors import Invalid
-from accord.storage.files import Storage, Upload
-from db.database import aside
+from accord.storage.files import FileStorage, Upload
+from db.database import run_in_thread
 from db.models import Photo
 
-MOST_PIXELS = 40_000_000
+MAX_PIXELS = 40_000_000
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF"}
 _LAST_CHUNK_OF_PNG = b"IEND\xae\x42\x60\x82"
@@ -23,37 +23,37 @@ _END, _STAND_ALONE = 0xD9, (0x01, 0xD8)
 Image.MAX_IMAGE_PIXELS = None
 
 
-def make(session: Session, storage: Storage, upload: Upload) -> Photo:
+def make(session: Session, storage: FileStorage, upload: Upload) -> Photo:
     """A photo of nobody yet, whose content is kept; raises Invalid if it is broken or too large to be shown."""
-    width, height = aside(_measured, upload.file, upload.media_type)
-    stored = storage.keep(session, upload.file)
+    width, height = run_in_thread(image_size, upload.file, upload.media_type)
+    stored = storage.save(session, upload.file)
     return Photo(
-        stored_as=stored.stored_as,
+        storage_key=stored.storage_key,
         media_type=upload.media_type,
-        bytes=stored.bytes,
+        bytes=stored.size,
         sha256=stored.sha256,
         width=width,
         height=height,
     )
 
 
-def _measured(file: BinaryIO, media_type: str) -> tuple[int, int]:
+def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
     file.seek(0)
     try:
         with Image.open(file, formats=[_FORMATS[media_type]]) as picture:
             width, height = picture.size
-            is_whole = width * height > MOST_PIXELS or _is_whole(picture, file)
+            is_whole = width * height > MAX_PIXELS or _is_whole(picture, file)
     except Exception as error:  # A parser raises whatever it stumbles over.
         raise Invalid("The picture is broken.", pointer="/photo") from error
     if not is_whole:
         raise Invalid("The picture is broken: its end is missing.", pointer="/photo")
-    if width * height > MOST_PIXELS:
-        raise Invalid(f"The picture has more than {MOST_PIXELS} pixels.", pointer="/photo")
+    if width * height > MAX_PIXELS:
+        raise Invalid(f"The picture has more than {MAX_PIXELS} pixels.", pointer="/photo")
     return width, height
 
 
 def _is_whole(picture: Image.Image, file: BinaryIO) -> bool:
-    ends = _ENDS[str(picture.format)]
+    ends = _END_CHECKS[str(picture.format)]
     picture.verify()  # Of a PNG it raises what is wrong; of the others it looks at nothing.
     file.seek(0)
     return ends(file.read())
@@ -90,4 +90,4 @@ def _palette(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-_ENDS = {"PNG": _png_ends, "JPEG": _jpeg_ends, "GIF": _gif_ends}
+_END_CHECKS = {"PNG": _png_ends, "JPEG": _jpeg_ends, "GIF": _gif_ends}

@@ -10,17 +10,17 @@ from typing import IO, Any
 
 import orjson
 
-from accord.engine.request import Exchange, current
+from accord.engine.request import Exchange, current_context
 
 Entry = dict[str, Any]
 Form = Callable[[Entry], bytes]
 
 _SECONDS_BETWEEN_WRITES = 0.2
-_MOST_WAITING = 100_000
-_LONGEST_PATH = 200
+_MAX_QUEUED = 100_000
+_MAX_PATH_LENGTH = 200
 
 
-class Lines:
+class LogWriter:
     """
     Where all lines go.
 
@@ -31,15 +31,15 @@ class Lines:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._waiting: deque[bytes] = deque()
+        self._queued: deque[bytes] = deque()
         self._lost = 0
         self._is_buffered = False
         self._writing = threading.Lock()
         self._wake = threading.Event()
 
     def put(self, line: bytes, *, is_urgent: bool = False) -> None:
-        if len(self._waiting) < _MOST_WAITING:
-            self._waiting.append(line)
+        if len(self._queued) < _MAX_QUEUED:
+            self._queued.append(line)
         else:
             self._lost += 1
         if not self._is_buffered:
@@ -70,7 +70,7 @@ class Lines:
 
     def _write(self) -> None:
         with self._writing:
-            waiting, lost, self._lost = self._waiting, self._lost, 0
+            waiting, lost, self._lost = self._queued, self._lost, 0
             lines = [waiting.popleft() for _ in range(len(waiting))]
             if lost:
                 lines.append(b'{"level":"error","logger":"log","message":"%d lines were lost here."}\n' % lost)
@@ -79,7 +79,7 @@ class Lines:
                 self._file.flush()
 
 
-class Log(logging.Handler):
+class LogHandler(logging.Handler):
     """
     The one way out for all that is said, in one form.
 
@@ -88,13 +88,13 @@ class Log(logging.Handler):
 
     def __init__(self, file: IO[bytes], *, as_json: bool, level: str) -> None:
         super().__init__(level.upper())
-        self.lines = Lines(file)
+        self.writer = LogWriter(file)
         self.form: Form = json_line if as_json else text_line
 
-    def take_over(self) -> None:
+    def install(self) -> None:
         """Be what all loggers of this process end in."""
         root = logging.getLogger()
-        for handler in [handler for handler in root.handlers if isinstance(handler, Log)]:
+        for handler in [handler for handler in root.handlers if isinstance(handler, LogHandler)]:
             root.removeHandler(handler)
         root.addHandler(self)
         root.setLevel(self.level)
@@ -110,9 +110,9 @@ class Log(logging.Handler):
                 "logger": record.name,
                 "message": record.getMessage(),
             }
-            exchange = current.get()
+            exchange = current_context.get()
             if exchange and not exchange.seconds:
-                operation = exchange.request.operation if exchange.request else None
+                operation = exchange.request.operation_id if exchange.request else None
                 entry |= {
                     "request_id": exchange.identity,
                     "trace_id": exchange.trace_id,
@@ -120,11 +120,11 @@ class Log(logging.Handler):
                 }
             if record.exc_info:
                 entry["traceback"] = logging.Formatter().formatException(record.exc_info)
-            self.lines.put(self.form(entry), is_urgent=record.levelno >= logging.ERROR)
+            self.writer.put(self.form(entry), is_urgent=record.levelno >= logging.ERROR)
         except Exception:  # noqa: BLE001  # What cannot be logged must not fail what is going on.
             self.handleError(record)
 
-    def requests(self, quiet: Collection[str] = ()) -> Callable[[Exchange], None]:
+    def access_log(self, exclude: Collection[str] = ()) -> Callable[[Exchange], None]:
         """
         Return what writes the line of a request when it is over.
 
@@ -135,13 +135,17 @@ class Log(logging.Handler):
         """
         if self.level > logging.INFO:
             return lambda exchange: None
-        put, form, unsaid = self.lines.put, self.form, frozenset(quiet) if self.level > logging.DEBUG else frozenset()
+        put, form, unsaid = (
+            self.writer.put,
+            self.form,
+            frozenset(exclude) if self.level > logging.DEBUG else frozenset(),
+        )
 
         def write(exchange: Exchange) -> None:
             request, problem, scope = exchange.request, exchange.problem, exchange.scope
             operation = caller = path = None
             if request:
-                operation, path = request.operation, request.template
+                operation, path = request.operation_id, request.route
                 caller = request.caller and request.caller.id
                 if operation in unsaid and not problem:
                     return
@@ -186,15 +190,15 @@ def text_line(entry: Entry) -> bytes:
         said += [str(entry[name]) for name in ("operation", "problem", "caller") if entry[name]]
     if entry.get("request_id"):
         said.append(entry["request_id"])
-    line = _visible(" ".join(said))
+    line = _escape_controls(" ".join(said))
     return "\n".join([line, *entry.get("traceback", "").splitlines(), ""]).encode(errors="backslashreplace")
 
 
 def _path(scope: dict[str, Any]) -> str:
     """Return the path of no operation as it was sent, which cannot break a line."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw[:_LONGEST_PATH].decode("latin-1")
+    return raw[:_MAX_PATH_LENGTH].decode("latin-1")
 
 
-def _visible(text: str) -> str:
+def _escape_controls(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()

@@ -15,7 +15,7 @@ status, and by operation and method their `seconds` and how many fell into each 
 by type; the `counters` and `gauges` of others.
 """
 
-BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+DURATION_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds that the buckets of durations end at; after the last one there is one more."""
 
 NO_OPERATION = "none"
@@ -26,7 +26,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 @dataclass(frozen=True)
-class Measure:
+class Instrument:
     """A number that somebody else keeps, or one for each value of *label*."""
 
     kind: Literal["counter", "gauge"]
@@ -35,43 +35,49 @@ class Measure:
     label: str = ""
 
 
-Read = Callable[[], Mapping[str, float]]
+Callback = Callable[[], Mapping[str, float]]
 """Returns the numbers of a measure as they are now, by the value of its label; the only one of it at the empty text."""
 
-IN_FLIGHT = Measure("gauge", "accord_requests_in_flight", "Requests that are not answered yet.")
-POOL_SIZE = Measure("gauge", "accord_database_pool_size", "Connections that may be open.", "pool")
-POOL_IN_USE = Measure("gauge", "accord_database_pool_in_use", "Connections that a unit of work has.", "pool")
-POOL_WAITS = Measure("counter", "accord_database_pool_waits", "Units of work that waited for a connection.", "pool")
-RATE_LIMITED = Measure("counter", "accord_rate_limited", "Requests refused by a rate limit.", "class")
-RATE_LIMIT_FALLBACKS = Measure("counter", "accord_rate_limit_fallbacks", "Limits kept in memory, for want of Redis.")
-CACHE_HITS = Measure("counter", "accord_cache_hits", "Answers that came from the cache.", "operation")
-CACHE_MISSES = Measure("counter", "accord_cache_misses", "Answers that the cache could have had.", "operation")
-MEASURES = (
-    IN_FLIGHT, POOL_SIZE, POOL_IN_USE, POOL_WAITS, RATE_LIMITED, RATE_LIMIT_FALLBACKS, CACHE_HITS, CACHE_MISSES,
+IN_FLIGHT = Instrument("gauge", "accord_http_requests_in_flight", "Requests that are not answered yet.")
+POOL_SIZE = Instrument("gauge", "accord_database_pool_size", "Connections that may be open.", "pool")
+POOL_IN_USE = Instrument("gauge", "accord_database_pool_in_use", "Connections that a unit of work has.", "pool")
+POOL_WAITS = Instrument("counter", "accord_database_pool_waits", "Units of work that waited for a connection.", "pool")
+RATE_LIMIT_REJECTIONS = Instrument(
+    "counter", "accord_rate_limit_rejections", "Requests refused by a rate limit.", "class"
+)
+RATE_LIMIT_FALLBACKS = Instrument("counter", "accord_rate_limit_fallbacks", "Limits kept in memory, for want of Redis.")
+RESPONSE_CACHE_HITS = Instrument(
+    "counter", "accord_response_cache_hits", "Answers that came from the cache.", "operation"
+)
+RESPONSE_CACHE_MISSES = Instrument(
+    "counter", "accord_response_cache_misses", "Answers that the cache could have had.", "operation"
+)
+INSTRUMENTS = (
+    IN_FLIGHT, POOL_SIZE, POOL_IN_USE, POOL_WAITS, RATE_LIMIT_REJECTIONS, RATE_LIMIT_FALLBACKS, RESPONSE_CACHE_HITS, RESPONSE_CACHE_MISSES,
 )  # fmt: skip
 
 
 class Metrics:
     """What this process has counted since it began, and *read* from others."""
 
-    def __init__(self, read: Mapping[Measure, Read]) -> None:
-        self._read = read
+    def __init__(self, callbacks: Mapping[Instrument, Callback]) -> None:
+        self._callbacks = callbacks
         self._series: dict[tuple[str, str], _Series] = {}
         self._problems: Counter[str] = Counter()
 
-    def watch(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> None:
         """Count an exchange that is over."""
         request, seconds, status = exchange.request, exchange.seconds, exchange.status
-        key = (request and request.operation) or NO_OPERATION, exchange.scope["method"]
+        key = (request and request.operation_id) or NO_OPERATION, exchange.scope["method"]
         series = self._series.get(key) or self._begin(*key)
         series.seconds += seconds
-        series.buckets[bisect_left(BOUNDS, seconds)] += 1
+        series.buckets[bisect_left(DURATION_BUCKETS, seconds)] += 1
         statuses = series.statuses
         statuses[status] = statuses.get(status, 0) + 1
         if exchange.problem is not None:
             self._problems[exchange.problem.type] += 1
 
-    def counts(self) -> Counts:
+    def snapshot(self) -> Counts:
         """Return what was counted; any thread may ask."""
         series = {" ".join(key): series for key, series in list(self._series.items())}
         return {
@@ -85,7 +91,7 @@ class Metrics:
         }
 
     def _measured(self, kind: str) -> dict[str, dict[str, float]]:
-        return {measure.name: dict(read()) for measure, read in self._read.items() if measure.kind == kind}
+        return {measure.name: dict(read()) for measure, read in self._callbacks.items() if measure.kind == kind}
 
     def _begin(self, operation: str, method: str) -> "_Series":
         # Of what is no operation the method may be anything; nobody shall fill the memory with names.
@@ -101,14 +107,14 @@ class _Series:
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
         self.seconds = 0.0
-        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.buckets = [0] * (len(DURATION_BUCKETS) + 1)
 
 
-def added(one: Any, other: Any) -> Any:
+def merge(one: Any, other: Any) -> Any:
     """Return what two processes have counted together."""
     match one:
         case dict():
-            return one | {name: added(one[name], value) if name in one else value for name, value in other.items()}
+            return one | {name: merge(one[name], value) if name in one else value for name, value in other.items()}
         case list():
-            return [added(*pair) for pair in zip(one, other, strict=True)]
+            return [merge(*pair) for pair in zip(one, other, strict=True)]
     return one + other

@@ -18,8 +18,8 @@ from typing import Any
 
 import orjson
 
-from accord.telemetry.history import LENGTH, STEP, History, Steps, summary
-from accord.telemetry.metrics import Counts, Metrics, added
+from accord.telemetry.history import INTERVAL, LENGTH, History, Samples, summarize
+from accord.telemetry.metrics import Counts, Metrics, merge
 from accord.telemetry.prometheus import exposition
 
 _SECONDS_BETWEEN_WRITES = 1.0
@@ -27,46 +27,46 @@ _SECONDS_OF_LIFE = 5.0
 """A process that has not written for so long is no more."""
 
 
-def folder(data_dir: Path) -> Path:
+def directory(data_dir: Path) -> Path:
     """Return where the processes of this service meet: they are children of one, or there is only one."""
     leader = parent_process()
     return data_dir / "metrics" / f"{socket.gethostname()}-{leader.pid if leader else os.getpid()}"
 
 
-def begin(data_dir: Path) -> None:
+def clean_up(data_dir: Path) -> None:
     """Remove what services have left behind that are no more; the process that leads calls this."""
-    shutil.rmtree(folder(data_dir), ignore_errors=True)
+    shutil.rmtree(directory(data_dir), ignore_errors=True)
     for left in data_dir.glob("metrics/*"):
-        if time() - max(file.stat().st_mtime for file in [left, *left.iterdir()]) > LENGTH * STEP:
+        if time() - max(file.stat().st_mtime for file in [left, *left.iterdir()]) > LENGTH * INTERVAL:
             shutil.rmtree(left, ignore_errors=True)
 
 
-class Together:
+class MultiprocessMetrics:
     """What all processes that write to *folder* have counted, this one among them if it has *metrics*."""
 
-    def __init__(self, folder: Path, metrics: Metrics | None = None) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path, metrics: Metrics | None = None) -> None:
+        self._directory = directory
         self._metrics = metrics
         self._history = History(metrics) if metrics else None
-        self._file = folder / f"{os.getpid()}.json"
+        self._file = directory / f"{os.getpid()}.json"
 
-    def counts(self) -> Counts:
+    def snapshot(self) -> Counts:
         return self._read()[0]
 
     def exposition(self) -> str:
         """Return the counts in Prometheus' text format."""
-        return exposition(self.counts())
+        return exposition(self.snapshot())
 
-    def last_hour(self) -> dict[str, Any]:
+    def history(self) -> dict[str, Any]:
         counts, steps = self._read()
-        return summary(steps, processes=counts.get("processes", 0))
+        return summarize(steps, processes=counts.get("processes", 0))
 
     @contextmanager
-    def shared(self) -> Iterator[None]:
+    def publishing(self) -> Iterator[None]:
         """Tell the others what this process counts, until it ends."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(parents=True, exist_ok=True)
         over = threading.Event()
-        thread = threading.Thread(target=self._keep_telling, args=(over,), name="metrics", daemon=True)
+        thread = threading.Thread(target=self._keep_publishing, args=(over,), name="metrics", daemon=True)
         thread.start()
         try:
             yield
@@ -74,32 +74,32 @@ class Together:
             over.set()
             thread.join(_SECONDS_OF_LIFE)
 
-    def _keep_telling(self, over: threading.Event) -> None:
+    def _keep_publishing(self, over: threading.Event) -> None:
         while not over.wait(_SECONDS_BETWEEN_WRITES):
-            self._tell(is_over=False)
-        self._tell(is_over=True)
+            self._publish(is_over=False)
+        self._publish(is_over=True)
 
-    def _tell(self, *, is_over: bool) -> None:
+    def _publish(self, *, is_over: bool) -> None:
         assert self._metrics
         assert self._history
-        self._history.look()
+        self._history.sample()
         told = {
             "at": 0 if is_over else time(),
-            "counts": self._metrics.counts(),
-            "steps": self._history.steps(),
+            "counts": self._metrics.snapshot(),
+            "steps": self._history.samples(),
         }
         draft = self._file.with_suffix(".draft")
         draft.write_bytes(orjson.dumps(told))
         draft.replace(self._file)
 
-    def _read(self) -> tuple[Counts, Steps]:
-        counts: Counts = self._metrics.counts() if self._metrics else {}
-        steps: Steps = self._history.steps() if self._history else {}
-        for file in self._folder.glob("*.json"):
+    def _read(self) -> tuple[Counts, Samples]:
+        counts: Counts = self._metrics.snapshot() if self._metrics else {}
+        steps: Samples = self._history.samples() if self._history else {}
+        for file in self._directory.glob("*.json"):
             if self._metrics and file == self._file:
                 continue
             told = orjson.loads(file.read_bytes())
             if time() - told["at"] > _SECONDS_OF_LIFE:
                 told["counts"] |= {"gauges": {}, "processes": 0}
-            counts, steps = added(counts, told["counts"]), added(steps, told["steps"])
+            counts, steps = merge(counts, told["counts"]), merge(steps, told["steps"])
         return counts, steps

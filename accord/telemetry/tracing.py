@@ -9,7 +9,7 @@ from accord.engine.request import Exchange
 
 Scope = dict[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
-Around = Callable[[str], AbstractContextManager[Any]]
+SpanFactory = Callable[[str], AbstractContextManager[Any]]
 
 _ASKING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 
@@ -18,7 +18,7 @@ class TracingError(Exception):
     """Traces are asked for, and cannot be made."""
 
 
-def is_asked_for(environment: Mapping[str, str]) -> bool:
+def is_enabled(environment: Mapping[str, str]) -> bool:
     """Return whether the variables that OpenTelemetry has for it say where spans shall go."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return False
@@ -75,7 +75,7 @@ class Tracing:
 
         return app
 
-    def handler(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def instrument_handler(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function of an operation, with a span around each call."""
 
         @wraps(function)
@@ -85,7 +85,7 @@ class Tracing:
 
         return traced
 
-    def query(self, sql: str) -> AbstractContextManager[Any]:
+    def query_span(self, sql: str) -> AbstractContextManager[Any]:
         """Return the span of a query; *sql* has placeholders where values are."""
         verb = sql.split(None, 1)[0].upper()
         attributes = {"db.query.text": sql, "db.operation.name": verb}
@@ -111,13 +111,13 @@ def _processor(exporter: str) -> Any:
 
 def _describe(span: Any, exchange: Exchange) -> None:
     request = exchange.request
-    route = request and request.template
+    route = request and request.route
     span.update_name(f"{exchange.scope['method']} {route}" if route else exchange.scope["method"])
     attributes = {
         "http.request.method": exchange.scope["method"],
         "http.response.status_code": exchange.status,
         "http.route": route,
-        "accord.operation": request and request.operation,
+        "accord.operation": request and request.operation_id,
         "accord.request_id": exchange.identity,
     }
     span.set_attributes({name: value for name, value in attributes.items() if value is not None})

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import jwt
 import orjson
-from db.text import fold
+from db.text import casefold
 from environment import DATABASE_URL, POOL_SIZE, SCOPE, SECRET
 
 Send = Callable[[dict], Awaitable[None]]
@@ -156,7 +156,7 @@ async def create_product(body: bytes) -> dict:
     search = f"{name} {description or ''}"
     try:
         rows = await fetch(
-            CREATE, uuid4(), sku, name, fold(name), description, fold(search), category_id, str(price), stock
+            CREATE, uuid4(), sku, name, casefold(name), description, casefold(search), category_id, str(price), stock
         )
     except asyncpg.UniqueViolationError:
         raise Refused(409) from None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from db.text import fold
+from db.text import casefold
 from db.types import Amount, Identifier, UTCDateTime
 from sqlalchemy import Column, DateTime, ForeignKey, Numeric, Table, Uuid
 from sqlalchemy.engine.default import DefaultExecutionContext
@@ -51,7 +51,7 @@ def now() -> datetime:
 def folded(*names: str) -> Callable[[DefaultExecutionContext], str]:
     def default(context: DefaultExecutionContext) -> str:
         values = context.get_current_parameters()
-        return fold(" ".join(values[name] or "" for name in names))
+        return casefold(" ".join(values[name] or "" for name in names))
 
     return default
 

@@ -9,7 +9,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-class Greenlets:
+class GreenletPool:
     """Greenlets that are kept and used again: to start one costs more than all it does for a short read."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
-from db.errors import RolledBack, Unavailable
-from db.session import Mode, Use
+from db.errors import CommitRolledBack, DatabaseUnavailable
+from db.session import Mode, PoolStats
 from db.types import json_text
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class PostgresConnection:
         if self._is_in_transaction:
             self._is_in_transaction = False
             if self._wait(self._driver.execute("COMMIT")) != "COMMIT":
-                raise RolledBack("A statement had failed, so PostgreSQL rolled the transaction back.")
+                raise CommitRolledBack("A statement had failed, so PostgreSQL rolled the transaction back.")
 
     def rollback(self) -> None:
         if self._is_in_transaction:
@@ -116,10 +116,10 @@ class PostgresPool:
         self._waiting: deque[asyncio.Future[PostgresConnection | None]] = deque()
         self._is_open = True
 
-    def use(self) -> Use:
-        return Use(self._size, self._size - self._room - len(self._free), self._waits)
+    def stats(self) -> PoolStats:
+        return PoolStats(self._size, self._size - self._room - len(self._free), self._waits)
 
-    def take(self) -> PostgresConnection:
+    def acquire(self) -> PostgresConnection:
         while self._free:
             held = self._free.pop()
             if held.is_idle:
@@ -130,10 +130,10 @@ class PostgresPool:
             return self._open()
         return await_only(self._turn()) or self._open()
 
-    def give(self, held: PostgresConnection) -> None:
+    def release(self, held: PostgresConnection) -> None:
         if not (held.is_idle and self._is_open):
             self._discard(held)
-        elif not self._pass_on(held):
+        elif not self._hand_over(held):
             self._free.append(held)
 
     def close(self) -> None:
@@ -146,19 +146,19 @@ class PostgresPool:
         try:
             return PostgresConnection(self._engine)
         except BaseException:
-            self._vacate()
+            self._free_slot()
             raise
 
     def _discard(self, held: PostgresConnection) -> None:
-        self._vacate()
+        self._free_slot()
         held.close()
 
-    def _vacate(self) -> None:
+    def _free_slot(self) -> None:
         """There is room for one more: whoever waits longest may open it."""
-        if not self._pass_on(None):
+        if not self._hand_over(None):
             self._room += 1
 
-    def _pass_on(self, held: PostgresConnection | None) -> bool:
+    def _hand_over(self, held: PostgresConnection | None) -> bool:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -176,9 +176,9 @@ class PostgresPool:
                 return await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._vacate() if (held := turn.result()) is None else self.give(held)
+                self._free_slot() if (held := turn.result()) is None else self.release(held)
             if isinstance(error, TimeoutError):
-                raise Unavailable("All connections to the database are in use.") from error
+                raise DatabaseUnavailable("All connections to the database are in use.") from error
             raise
 
 
@@ -201,6 +201,6 @@ def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) 
             )
         except (OSError, asyncpg.PostgresError) as error:
             log.warning("PostgreSQL takes no connection: %s", error)
-            raise Unavailable("The database is not available.") from error
+            raise DatabaseUnavailable("The database is not available.") from error
 
     return connect

@@ -10,8 +10,8 @@ import orjson
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import IntegrityError
 
-from db.errors import Unavailable
-from db.session import Mode, Use
+from db.errors import DatabaseUnavailable
+from db.session import Mode, PoolStats
 from db.types import json_text
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
@@ -67,10 +67,10 @@ class SqlitePool:
         self._waits = 0
         self._counting = threading.Lock()
 
-    def use(self) -> Use:
-        return Use(self._size, len(self._taken), self._waits)
+    def stats(self) -> PoolStats:
+        return PoolStats(self._size, len(self._taken), self._waits)
 
-    def take(self) -> SqliteConnection:
+    def acquire(self) -> SqliteConnection:
         if not self._room.acquire(blocking=False):
             self._wait()
         try:
@@ -81,7 +81,7 @@ class SqlitePool:
         self._taken.add(held)
         return held
 
-    def give(self, held: SqliteConnection) -> None:
+    def release(self, held: SqliteConnection) -> None:
         self._taken.discard(held)
         try:
             if held.is_idle:
@@ -100,7 +100,7 @@ class SqlitePool:
         with self._counting:
             self._waits += 1
         if not self._room.acquire(timeout=self._timeout):
-            raise Unavailable("All connections to the database are in use.")
+            raise DatabaseUnavailable("All connections to the database are in use.")
 
     def _found(self) -> SqliteConnection | None:
         try:

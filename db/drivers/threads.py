@@ -7,13 +7,13 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar, TypeVarTuple
 
-from db.errors import Unavailable
+from db.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-class Threads:
+class ThreadPool:
     """
     Threads that wait for work.
 
@@ -54,7 +54,7 @@ class Threads:
             async with asyncio.timeout(self._timeout):
                 await self._turns.acquire()
         except TimeoutError as error:
-            raise Unavailable("All connections to the database are in use.") from error
+            raise DatabaseUnavailable("All connections to the database are in use.") from error
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

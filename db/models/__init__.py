@@ -2,13 +2,13 @@
 
 from db.models.api_key import ApiKey
 from db.models.audit_event import AuditEvent
-from db.models.cache_version import Generation
+from db.models.cache_version import CacheVersion
 from db.models.category import Category
 from db.models.customer import Customer
 from db.models.file import File
 from db.models.idempotency_key import IdempotencyKey
 from db.models.order import Order
-from db.models.order_counter import OrderYear
+from db.models.order_counter import OrderCounter
 from db.models.order_item import OrderItem
 from db.models.photo import Photo
 from db.models.post import Post
@@ -23,14 +23,14 @@ from db.models.user_session import UserSession
 __all__ = [
     "ApiKey",
     "AuditEvent",
+    "CacheVersion",
     "Category",
     "Customer",
     "File",
-    "Generation",
     "IdempotencyKey",
     "Order",
+    "OrderCounter",
     "OrderItem",
-    "OrderYear",
     "Photo",
     "Post",
     "Product",

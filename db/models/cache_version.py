@@ -4,15 +4,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db import Base
 
 
-class Generation(Base):
+class CacheVersion(Base):
     """
-    How often what is shown of a noun has changed, in all its stripes together.
+    Version of what responses with a cache tag show: the sum of `version` over the shards of the tag.
 
-    Triggers count it, in the transaction of the change; a connection counts in one stripe only.
+    Triggers increment it in the transaction of the change. A connection writes to one shard only, so that concurrent
+    writers seldom wait for each other.
     """
 
-    __tablename__ = "generations"
+    __tablename__ = "cache_versions"
 
-    noun: Mapped[str] = mapped_column(String(40), primary_key=True)
-    stripe: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    changes: Mapped[int] = mapped_column(BigInteger)
+    tag: Mapped[str] = mapped_column(String(40), primary_key=True)
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(BigInteger)

@@ -2,7 +2,7 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
-from db.columns import CreatedAt, Folded, Id, UpdatedAt, Versioned
+from db.columns import CaseFolded, CreatedAt, Id, UpdatedAt, Versioned
 
 
 class Category(Versioned, Base):
@@ -12,7 +12,7 @@ class Category(Versioned, Base):
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(100))
-    name_key: Mapped[Folded]
+    name_key: Mapped[CaseFolded]
     description: Mapped[str | None] = mapped_column(String(2000))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

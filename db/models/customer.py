@@ -2,8 +2,8 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db import Base
-from db.columns import CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
-from db.indexes import deleted, live
+from db.columns import CaseFolded, CreatedAt, DeletedAt, Id, UpdatedAt, Versioned
+from db.indexes import deleted_index, live_index
 from db.models.photo import Photo
 
 
@@ -18,13 +18,13 @@ class Customer(Versioned, Base):
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(120))
-    name_key: Mapped[Folded]
+    name_key: Mapped[CaseFolded]
     location: Mapped[str | None] = mapped_column(String(120))
-    location_key: Mapped[Folded | None]
+    location_key: Mapped[CaseFolded | None]
     email: Mapped[str] = mapped_column(String(254))
-    email_key: Mapped[Folded]
+    email_key: Mapped[CaseFolded]
     phone: Mapped[str | None] = mapped_column(String(16))
-    search: Mapped[Folded]
+    search: Mapped[CaseFolded]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[DeletedAt]
@@ -32,10 +32,10 @@ class Customer(Versioned, Base):
     photo: Mapped[Photo | None] = relationship(cascade="all, delete-orphan")
 
     __table_args__ = (
-        live("uq_customers_email_key", "email_key", unique=True),
-        live("uq_customers_phone", "phone", unique=True),
-        live("ix_customers_name_key_id", "name_key", "id"),
-        live("ix_customers_created_at_id", "created_at", "id"),
-        live("ix_customers_location_key_name_key_id", "location_key", "name_key", "id"),
-        deleted("ix_customers_deleted_at"),
+        live_index("uq_customers_email_key", "email_key", unique=True),
+        live_index("uq_customers_phone", "phone", unique=True),
+        live_index("ix_customers_name_key_id", "name_key", "id"),
+        live_index("ix_customers_created_at_id", "created_at", "id"),
+        live_index("ix_customers_location_key_name_key_id", "location_key", "name_key", "id"),
+        deleted_index("ix_customers_deleted_at"),
     )

@@ -4,7 +4,7 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db import Base
-from db.columns import CreatedAt, Id, Sum, UpdatedAt, Versioned
+from db.columns import CreatedAt, Id, Total, UpdatedAt, Versioned
 from db.models.order_item import OrderItem
 
 
@@ -19,7 +19,7 @@ class Order(Versioned, Base):
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"), index=True)
     status: Mapped[str] = mapped_column(String(16))
     note: Mapped[str | None] = mapped_column(String(500))
-    total: Mapped[Sum]
+    total: Mapped[Total]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 

@@ -3,10 +3,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db import Base
 
 
-class OrderYear(Base):
-    """How many orders a year has; the next one's number is one more, so that there are no gaps."""
+class OrderCounter(Base):
+    """Number of orders of a year. The next order number is one more, so that there are no gaps."""
 
-    __tablename__ = "order_years"
+    __tablename__ = "order_counters"
 
     year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     orders: Mapped[int]

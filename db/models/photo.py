@@ -8,12 +8,12 @@ from db.columns import CreatedAt
 
 
 class Photo(Base):
-    """The photo of a customer, of which the content is a file named `stored_as`."""
+    """The photo of a customer, of which the content is a file named `storage_key`."""
 
     __tablename__ = "photos"
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True)
-    stored_as: Mapped[str] = mapped_column(String(64))
+    storage_key: Mapped[str] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(100))
     bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
@@ -25,5 +25,5 @@ class Photo(Base):
         CheckConstraint("bytes > 0", name="bytes"),
         CheckConstraint("width > 0", name="width"),
         CheckConstraint("height > 0", name="height"),
-        Index("uq_photos_stored_as", "stored_as", unique=True),
+        Index("uq_photos_storage_key", "storage_key", unique=True),
     )

@@ -4,8 +4,8 @@ from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db import Base
-from db.columns import CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
-from db.indexes import deleted, live
+from db.columns import CaseFolded, CreatedAt, DeletedAt, Id, UpdatedAt, Versioned
+from db.indexes import deleted_index, live_index
 from db.models.user import User
 
 
@@ -23,13 +23,13 @@ class Post(Versioned, Base):
     deleted_at: Mapped[DeletedAt]
     # Last, because SQLite reads over them to what comes behind.
     content: Mapped[str] = mapped_column(Text)
-    search: Mapped[Folded]
+    search: Mapped[CaseFolded]
 
     author: Mapped[User] = relationship()
 
     __table_args__ = (
         # All that tells who sees a post is in the index, so that counting them does not look at the posts.
-        live("ix_posts_created_at_id", "created_at", "id", "published", "author_id", "deleted_at"),
-        live("ix_posts_author_id_created_at_id", "author_id", "created_at", "id"),
-        deleted("ix_posts_deleted_at"),
+        live_index("ix_posts_created_at_id", "created_at", "id", "published", "author_id", "deleted_at"),
+        live_index("ix_posts_author_id_created_at_id", "author_id", "created_at", "id"),
+        deleted_index("ix_posts_deleted_at"),
     )

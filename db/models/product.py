@@ -4,8 +4,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db import Base
-from db.columns import DERIVED, CreatedAt, DeletedAt, Folded, Id, Money, UpdatedAt, Versioned
-from db.indexes import deleted, live
+from db.columns import DERIVED, CaseFolded, CreatedAt, DeletedAt, Id, Money, UpdatedAt, Versioned
+from db.indexes import deleted_index, live_index
 from db.models.category import Category
 from db.models.product_tag import ProductTag
 
@@ -22,8 +22,8 @@ class Product(Versioned, Base):
     id: Mapped[Id]
     sku: Mapped[str] = mapped_column(String(32))
     name: Mapped[str] = mapped_column(String(150))
-    name_key: Mapped[Folded]
-    search: Mapped[Folded]
+    name_key: Mapped[CaseFolded]
+    search: Mapped[CaseFolded]
     description: Mapped[str | None] = mapped_column(Text)
     price: Mapped[Money]
     stock: Mapped[int] = mapped_column(default=0)
@@ -39,11 +39,11 @@ class Product(Versioned, Base):
     __table_args__ = (
         CheckConstraint("price > 0", name="price"),
         CheckConstraint("stock >= 0", name="stock"),
-        live("uq_products_sku", "sku", unique=True),
-        live("ix_products_name_key_id", "name_key", "id"),
-        live("ix_products_price_id", "price", "id"),
-        live("ix_products_stock_id", "stock", "id"),
-        live("ix_products_created_at_id", "created_at", "id"),
-        live("ix_products_units_sold_id", "units_sold", "id"),
-        deleted("ix_products_deleted_at"),
+        live_index("uq_products_sku", "sku", unique=True),
+        live_index("ix_products_name_key_id", "name_key", "id"),
+        live_index("ix_products_price_id", "price", "id"),
+        live_index("ix_products_stock_id", "stock", "id"),
+        live_index("ix_products_created_at_id", "created_at", "id"),
+        live_index("ix_products_units_sold_id", "units_sold", "id"),
+        deleted_index("ix_products_deleted_at"),
     )

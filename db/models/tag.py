@@ -2,7 +2,7 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
-from db.columns import CreatedAt, Folded, Id
+from db.columns import CaseFolded, CreatedAt, Id
 
 
 class Tag(Base):
@@ -12,7 +12,7 @@ class Tag(Base):
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(50))
-    name_key: Mapped[Folded]
+    name_key: Mapped[CaseFolded]
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (Index("uq_tags_name_key", "name_key", unique=True),)

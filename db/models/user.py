@@ -2,8 +2,8 @@ from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
-from db.columns import SECRET, CreatedAt, DeletedAt, Folded, Id, UpdatedAt, Versioned
-from db.indexes import deleted, live
+from db.columns import SECRET, CaseFolded, CreatedAt, DeletedAt, Id, UpdatedAt, Versioned
+from db.indexes import deleted_index, live_index
 
 
 class User(Versioned, Base):
@@ -13,11 +13,11 @@ class User(Versioned, Base):
 
     id: Mapped[Id]
     username: Mapped[str] = mapped_column(String(64))
-    username_key: Mapped[Folded]
+    username_key: Mapped[CaseFolded]
     email: Mapped[str] = mapped_column(String(254))
-    email_key: Mapped[Folded]
+    email_key: Mapped[CaseFolded]
     name: Mapped[str | None] = mapped_column(String(100))
-    name_key: Mapped[Folded | None]
+    name_key: Mapped[CaseFolded | None]
     age: Mapped[int | None]
     role: Mapped[str] = mapped_column(String(32))
     is_active: Mapped[bool] = mapped_column(default=True)
@@ -28,10 +28,10 @@ class User(Versioned, Base):
 
     __table_args__ = (
         CheckConstraint("age >= 0", name="age"),
-        live("uq_users_username_key", "username_key", unique=True),
-        live("uq_users_email_key", "email_key", unique=True),
-        live("ix_users_age_id", "age", "id"),
-        live("ix_users_created_at_id", "created_at", "id"),
-        live("ix_users_role_id", "role", "id"),
-        deleted("ix_users_deleted_at"),
+        live_index("uq_users_username_key", "username_key", unique=True),
+        live_index("uq_users_email_key", "email_key", unique=True),
+        live_index("ix_users_age_id", "age", "id"),
+        live_index("ix_users_created_at_id", "created_at", "id"),
+        live_index("ix_users_role_id", "role", "id"),
+        deleted_index("ix_users_deleted_at"),
     )

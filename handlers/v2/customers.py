@@ -1,3 +1,5 @@
+"""Customers of version 2. Operations that equal those of version 1 are in `handlers.customers`."""
+
 from services import customers
 
 
@@ -7,8 +9,8 @@ def list_customers(session, cursors, page, per_page, sort, cursor=None, location
     return found | {"items": [_shown(customer) for customer in found["items"]]}
 
 
-def create_customer(session, storage, body):
-    return _shown(customers.create(session, storage, **body))
+def create_customer(session, file_storage, body):
+    return _shown(customers.create(session, file_storage, **body))
 
 
 def get_customer(session, customer_id):
@@ -23,24 +25,8 @@ def update_customer(session, customer_id, body):
     return _shown(customers.update(session, customer_id, **body))
 
 
-def delete_customer(session, customer_id):
-    customers.delete(session, customer_id)
-
-
 def restore_customer(session, customer_id):
     return _shown(customers.restore(session, customer_id))
-
-
-def get_customer_photo(session, storage, customer_id):
-    return customers.photo(session, storage, customer_id)
-
-
-def replace_customer_photo(session, storage, customer_id, body):
-    customers.replace_photo(session, storage, customer_id, **body)
-
-
-def delete_customer_photo(session, storage, customer_id):
-    customers.delete_photo(session, storage, customer_id)
 
 
 def _shown(customer):

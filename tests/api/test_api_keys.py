@@ -62,7 +62,7 @@ def test_key_is_kept_nowhere(server, admin):
         tables.reflect(connection)
         return [str(tuple(row)) for table in tables.sorted_tables for row in connection.execute(table.select())]
 
-    kept = "\n".join(migrations.connected(server.environment["ACCORD_DATABASE_URL"], rows))
+    kept = "\n".join(migrations.run_with_connection(server.environment["ACCORD_DATABASE_URL"], rows))
     assert repeated["Idempotency-Key"] in kept
     assert [secret for secret in secrets if secret[:15] not in kept or secret[16:] in kept] == []
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
 from accord.contract.document import Document
-from accord.contract.json_schemas import Schemas
-from accord.engine.csv_cell import Rows
-from accord.engine.marshmallow_schemas import Representations
+from accord.contract.json_schemas import JsonSchemas
+from accord.engine.csv_cell import CsvRenderer
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from tests.pictures import MEDIA_TYPES, drawn
 
-REPRESENTATIONS = Representations(Schemas(Document.read(Path("openapi/v1/openapi.yaml"))))
+REPRESENTATIONS = MarshmallowSchemas(JsonSchemas(Document.read(Path("openapi/v1/openapi.yaml"))))
 TOO_LONG = (414, 431)
 """What is refused before anybody knows which operation it is for, as the description of the contract says."""
 MEANT = {
@@ -51,7 +51,7 @@ def write_table(context, value):
     """Write a batch as rows; what is none stays JSON, which is no table that has rows."""
     schema = context.case.operation.definition.raw["requestBody"]["content"]["text/csv"]["schema"]
     if REPRESENTATIONS.schemas.validator(schema, "request").is_valid(value):
-        return Rows(schema, REPRESENTATIONS).write(value)
+        return CsvRenderer(schema, REPRESENTATIONS).render(value)
     return json.dumps(value).encode()
 
 

@@ -6,7 +6,7 @@ import pytest
 from accord.app.factory import PUBLISHED
 from tests.contract.operations import GETS, OPERATIONS, WRITES, each
 
-MARKED = [operation for operation in OPERATIONS if "x-cache" in operation.spec]
+MARKED = [operation for operation in OPERATIONS if "x-cache-profile" in operation.spec]
 OTHERS = [operation for operation in GETS if operation not in MARKED]
 
 
@@ -44,7 +44,7 @@ def test_what_is_not_marked_is_kept_by_nobody(ask, known, operation):
 
 @each(MARKED)
 def test_what_is_marked_is_public_where_nobody_says_who_asks(ask, known, operation):
-    max_age = operation.document.raw["x-caches"][operation.spec["x-cache"]]["max-age"]
+    max_age = operation.document.raw["x-cache-profiles"][operation.spec["x-cache-profile"]]["max-age"]
     answer = ask(operation, role=None, path=known(operation, role=None))
     assert answer.status_code == 200
     assert listed(answer, "Cache-Control") == {"public", f"max-age={max_age}" if max_age else "no-cache"}

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from db.text import fold
+from db.text import casefold
 from tests.contract.operations import LISTS, at, each
 from tests.contract.walking import LONGEST, by_header, ids, items, pages
 from tests.contract.writing import Somebody
@@ -117,7 +117,7 @@ def test_page_says_what_was_asked_and_so_does_where_it_leads(reader, operation, 
 
 def _order(name, listed):
     """What items are ordered by: a number, a moment or a text in any case, and then their ids."""
-    for read in (Decimal, datetime.fromisoformat, fold):
+    for read in (Decimal, datetime.fromisoformat, casefold):
         try:
             values = {item["id"]: read(item[name]) for item in listed}
         except (InvalidOperation, ValueError):

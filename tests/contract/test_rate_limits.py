@@ -19,22 +19,22 @@ HARMLESS = [
 """Operations and roles that change nothing: they only read, or are refused."""
 
 
-def classes(operation):
-    return operation.spec.get("x-rate-limit", LIMITS["inherited"])
+def policies(operation):
+    return operation.spec.get("x-rate-limit", LIMITS["default"])
 
 
 def told(answer):
-    """The classes of rate limits that an answer names, each once, without the windows they have."""
+    """The rate limit policies that an answer names, each once, without the windows they have."""
     names = re.findall(r'"([^"]+)";q=\d+;w=\d+', answer.headers.get("RateLimit-Policy", ""))
-    return {max((c for c in LIMITS["classes"] if name.startswith(c)), key=len) for name in names}
+    return {max((c for c in LIMITS["policies"] if name.startswith(c)), key=len) for name in names}
 
 
 def by(kinds, operation):
-    return {name for name in classes(operation) if kinds & set(LIMITS["classes"][name]["by"])}
+    return {name for name in policies(operation) if kinds & set(LIMITS["policies"][name]["by"])}
 
 
 def test_service_itself_may_be_asked_at_any_time():
-    service = {"get_liveness", "get_readiness", "get_signing_keys", "get_metrics", "get_metrics_history"}
+    service = {"get_liveness", "get_readiness", "get_jwks", "get_metrics", "get_metrics_history"}
     assert {operation.id for operation in EXEMPT} == service
 
 
@@ -57,16 +57,16 @@ def test_nobody_is_counted_by_address(ask, operation):
 @pytest.mark.parametrize(("operation", "role"), HARMLESS)
 def test_caller_is_counted_unless_their_role_is_exempt(ask, operation, role):
     counted = by({"caller"}, operation)
-    exempt = {name for name in counted if role in LIMITS["classes"][name].get("exempt", [])}
+    exempt = {name for name in counted if role in LIMITS["policies"][name].get("exempt", [])}
     assert told(ask(operation, role=role)) == counted - exempt
 
 
 @each(CREATING)
 def test_what_customers_create_has_a_limit_of_its_own(operation):
-    assert "creating" in classes(operation)
+    assert "creating" in policies(operation)
 
 
 @each(o for o in OPERATIONS if o.id == "log_in")
 def test_log_in_is_counted_by_address_and_by_account(operation):
-    assert LIMITS["classes"]["log-in"]["by"] == ["address", "account"]
-    assert "log-in" in classes(operation)
+    assert LIMITS["policies"]["log-in"]["by"] == ["address", "account"]
+    assert "log-in" in policies(operation)

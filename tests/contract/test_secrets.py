@@ -57,7 +57,7 @@ def test_log_tells_no_secret(answers, secrets, server):
 
 def test_metrics_tell_no_secret(answers, secrets, ask):
     text = ask(next(operation for operation in OPERATIONS if operation.id == "get_metrics")).text
-    assert "accord_requests_total" in text
+    assert "accord_http_requests_total" in text
     assert [secret for secret in secrets if secret in text] == []
 
 

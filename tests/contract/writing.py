@@ -32,17 +32,17 @@ def with_their_password(write):
 def about_their_session(write):
     sent, listing = as_somebody_new(write), _named("list_sessions")
     (session,) = write.ask(listing, path=listing.path, **sent).json()["items"]
-    return {**sent, "path": _named("end_session").path.replace("{session_id}", session["id"])}
+    return {**sent, "path": _named("revoke_session").path.replace("{session_id}", session["id"])}
 
 
 RECIPES = {
     "log_in": lambda write: {"json": write.person()},
     "refresh_tokens": lambda write: {"json": {"refresh_token": write.logged_in()["refresh_token"]}},
     "log_out": as_somebody_new,
-    "log_out_everywhere": as_somebody_new,
+    "log_out_all_sessions": as_somebody_new,
     "update_me": as_somebody_new,
     "change_password": with_their_password,
-    "end_session": about_their_session,
+    "revoke_session": about_their_session,
     "update_user": lambda write: write.by_example(_named("update_user")) | {"json": {"name": FRESH["name"]()}},
     "create_product": lambda write: {
         "json": write.filled(_named("create_product").body) | {"stock": 1000, "tags": ["Written"]}

@@ -9,7 +9,7 @@ from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
 from db.models import Category, Product
-from db.text import fold
+from db.text import casefold
 
 GROCERIES = UUID(int=1)
 BUTTER = UUID(int=2)
@@ -18,7 +18,7 @@ BUTTER = UUID(int=2)
 def product(sku="BUTTER", **fields):
     name = fields.setdefault("name", "Amul Butter")
     given = {"price": Decimal("50.00"), "stock": 100, "category_id": GROCERIES} | fields
-    return Product(sku=sku, name_key=fold(name), search=fold(name), **given)
+    return Product(sku=sku, name_key=casefold(name), search=casefold(name), **given)
 
 
 def fill(session):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from db.database import open_seam
+from db.database import open_database
 from tests.db.catalogue import fill
 
 
@@ -14,7 +14,7 @@ def tell(database_kind, migrated_url):
 
     def tell(story, **limits):
         async def told():
-            seam = open_seam(migrated_url, **limits)
+            seam = open_database(migrated_url, **limits)
             try:
                 await seam.run("write", fill)
                 return await story(seam)

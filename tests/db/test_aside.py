@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextvars import ContextVar
 
-from db.database import aside, beforehand
+from db.database import run_in_thread, run_outside_transaction
 from tests.db.catalogue import stock, take_one
 
 
@@ -27,7 +27,7 @@ async def longest_stall(work):
 def test_slow_work_does_not_stall_the_loop(tell):
     def hash_something(session):
         session.close()
-        return aside(slow, 0.3)
+        return run_in_thread(slow, 0.3)
 
     async def story(seam):
         return await longest_stall(asyncio.gather(*[seam.run("write", hash_something) for _ in range(3)]))
@@ -50,7 +50,7 @@ def test_slow_work_of_several_goes_on_at_once(tell):
     def hash_something(session):
         stock(session)
         session.close()
-        answer = aside(slow, 0.3)
+        answer = run_in_thread(slow, 0.3)
         return answer, stock(session)
 
     async def story(seam):
@@ -65,7 +65,7 @@ def test_slow_work_of_several_goes_on_at_once(tell):
 def test_what_slow_work_raises_is_raised_here(tell):
     def divide(session):
         try:
-            aside(lambda: 1 // 0)
+            run_in_thread(lambda: 1 // 0)
         except ZeroDivisionError:
             return "caught"
 
@@ -83,7 +83,9 @@ def test_what_is_done_beforehand_holds_up_no_other_writer(tell):
             return f"hash of {name}"
 
         seen.append(take_one(session))
-        return [beforehand(session, calls.setdefault(name, hash_something), name) for name in ("one", "two")]
+        return [
+            run_outside_transaction(session, calls.setdefault(name, hash_something), name) for name in ("one", "two")
+        ]
 
     calls = {}
 
@@ -99,7 +101,7 @@ def test_what_is_done_beforehand_holds_up_no_other_writer(tell):
 def test_what_is_done_beforehand_is_done_at_once_where_nothing_is_held(tell):
     def hash_something(session):
         tries.append(1)
-        return beforehand(session, aside, slow, 0.01), stock(session)
+        return run_outside_transaction(session, run_in_thread, slow, 0.01), stock(session)
 
     tries = []
 
@@ -110,7 +112,7 @@ def test_what_is_done_beforehand_is_done_at_once_where_nothing_is_held(tell):
 
 
 def test_outside_a_unit_of_work_it_is_a_plain_call():
-    assert aside(slow, 0, "here") == "here"
+    assert run_in_thread(slow, 0, "here") == "here"
 
 
 def test_context_reaches_the_unit_of_work_and_what_steps_aside(tell):
@@ -118,7 +120,9 @@ def test_context_reaches_the_unit_of_work_and_what_steps_aside(tell):
 
     async def one(seam, number):
         request_id.set(number)
-        return await seam.run("read", lambda session: (request_id.get(), aside(request_id.get), request_id.get()))
+        return await seam.run(
+            "read", lambda session: (request_id.get(), run_in_thread(request_id.get), request_id.get())
+        )
 
     async def story(seam):
         return await asyncio.gather(*[asyncio.create_task(one(seam, number)) for number in range(8)])

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from db import Base, audit
-from db.change_tracking import UNKNOWN, noted
-from db.columns import now
-from db.database import after_rollback
+from db.change_tracking import UNKNOWN, record_change
+from db.columns import utc_now
+from db.database import on_failure
 from db.models import AuditEvent, Category, Product, User
 from tests.db.catalogue import BUTTER, GROCERIES, product, take_one
 
@@ -30,7 +30,7 @@ def followed(change):
     """A unit of work that does this, and is followed."""
 
     def perform(session):
-        audit.follow(session, actor=ACTOR, operation="change_it", request_id="request-1")
+        audit.track(session, actor=ACTOR, operation="change_it", request_id="request-1")
         return change(session)
 
     return perform
@@ -67,13 +67,13 @@ def change_butter(**members):
 
 def test_event_says_who_what_when_and_in_which_request(tell):
     async def story(seam):
-        before = now()
+        before = utc_now()
         await seam.run("write", followed(take_one))
         return before, (await seam.run("read", lambda session: session.scalars(select(AuditEvent)).one()))
 
     before, event = tell(story)
     assert (event.actor_id, event.action, event.request_id) == (ACTOR, "change_it", "request-1")
-    assert before <= event.at <= now()
+    assert before <= event.at <= utc_now()
 
 
 def test_what_is_made_has_its_values(left):
@@ -103,7 +103,7 @@ def test_secrets_are_named_without_their_values(left):
 
     def renew_without_the_orm(session):
         session.execute(update(User).values(password_hash="$argon2id$third"))
-        noted(session, User, PERSON, {"password_hash": ("$argon2id$second", "$argon2id$third")})
+        record_change(session, User, PERSON, {"password_hash": ("$argon2id$second", "$argon2id$third")})
 
     first, *others = left(lambda session: session.add(user()), renew, renew_without_the_orm)
     assert first[2]["password_hash"] == {}
@@ -128,7 +128,7 @@ def test_changes_of_one_object_are_one_event_from_the_first_to_the_last(left):
     def change_twice(session):
         take_one(session)
         take_one(session)
-        noted(session, Product, BUTTER, {"tags": ([], ["Dairy"])})
+        record_change(session, Product, BUTTER, {"tags": ([], ["Dairy"])})
 
     changes = {"stock": {"from": 100, "to": 98}, "tags": {"from": [], "to": ["Dairy"]}}
     assert left(change_twice) == [("products", BUTTER, changes)]
@@ -139,13 +139,13 @@ def test_what_was_undone_or_was_so_before_leaves_none(left):
         take_one(session)
         session.get(Product, BUTTER).stock += 1
         session.flush()
-        noted(session, Product, BUTTER, {"name": ("Amul", "Amul"), "name_key": ("amul", "other")})
+        record_change(session, Product, BUTTER, {"name": ("Amul", "Amul"), "name_key": ("amul", "other")})
 
     assert left(undo, change_butter(stock=100), lambda _: None) == []
 
 
 def test_member_that_nobody_had_read_has_no_before(left):
-    said = left(lambda session: noted(session, Product, BUTTER, {"stock": (UNKNOWN, 5)}))
+    said = left(lambda session: record_change(session, Product, BUTTER, {"stock": (UNKNOWN, 5)}))
     assert said == [("products", BUTTER, {"stock": {"to": 5}})]
 
 
@@ -189,7 +189,7 @@ def test_what_is_rolled_back_leaves_none(tell):
         with pytest.raises(IntegrityError):
             add_two(session)
         with session.begin_nested():
-            noted(session, Product, BUTTER, {"tags": ([], ["Dairy"])})
+            record_change(session, Product, BUTTER, {"tags": ([], ["Dairy"])})
 
     async def story(seam):
         with pytest.raises(LookupError):
@@ -223,7 +223,7 @@ def test_work_that_is_done_again_leaves_its_events_once(tell):
 def test_work_that_is_kept_although_the_rest_is_refused_leaves_its_events(tell):
     def refuse(session):
         session.get(Product, BUTTER).name = "Never"
-        after_rollback(session, take_one)
+        on_failure(session, take_one)
         raise LookupError
 
     async def story(seam):
@@ -271,7 +271,7 @@ def test_postgresql_refuses_to_empty_the_table(tell):
 
 def test_units_at_once_do_not_mix_their_events(tell):
     def make(n, session):
-        audit.follow(session, actor=ACTOR, operation="make", request_id=f"request-{n}")
+        audit.track(session, actor=ACTOR, operation="make", request_id=f"request-{n}")
         session.add(product(f"SKU-{n}"))
 
     async def story(seam):
@@ -285,6 +285,6 @@ def test_units_at_once_do_not_mix_their_events(tell):
 
 def test_other_sessions_are_neither_followed_nor_told():
     with pytest.raises(TypeError):
-        audit.follow(Session(), actor=None, operation="x", request_id="y")
+        audit.track(Session(), actor=None, operation="x", request_id="y")
     with pytest.raises(TypeError):
-        noted(Session(), Product, BUTTER, {})
+        record_change(Session(), Product, BUTTER, {})

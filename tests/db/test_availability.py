@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text, update
 
 from db import migrations
-from db.database import open_seam
+from db.database import open_database
 from db.drivers import postgresql
-from db.errors import Unavailable
+from db.errors import DatabaseUnavailable
 from db.models import Product
-from db.prepared import compiled
+from db.prepared import prepare
 from tests.databases import PostgresServer
 from tests.db.catalogue import fill, meanwhile, stock, take_one
 
@@ -24,7 +24,7 @@ SLOW = {
     "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
     "postgresql": "select pg_sleep(20)",
 }
-EMPTY = compiled(update(Product), given=("stock",))
+EMPTY = prepare(update(Product), values=("stock",))
 
 
 def rest(loop, seconds, session):
@@ -44,7 +44,7 @@ def test_no_connection_in_time_is_unavailable(tell, mode):
     async def story(seam):
         others = await busy(seam, mode, 1, 0.5)
         started = time.monotonic()
-        with pytest.raises(Unavailable, match="in use"):
+        with pytest.raises(DatabaseUnavailable, match="in use"):
             await seam.run(mode, stock)
         waited = time.monotonic() - started
         await others
@@ -83,7 +83,7 @@ def test_slow_statements_are_cancelled(tell, mode):
 
     async def story(seam):
         started = time.monotonic()
-        with pytest.raises(Unavailable, match="too long"):
+        with pytest.raises(DatabaseUnavailable, match="too long"):
             await seam.run(mode, slow)
         assert time.monotonic() - started < 2
         assert await seam.run(mode, stock) == 100
@@ -103,7 +103,7 @@ def test_a_lock_that_is_not_released_is_unavailable(tell):
             other = await asyncpg.connect(tell.url)
             await other.execute("begin; update products set stock = 1")
             end = other.terminate
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await seam.run("write", take_one)
         end()
         return await seam.run("write", take_one)
@@ -130,7 +130,7 @@ def test_a_cancelled_request_gives_its_connection_back(tell):
 @POSTGRESQL
 def test_a_request_cancelled_while_a_statement_runs_leaves_nothing_behind(tell):
     def write_slowly(session):
-        EMPTY.run(session, stock=1)
+        EMPTY.execute(session, stock=1)
         session.execute(text(SLOW["postgresql"]))
 
     async def story(seam):
@@ -183,12 +183,12 @@ def test_a_server_that_falls_silent_is_unavailable(tell, spoken, monkeypatch):
         backend = session.scalar(text("select pg_backend_pid()"))
         os.kill(backend, signal.SIGSTOP)
         try:
-            EMPTY.run(session, stock=1) if spoken == "compiled" else stock(session)
+            EMPTY.execute(session, stock=1) if spoken == "compiled" else stock(session)
         finally:
             os.kill(backend, signal.SIGCONT)
 
     async def story(seam):
-        with pytest.raises(Unavailable, match="too long"):
+        with pytest.raises(DatabaseUnavailable, match="too long"):
             await seam.run("write", hang)
         return await seam.run("write", stock)
 
@@ -198,7 +198,7 @@ def test_a_server_that_falls_silent_is_unavailable(tell, spoken, monkeypatch):
 
 @POSTGRESQL
 def test_tables_may_change_under_prepared_statements(tell):
-    everything = compiled(Product.__table__.select())
+    everything = prepare(Product.__table__.select())
 
     def read(session):
         return len(everything.all(session))
@@ -217,9 +217,9 @@ def test_tables_may_change_under_prepared_statements(tell):
 
 def test_a_missing_database_is_unavailable(tmp_path):
     async def attempt(url):
-        seam = open_seam(url)
+        seam = open_database(url)
         try:
-            with pytest.raises(Unavailable) as raised:
+            with pytest.raises(DatabaseUnavailable) as raised:
                 await seam.open()
             assert raised.value.retry_after >= 1
         finally:
@@ -239,7 +239,7 @@ def test_service_recovers_when_postgresql_comes_back():
     migrations.upgrade(server.url("shop"))
 
     async def story():
-        seam = open_seam(server.url("shop"), pool_timeout=1)
+        seam = open_database(server.url("shop"), pool_timeout=1)
         await seam.run("write", fill)
         await asyncio.gather(*[seam.run("read", stock) for _ in range(5)])
         in_transaction = asyncio.create_task(seam.run("write", rest_and_write))
@@ -250,7 +250,7 @@ def test_service_recovers_when_postgresql_comes_back():
         answers = await asyncio.gather(
             in_transaction, *[seam.run(mode, stock) for mode in ("read", "write") * 5], return_exceptions=True
         )
-        assert [type(answer) for answer in answers] == [Unavailable] * 11
+        assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 11
         assert time.monotonic() - started < 3
 
         await asyncio.to_thread(server.start)

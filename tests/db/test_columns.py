@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
-from db.columns import new_id, now
+from db.columns import new_id, utc_now
 from db.models import Product
-from db.text import fold
+from db.text import casefold
 from tests.db.catalogue import BUTTER, product
 
 
@@ -105,7 +105,7 @@ def test_new_ids_sort_by_time():
 
 
 def test_now_is_aware():
-    assert now().tzinfo is UTC
+    assert utc_now().tzinfo is UTC
 
 
 def test_an_update_notes_its_time_and_version(tell):
@@ -127,13 +127,13 @@ def test_an_update_notes_its_time_and_version(tell):
     [("AMUL", "amul"), ("Straße", "STRASSE"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("ﬁne", "FINE"), ("é", "É"), ("Ⅷ", "viii")],
 )
 def test_text_that_differs_in_case_only_folds_alike(one, other):
-    assert fold(one) == fold(other) == fold(fold(one))
+    assert casefold(one) == casefold(other) == casefold(casefold(one))
 
 
 def test_folded_text_has_no_ascii_capitals():
     """Otherwise LIKE, which on SQLite takes them for small letters, would find more there than on PostgreSQL."""
     characters = map(chr, [*range(0xD800), *range(0xE000, 0x110000)])
-    assert not [one for one in characters if not set(ascii_uppercase).isdisjoint(fold(one))]
+    assert not [one for one in characters if not set(ascii_uppercase).isdisjoint(casefold(one))]
 
 
 def test_folded_text_sorts_by_code_point(tell):

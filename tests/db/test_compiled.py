@@ -9,13 +9,13 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db.columns import now
-from db.errors import violated
+from db.columns import utc_now
+from db.errors import violated_constraint
 from db.models import Category, IdempotencyKey, Product
-from db.prepared import compiled
+from db.prepared import prepare
 from tests.db.catalogue import BUTTER, GROCERIES, take_one
 
-BY_ID = compiled(
+BY_ID = prepare(
     select(
         Product.id,
         Product.price,
@@ -27,11 +27,11 @@ BY_ID = compiled(
     .join(Product.category)
     .where(Product.id == bindparam("id"), Product.deleted_at.is_(None), Product.stock >= 1)
 )
-CREATE = compiled(
-    insert(Category).returning(Category.id, Category.version, Category.created_at), given=("name", "name_key")
+CREATE = prepare(
+    insert(Category).returning(Category.id, Category.version, Category.created_at), values=("name", "name_key")
 )
-RENAME = compiled(
-    update(Category).where(Category.id == bindparam("of_id")).returning(Category.updated_at), given=("name",)
+RENAME = prepare(
+    update(Category).where(Category.id == bindparam("of_id")).returning(Category.updated_at), values=("name",)
 )
 
 
@@ -48,7 +48,7 @@ def test_rows_are_nested_dicts_of_values(tell, mode, id_):
     butter = once(tell, lambda session: BY_ID.first(session, id=id_), mode)
     assert str(butter.pop("id")) == str(BUTTER)
     assert str(butter["category"].pop("id")) == str(GROCERIES)
-    assert now() - butter["created_at"] < timedelta(minutes=1)
+    assert utc_now() - butter["created_at"] < timedelta(minutes=1)
     assert butter.pop("created_at").tzinfo is UTC
     assert str(butter["price"]) == "50.00"
     assert butter == {"price": Decimal(50), "description": None, "category": {"name": "Groceries"}}
@@ -59,7 +59,7 @@ def test_nothing_found_is_none(tell):
 
 
 def test_it_answers_as_sqlalchemy_does(tell):
-    everything = compiled(select(Product.__table__))
+    everything = prepare(select(Product.__table__))
 
     def both(session):
         ours, theirs = everything.first(session), dict(session.execute(everything.statement).mappings().one())
@@ -86,17 +86,17 @@ def test_inserts_fill_in_defaults(tell):
     created = once(tell, lambda session: CREATE.first(session, name="Toys", name_key="toys"), "write")
     assert UUID(str(created["id"])).version == 7
     assert created["version"] == 1
-    assert now() - created["created_at"] < timedelta(minutes=1)
+    assert utc_now() - created["created_at"] < timedelta(minutes=1)
 
 
 def test_updates_fill_in_what_changes_with_them(tell):
-    before = now()
+    before = utc_now()
     renamed = once(tell, lambda session: RENAME.first(session, of_id=GROCERIES, name="Food"), "write")
     assert renamed["updated_at"] >= before - timedelta(milliseconds=1)
 
 
 def test_pending_changes_are_seen(tell):
-    total = compiled(select(func.sum(Product.price).label("total")))
+    total = prepare(select(func.sum(Product.price).label("total")))
 
     def change(session):
         session.get(Product, BUTTER).price = Decimal("12.34")
@@ -111,23 +111,23 @@ def test_its_own_integrity_errors_name_the_constraint(tell):
 
     with pytest.raises(IntegrityError) as raised:
         once(tell, again, "write")
-    assert violated(raised.value) == "uq_categories_name_key"
+    assert violated_constraint(raised.value) == "uq_categories_name_key"
     assert "groceries" not in str(raised.value).lower()
 
 
 def test_statements_that_return_nothing(tell):
-    remove = compiled(delete(IdempotencyKey).where(IdempotencyKey.key == bindparam("key")))
-    assert once(tell, lambda session: remove.run(session, key="k"), "write") is None
+    remove = prepare(delete(IdempotencyKey).where(IdempotencyKey.key == bindparam("key")))
+    assert once(tell, lambda session: remove.execute(session, key="k"), "write") is None
 
 
 def test_lists_of_any_length_are_refused(tell):
-    some = compiled(select(Product.id).where(Product.id.in_(bindparam("ids", expanding=True))))
+    some = prepare(select(Product.id).where(Product.id.in_(bindparam("ids", expanding=True))))
     with pytest.raises(TypeError, match="in_"):
         once(tell, lambda session: some.all(session, ids=[BUTTER]))
 
 
 def test_it_sees_what_its_transaction_has_done(tell):
-    left = compiled(select(Product.stock))
+    left = prepare(select(Product.stock))
 
     def sell(session):
         take_one(session)

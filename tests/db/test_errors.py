@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 
-from db.errors import violated
+from db.errors import violated_constraint
 from db.models import Category, IdempotencyKey, Product, Tag
 from tests.db.catalogue import BUTTER, GROCERIES, product
 
@@ -43,7 +43,7 @@ def test_the_constraint_is_named(tell, refused, name):
     async def story(seam):
         with pytest.raises(IntegrityError) as raised:
             await seam.run("write", attempt)
-        return violated(raised.value)
+        return violated_constraint(raised.value)
 
     assert tell(story) == name
 

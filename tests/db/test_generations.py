@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
-from db.cache_versions import NOUNS, Generations
-from db.columns import now
-from db.models import Category, Generation, Post, Product, ProductTag, Tag, User
+from db.cache_versions import TAGS, CacheVersions
+from db.columns import utc_now
+from db.models import CacheVersion, Category, Post, Product, ProductTag, Tag, User
 from tests.db.catalogue import BUTTER, product, take_one
 
 VINOD, NEWS, DAIRY = UUID(int=3), UUID(int=4), UUID(int=5)
@@ -39,7 +39,7 @@ POSTS = {
     "a withdrawal": lambda session: session.execute(update(Post).values(published=False)),
     "the end of a post": lambda session: session.delete(session.get(Post, NEWS)),
     "the author's name": lambda session: session.execute(update(User).values(username="Vinod")),
-    "the end of the author": lambda session: session.execute(update(User).values(deleted_at=now())),
+    "the end of the author": lambda session: session.execute(update(User).values(deleted_at=utc_now())),
 }
 WAYS = [("catalogue", way) for way in CATALOGUE] + [("posts", way) for way in POSTS]
 
@@ -48,11 +48,11 @@ WAYS = [("catalogue", way) for way in CATALOGUE] + [("posts", way) for way in PO
 def test_change_of_what_is_shown_is_counted(tell, noun, way):
     async def story(seam):
         await seam.run("write", fill)
-        generations = Generations(seam)
+        generations = CacheVersions(seam)
         before = await generations.current()
         await seam.run("write", (CATALOGUE | POSTS)[way])
         after = await generations.current()
-        assert {name for name in NOUNS if before[name] != after[name]} == {noun}
+        assert {name for name in TAGS if before[name] != after[name]} == {noun}
         assert await generations.current() == after
 
     tell(story)
@@ -64,7 +64,7 @@ def test_what_is_rolled_back_is_not_counted(tell):
         raise LookupError
 
     async def story(seam):
-        generations = Generations(seam)
+        generations = CacheVersions(seam)
         before = await generations.current()
         with pytest.raises(LookupError):
             await seam.run("write", fail)
@@ -76,7 +76,7 @@ def test_what_is_rolled_back_is_not_counted(tell):
 def test_log_in_changes_nothing_that_is_shown(tell):
     async def story(seam):
         await seam.run("write", fill)
-        generations = Generations(seam)
+        generations = CacheVersions(seam)
         before = await generations.current()
         await seam.run("write", lambda session: session.execute(update(User).values(password_hash="new")))
         assert await generations.current() == before
@@ -95,7 +95,7 @@ def test_many_who_ask_at_once_ask_the_database_once_or_twice(tell):
 
     async def story(seam):
         counted = Counted(seam)
-        generations = Generations(counted)
+        generations = CacheVersions(counted)
         asked = [asyncio.create_task(generations.current()) for _ in range(20)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -110,7 +110,7 @@ def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
     """However many ask, and whatever is under way."""
 
     async def story(seam):
-        generations, is_over = Generations(seam), False
+        generations, is_over = CacheVersions(seam), False
 
         async def ask():
             while not is_over:
@@ -131,7 +131,7 @@ def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
 
 def test_every_noun_is_counted_from_the_beginning(tell):
     async def story(seam):
-        nouns = await seam.run("read", lambda session: set(session.scalars(select(Generation.noun))))
-        assert nouns == NOUNS
+        nouns = await seam.run("read", lambda session: set(session.scalars(select(CacheVersion.tag))))
+        assert nouns == TAGS
 
     tell(story)

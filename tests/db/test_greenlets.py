@@ -8,7 +8,7 @@ import weakref
 import pytest
 from sqlalchemy.util import await_only
 
-from db.drivers.greenlets import Greenlets
+from db.drivers.greenlets import GreenletPool
 
 
 def pause(answer, seconds=0.0):
@@ -23,7 +23,7 @@ def fail():
 
 def test_many_at_once_each_get_their_own_answer():
     async def story():
-        greenlets = Greenlets()
+        greenlets = GreenletPool()
         for _ in range(2):
             answers = await asyncio.gather(*[greenlets.run(pause, n) for n in range(300)])
             assert answers == list(range(300))
@@ -33,7 +33,7 @@ def test_many_at_once_each_get_their_own_answer():
 
 def test_what_is_raised_shows_where():
     async def story():
-        greenlets = Greenlets()
+        greenlets = GreenletPool()
         for _ in range(3):
             with pytest.raises(LookupError) as raised:
                 await greenlets.run(fail)
@@ -54,7 +54,7 @@ def test_a_cancellation_is_raised_where_the_function_waits():
             cleaned_up.append(True)
 
     async def story():
-        greenlets = Greenlets()
+        greenlets = GreenletPool()
         task = asyncio.create_task(greenlets.run(wait))
         await asyncio.sleep(0.01)
         task.cancel()
@@ -71,7 +71,7 @@ def test_arguments_and_answers_are_not_kept():
         pass
 
     async def story():
-        greenlets = Greenlets()
+        greenlets = GreenletPool()
         thing = Thing()
         seen = weakref.ref(thing)
         assert await greenlets.run(pause, thing) is thing

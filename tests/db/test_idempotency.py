@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from db.columns import now
-from db.errors import InFlight, Unavailable
-from db.idempotency import IdempotencyKeys, Kept
+from db.columns import utc_now
+from db.errors import DatabaseUnavailable, RequestInProgress
+from db.idempotency import IdempotencyStore, StoredResponse
 from db.models import IdempotencyKey
 from tests.db.catalogue import count, meanwhile, product
 
-KEYS = IdempotencyKeys(timedelta(hours=24))
+KEYS = IdempotencyStore(timedelta(hours=24))
 NAME = {"caller": "user:1", "operation": "create_product", "key": "9f1c"}
 ANSWER = {"status": 201, "headers": [("location", "/products/1"), ("etag", '"é"')], "body": b'{"id": "\xc3\xa9"}'}
 
@@ -25,7 +25,7 @@ def create(number, session, *, keys=KEYS, fail=False):
     session.flush()
     if fail:
         raise LookupError
-    keys.keep(session, **NAME, status=201, headers=[], body=b"%d" % number)
+    keys.save(session, **NAME, status=201, headers=[], body=b"%d" % number)
     return b"%d" % number, "created"
 
 
@@ -46,12 +46,12 @@ def test_the_answer_comes_back_as_it_was(tell):
     async def story(seam):
         def first(session):
             assert KEYS.claim(session, **NAME, fingerprint="f") is None
-            KEYS.keep(session, **NAME, **ANSWER)
+            KEYS.save(session, **NAME, **ANSWER)
 
         await seam.run("write", first)
         return await seam.run("write", lambda session: KEYS.claim(session, **NAME, fingerprint="other"))
 
-    assert tell(story) == Kept("f", **ANSWER)
+    assert tell(story) == StoredResponse("f", **ANSWER)
 
 
 @pytest.mark.parametrize("part", ["caller", "operation", "key"])
@@ -107,7 +107,7 @@ def test_a_twin_that_waits_too_long_is_told_so(tell):
         first = asyncio.create_task(seam.run("write", linger, asyncio.get_running_loop()))
         await asyncio.sleep(0.1)
         # SQLite has one writer, so the twin does not even come to look for the key.
-        with pytest.raises(Unavailable if tell.kind == "sqlite" else InFlight):
+        with pytest.raises(DatabaseUnavailable if tell.kind == "sqlite" else RequestInProgress):
             await seam.run("write", create, 2)
         await first
         return await seam.run("write", create, 3)
@@ -121,11 +121,11 @@ def test_a_key_without_an_answer_is_in_flight(tell):
             return KEYS.claim(session, **NAME, fingerprint="f")
 
         await seam.run("write", claim)
-        with pytest.raises(InFlight):
+        with pytest.raises(RequestInProgress):
             await seam.run("write", claim)
 
     tell(story)
 
 
 def age(by, session):
-    session.get(IdempotencyKey, tuple(NAME.values())).created_at = now() - by
+    session.get(IdempotencyKey, tuple(NAME.values())).created_at = utc_now() - by

@@ -18,11 +18,11 @@ def differences(url):
     def compare(connection):
         return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata)
 
-    return migrations.connected(url, compare)
+    return migrations.run_with_connection(url, compare)
 
 
 def tables(url):
-    return migrations.connected(url, lambda connection: set(inspect(connection).get_table_names()))
+    return migrations.run_with_connection(url, lambda connection: set(inspect(connection).get_table_names()))
 
 
 def listed(about):
@@ -50,7 +50,7 @@ def described(url):
             if table != "alembic_version"
         }
 
-    return migrations.connected(url, describe)
+    return migrations.run_with_connection(url, describe)
 
 
 def test_models_and_migrations_agree(migrated_url):
@@ -60,7 +60,7 @@ def test_models_and_migrations_agree(migrated_url):
 @pytest.mark.parametrize("kind", KINDS)
 def test_models_and_migrations_make_the_same_tables(kind, tmp_path):
     made_by_models, made_by_migrations = fresh_database(kind, tmp_path), fresh_database(kind, tmp_path)
-    migrations.connected(made_by_models, Base.metadata.create_all)
+    migrations.run_with_connection(made_by_models, Base.metadata.create_all)
     migrations.upgrade(made_by_migrations)
     assert described(made_by_migrations) == described(made_by_models)
 
@@ -76,11 +76,11 @@ def test_a_difference_would_be_seen(migrated_url):
 
 
 def test_empty_database_has_no_revision(database_url):
-    assert migrations.current(database_url) is None
+    assert migrations.current_revision(database_url) is None
 
 
 def test_upgraded_database_is_at_the_head(migrated_url):
-    assert migrations.current(migrated_url) == migrations.head()
+    assert migrations.current_revision(migrated_url) == migrations.head_revision()
 
 
 def test_upgrading_twice_changes_nothing(migrated_url):
@@ -95,7 +95,7 @@ def test_every_migration_goes_down_and_up_again(database_url):
     for revision in reversed(revisions):
         before = tables(database_url)
         migrations.upgrade(database_url, revision)
-        assert migrations.current(database_url) == revision
+        assert migrations.current_revision(database_url) == revision
         migrations.downgrade(database_url, "-1")
         assert tables(database_url) - {"alembic_version"} == before - {"alembic_version"}
         migrations.upgrade(database_url, revision)
@@ -109,12 +109,12 @@ def test_a_failing_migration_leaves_nothing_behind(database_url, monkeypatch):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        migrations.connected(database_url, fail, alone=True)
+        migrations.run_with_connection(database_url, fail, alone=True)
     assert tables(database_url) == set()
 
 
 def test_servers_that_start_at_once_migrate_once(database_url):
     with ProcessPoolExecutor(3, get_context("spawn")) as servers:
         list(servers.map(migrations.upgrade, [database_url] * 3))
-    assert migrations.current(database_url) == migrations.head()
+    assert migrations.current_revision(database_url) == migrations.head_revision()
     assert differences(database_url) == []

@@ -10,17 +10,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from db.database import TRIES, after_commit, on_rollback, open_seam
-from db.errors import Unavailable
+from db.database import MAX_ATTEMPTS, on_commit, on_rollback, open_database
+from db.errors import DatabaseUnavailable
 from db.models import Category, Product
-from db.prepared import compiled
+from db.prepared import prepare
 from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
 MODES = ("read", "write", "guarded")
 WRITES = ("write", "guarded")
-EMPTY = compiled(update(Product), given=("stock",))
-NAMES = compiled(select(Product.name))
+EMPTY = prepare(update(Product), values=("stock",))
+NAMES = prepare(select(Product.name))
 
 
 @pytest.mark.parametrize("mode", WRITES)
@@ -37,7 +37,7 @@ def test_returning_commits(tell, mode):
 def test_raising_rolls_back(tell, spoken, mode):
     def write(session):
         if spoken == "compiled":
-            EMPTY.run(session, stock=1)
+            EMPTY.execute(session, stock=1)
         elif spoken == "core":
             session.execute(update(Product).values(stock=1))
         else:
@@ -56,7 +56,7 @@ def test_raising_rolls_back(tell, spoken, mode):
 
 def test_reads_refuse_to_write(tell):
     def by_compiled(session):
-        EMPTY.run(session, stock=1)
+        EMPTY.execute(session, stock=1)
 
     def by_core(session):
         session.execute(insert(Category).values(name="x", name_key="x"))
@@ -105,7 +105,7 @@ def test_a_session_is_never_handed_out_twice(tell):
 
 def test_compiled_and_other_statements_take_turns_in_one_transaction(tell):
     def mix(session):
-        EMPTY.run(session, stock=5)
+        EMPTY.execute(session, stock=5)
         assert take_one(session) == 4
         session.add(product("SALT", name="Tata Salt"))
         assert {row["name"] for row in NAMES.all(session)} == {"Amul Butter", "Tata Salt"}
@@ -180,7 +180,7 @@ def test_work_that_others_overtook_is_done_again(tell):
 
     def overtaken(seam, loop, session):
         tries.append(stock(session))
-        if len(tries) < TRIES:
+        if len(tries) < MAX_ATTEMPTS:
             meanwhile(seam.run("write", take_one), loop)
         return take_one(session)
 
@@ -188,11 +188,11 @@ def test_work_that_others_overtook_is_done_again(tell):
         return await seam.run("guarded", overtaken, seam, asyncio.get_running_loop())
 
     if tell.kind == "sqlite":
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             tell(story, pool_timeout=0.1)
     else:
-        assert tell(story) == 100 - TRIES
-        assert tries == [100 - n for n in range(TRIES)]
+        assert tell(story) == 100 - MAX_ATTEMPTS
+        assert tries == [100 - n for n in range(MAX_ATTEMPTS)]
 
 
 def test_work_that_is_overtaken_every_time_is_given_up(tell):
@@ -203,11 +203,11 @@ def test_work_that_is_overtaken_every_time_is_given_up(tell):
         raise StaleDataError
 
     async def story(seam):
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await seam.run("write", stale)
 
     tell(story)
-    assert len(tries) == TRIES
+    assert len(tries) == MAX_ATTEMPTS
 
 
 def test_no_update_is_lost(tell):
@@ -217,12 +217,12 @@ def test_no_update_is_lost(tell):
         while True:
             try:
                 return await seam.run("guarded", take_one)
-            except Unavailable:
+            except DatabaseUnavailable:
                 await asyncio.sleep(0)
 
     async def story(seam):
         for done in range(1, rounds + 1):
-            await seam.run("write", lambda session: EMPTY.run(session, stock=100))
+            await seam.run("write", lambda session: EMPTY.execute(session, stock=100))
             left = await asyncio.gather(*[persist(seam) for _ in range(writers)])
             assert sorted(left) == list(range(100 - writers, 100)), f"Round {done} lost an update."
             assert await seam.run("read", stock) == 100 - writers
@@ -256,8 +256,8 @@ def test_what_follows_a_commit_is_called_after_it(tell):
 
     async def story(seam):
         def follow(session):
-            after_commit(session, lambda *what: calls.append(what), "first", 1)
-            after_commit(session, calls.append, ("second",))
+            on_commit(session, lambda *what: calls.append(what), "first", 1)
+            on_commit(session, calls.append, ("second",))
             assert not calls
 
         await seam.run("write", follow)
@@ -270,13 +270,13 @@ def test_what_follows_a_commit_is_forgotten_on_rollback(tell):
     calls = []
 
     def fail(session):
-        after_commit(session, calls.append, "never")
+        on_commit(session, calls.append, "never")
         raise LookupError
 
     def start_over(session):
-        after_commit(session, calls.append, "never")
+        on_commit(session, calls.append, "never")
         session.rollback()
-        after_commit(session, calls.append, "yes")
+        on_commit(session, calls.append, "yes")
 
     async def story(seam):
         with pytest.raises(LookupError):
@@ -290,7 +290,7 @@ def test_what_follows_a_commit_is_forgotten_on_rollback(tell):
 def test_what_follows_a_commit_cannot_undo_it(tell, caplog):
     def follow(session):
         take_one(session)
-        after_commit(session, lambda: 1 / 0)
+        on_commit(session, lambda: 1 / 0)
         return "done"
 
     async def story(seam):
@@ -328,14 +328,14 @@ def test_each_try_of_a_unit_is_undone_but_the_one_that_commits(tell):
     def stale_at_first(session):
         done.append(stock(session))
         on_rollback(session, undone.append, len(done))
-        if len(done) < TRIES:
+        if len(done) < MAX_ATTEMPTS:
             raise StaleDataError
 
     async def story(seam):
         await seam.run("write", stale_at_first)
 
     tell(story)
-    assert undone == [*range(1, TRIES)]
+    assert undone == [*range(1, MAX_ATTEMPTS)]
 
 
 def test_nothing_is_undone_after_a_commit(tell):
@@ -417,7 +417,7 @@ def test_nothing_is_undone_when_nobody_can_tell_whether_it_was_committed(tell):
         committing = asyncio.ensure_future(seam.run("write", take))
         while not await seam.run("write", lambda session: session.scalars(text(cut)).all()):
             assert not committing.done()
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await committing
 
     tell(story)
@@ -441,7 +441,7 @@ def test_what_cannot_be_undone_is_logged_and_hides_nothing(tell, caplog):
     assert "ZeroDivisionError" in caplog.text
 
 
-@pytest.mark.parametrize("register", [after_commit, on_rollback])
+@pytest.mark.parametrize("register", [on_commit, on_rollback])
 def test_other_sessions_do_not_tell_how_they_end(register):
     with pytest.raises(TypeError):
         register(Session(), print)
@@ -449,12 +449,12 @@ def test_other_sessions_do_not_tell_how_they_end(register):
 
 def test_other_databases_are_refused():
     with pytest.raises(ValueError, match="mysql"):
-        open_seam("mysql://localhost/x")
+        open_database("mysql://localhost/x")
 
 
 def test_urls_may_name_their_driver(tell):
     async def story(seam):
-        other = open_seam(tell.url.replace("postgresql:", "postgresql+asyncpg:"))
+        other = open_database(tell.url.replace("postgresql:", "postgresql+asyncpg:"))
         try:
             return await other.run("read", stock)
         finally:
@@ -466,7 +466,7 @@ def test_urls_may_name_their_driver(tell):
 @POSTGRESQL
 def test_urls_may_ask_for_tls_in_libpqs_words(tell):
     async def story(seam):
-        other = open_seam(f"{tell.url}&sslmode=prefer")
+        other = open_database(f"{tell.url}&sslmode=prefer")
         try:
             return await other.run("read", stock)
         finally:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 class Caller:
     id: str
     scopes: frozenset[str] = frozenset()
-    key: str | None = None
+    api_key_id: str | None = None
 
 
 CALLERS = {
     "reader": Caller("reader", frozenset({"read"})),
     "writer": Caller("writer", frozenset({"read", "write"})),
     "nobody": Caller("nobody"),
-    "robot": Caller("reader", frozenset({"read"}), key="robot"),
+    "robot": Caller("reader", frozenset({"read"}), api_key_id="robot"),
 }
 
 

@@ -17,8 +17,8 @@ from connexion.resolver import Resolver
 
 from accord.contract.document import Document
 from accord.engine.middleware import Contract
-from accord.engine.problems import Errors, Problem
-from accord.engine.request import Exchange, exchange
+from accord.engine.problems import ExceptionHandlers, Problem
+from accord.engine.request import Exchange, context_of
 
 Headers = dict[str, str] | list[tuple[str, str]]
 
@@ -33,7 +33,7 @@ class Taken(Exception):
     """What a handler was asked to make is there already."""
 
 
-ERRORS = Errors(
+ERRORS = ExceptionHandlers(
     {
         NotThere: 404,
         Taken: lambda error: Problem(409, str(error), headers={"Retry-After": "2"}),
@@ -151,7 +151,7 @@ class Engine:
             return None
         start, *rest = sent
         body = b"".join(part.get("body", b"") for part in rest)
-        return Reply(start["status"], list(start["headers"]), body, exchange(scope))
+        return Reply(start["status"], list(start["headers"]), body, context_of(scope))
 
 
 def read(text: str, **files: str) -> Document:
@@ -192,10 +192,10 @@ def start(
     document = source if isinstance(source, Document) else Document(source)
     if completed:
         complete(document)
-    seam = options.setdefault("seam", Memory())
+    seam = options.setdefault("database", Memory())
     resolver = Resolver(lambda name: getattr(SimpleNamespace(**functions), name.rpartition(".")[2]))
-    contract = Contract(errors=ERRORS, **{"resolver": resolver, **options})
-    contract.add(document, "/openapi")
+    contract = Contract(exception_handlers=ERRORS, **{"resolver": resolver, **options})
+    contract.add_document(document, "/openapi")
     return Engine(contract, seam)
 
 

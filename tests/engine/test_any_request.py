@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accord.engine.request import Limits
+from accord.engine.request import BodyLimits
 from tests.engine.kit import complete, read, start
 from tests.engine.test_any_schema import SETTINGS
 
@@ -98,7 +98,12 @@ def engine():
         "get_thing": lambda thing_id: thing_id,
         "replace_thing": replace_thing,
     }
-    return start(complete(read(CONTRACT)), functions, tools={"keys": {"k": "reader"}}, limits=Limits(body_size=2000))
+    return start(
+        complete(read(CONTRACT)),
+        functions,
+        dependencies={"keys": {"k": "reader"}},
+        body_limits=BodyLimits(max_size=2000),
+    )
 
 
 ODD = ["", "0", "-1", "1e3", "\xd9\xa3", "NaN", "null", "2026-02-30", "0000-01-01", "9999-12-31T23:59:60Z",

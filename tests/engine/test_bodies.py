@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from accord.engine.request import Limits
+from accord.engine.request import BodyLimits
 from tests.engine.kit import echo, start, taking
 
 ID = "0b1f6a52-7d3e-4b51-a4f0-5f0c1e6f7a90"
@@ -329,33 +329,33 @@ def test_member_that_stands_twice_counts_as_its_last_value():
 
 
 def test_body_over_the_limit_is_a_413_before_it_is_read():
-    engine = echo({}, limits=Limits(body_size=10))
+    engine = echo({}, body_limits=BodyLimits(max_size=10))
     headers = [(b"content-type", b"application/json"), (b"content-length", b"11")]
     reply = engine.raw("POST", "/echo", headers, [])
     assert (reply.status, reply.header("connection")) == (413, "close")
 
 
 def test_body_that_grows_over_the_limit_is_a_413():
-    engine = echo({}, limits=Limits(body_size=10))
+    engine = echo({}, body_limits=BodyLimits(max_size=10))
     assert engine.send("POST", "/echo", chunks=[b'"12345', b'67"']).json == "1234567"
     assert engine.send("POST", "/echo", chunks=[b'"12345', b'678901"']).status == 413
 
 
 def test_body_at_the_limit_is_taken():
-    assert echo({}, limits=Limits(body_size=10)).send("POST", "/echo", b'"12345678"').json == "12345678"
+    assert echo({}, body_limits=BodyLimits(max_size=10)).send("POST", "/echo", b'"12345678"').json == "12345678"
 
 
 @pytest.mark.parametrize("length", [b"-1", b"1e9", b"", b"99999999999999999999999", "٣".encode()])
 def test_content_length_that_lies_does_not_matter_to_the_answer(length):
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    reply = echo({}, limits=Limits(body_size=10)).raw(
+    reply = echo({}, body_limits=BodyLimits(max_size=10)).raw(
         "POST", "/echo", headers, [{"type": "http.request", "body": b"1"}]
     )
     assert reply.status in (200, 413)
 
 
 def test_body_that_does_not_come_in_time_is_a_408():
-    engine = echo({}, limits=Limits(body_seconds=0.02))
+    engine = echo({}, body_limits=BodyLimits(timeout=0.02))
     headers = [(b"content-type", b"application/json"), (b"transfer-encoding", b"chunked")]
     messages = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.request", "after": 5}]
     reply = engine.raw("POST", "/echo", headers, messages)

@@ -6,7 +6,7 @@ from accord.contract.errors import ContractError
 from tests.engine.kit import start
 
 CACHES = """
-x-caches:
+x-cache-profiles:
   short: {description: For a minute., max-age: 60}
   never: {description: Asked for each time., max-age: 0}
 components:
@@ -21,13 +21,13 @@ paths:
   /open:
     get:
       operationId: get_open
-      x-cache: short
+      x-cache-profile: short
       security: [{bearer: [read]}, {key: [read]}, {}]
       parameters: &tags [{name: If-None-Match, in: header, schema: {type: string}}]
       responses: {'200': &it {
         description: It., headers: {ETag: {schema: {type: string}}}, content: {application/json: {schema: {}}}}}
   /asked:
-    get: {operationId: get_asked, x-cache: never, parameters: *tags, responses: {'200': *it}}
+    get: {operationId: get_asked, x-cache-profile: never, parameters: *tags, responses: {'200': *it}}
   /own:
     get: {operationId: get_own, security: [{bearer: [read]}]}
     post: {operationId: make, security: [{bearer: [read]}]}
@@ -48,7 +48,7 @@ KEYS = {"k-reader": "reader"}
 
 @pytest.fixture(scope="module")
 def engine():
-    return start(CACHES, FUNCTIONS, tools={"keys": KEYS})
+    return start(CACHES, FUNCTIONS, dependencies={"keys": KEYS})
 
 
 def said(reply):
@@ -101,13 +101,33 @@ def test_what_is_no_answer_of_an_operation_is_kept_by_nobody(engine, method, pat
 @pytest.mark.parametrize(
     ("there", "instead", "fault"),
     [
-        ("x-cache: short", "x-cache: long", "get_open is of the cache long, which is none; there are short, never"),
-        ("max-age: 60", "max-age: -1", "cache short: max-age is a number of seconds, such as 60, not -1"),
-        ("max-age: 60", "max_age: 60", "cache short: max_age is not known here"),
-        ("headers: {ETag: {schema: {type: string}}},", "", "get_open has x-cache; it must be a GET with an ETag"),
-        ("operationId: make,", "operationId: make, x-cache: short,", "make has x-cache; it must be a GET"),
+        (
+            "x-cache-profile: short",
+            "x-cache-profile: long",
+            'get_open: unknown cache profile "long"; known: short, never',
+        ),
+        (
+            "max-age: 60",
+            "max-age: -1",
+            'cache profile "short": max-age must be a number of seconds, such as 60, not -1',
+        ),
+        (
+            "max-age: 60",
+            "max_age: 60",
+            'cache profile "short": unknown key max_age; known: description, max-age, server-cache',
+        ),
+        (
+            "headers: {ETag: {schema: {type: string}}},",
+            "",
+            "get_open has x-cache-profile; it must be a GET with an ETag",
+        ),
+        (
+            "operationId: make,",
+            "operationId: make, x-cache-profile: short,",
+            "make has x-cache-profile; it must be a GET",
+        ),
     ],
 )
 def test_what_cannot_be_promised_refuses_to_start(there, instead, fault):
     with pytest.raises(ContractError, match=fault):
-        start(CACHES.replace(there, instead), FUNCTIONS, tools={"keys": KEYS})
+        start(CACHES.replace(there, instead), FUNCTIONS, dependencies={"keys": KEYS})

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from accord.contract.errors import ContractError
-from accord.engine.request import Limits
+from accord.engine.request import BodyLimits
 from tests.engine.kit import PROBLEM, NotThere, asking, echo, query, start
 
 NOTE = {
@@ -179,7 +179,7 @@ def test_two_operations_of_one_name_do_not_start():
 
 
 def test_body_over_the_limit_is_a_413():
-    engine = echo({}, limits=Limits(body_size=4))
+    engine = echo({}, body_limits=BodyLimits(max_size=4))
     assert [engine.send("POST", "/echo", body).status for body in (b"1234", b"12345")] == [200, 413]
 
 

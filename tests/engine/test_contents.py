@@ -33,7 +33,7 @@ def picture(tmp_path):
     path = tmp_path / "picture"
     path.write_bytes(bytes(range(200)))
     modified_at = datetime(2026, 11, 21, tzinfo=UTC)
-    return SimpleNamespace(path=path, media_type="image/png", name="a.png", tag="abc", modified_at=modified_at)
+    return SimpleNamespace(path=path, media_type="image/png", name="a.png", etag="abc", modified_at=modified_at)
 
 
 @pytest.fixture

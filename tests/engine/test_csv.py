@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accord.contract.document import Document
-from accord.contract.json_schemas import Schemas
-from accord.engine.csv_cell import Rows, Table
-from accord.engine.marshmallow_schemas import Representations
+from accord.contract.json_schemas import JsonSchemas
+from accord.engine.csv_cell import CsvParser, CsvRenderer
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.problems import Problem
 from tests.engine.kit import start, taking
 from tests.engine.test_any_schema import SETTINGS
@@ -40,8 +40,8 @@ HEADER = "id,name,note,size,rate,price,is_new,tags,sizes"
 
 
 def out(items, schema=THING, fields=None):
-    representations = Representations(Schemas(Document({})))
-    return Rows({"type": "array", "items": schema}, representations).write(items, fields).decode()
+    representations = MarshmallowSchemas(JsonSchemas(Document({})))
+    return CsvRenderer({"type": "array", "items": schema}, representations).render(items, fields).decode()
 
 
 def things(text, schema=THINGS, media_type="text/csv"):
@@ -205,7 +205,7 @@ ROWS = st.lists(
 @given(ROWS)
 @SETTINGS
 def test_what_goes_out_comes_back(rows):
-    back = Table(THINGS | {"maxItems": 9}, Schemas(Document({}))).read(out(rows).encode())
+    back = CsvParser(THINGS | {"maxItems": 9}, JsonSchemas(Document({}))).parse(out(rows).encode())
     # An empty list is an empty cell, which is a member that is not there; so are those that a row has not.
     assert [{"note": None, **row} for row in back] == [
         {name: value for name, value in row.items() if value != []} for row in rows
@@ -216,4 +216,4 @@ def test_what_goes_out_comes_back(rows):
 @SETTINGS
 def test_no_body_is_too_strange(raw):
     with suppress(Problem):
-        assert all(isinstance(row, dict) for row in Table(THINGS, Schemas(Document({}))).read(raw))
+        assert all(isinstance(row, dict) for row in CsvParser(THINGS, JsonSchemas(Document({}))).parse(raw))

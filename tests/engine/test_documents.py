@@ -128,7 +128,7 @@ def test_words_beside_a_reference_to_a_file_stay():
     )
     schema = document.raw["paths"]["/t"]["schema"]
     assert schema == {"$ref": "#/components/schemas/Id", "readOnly": True}
-    assert document.follow(schema) == {"type": "string", "readOnly": True}
+    assert document.resolve(schema) == {"type": "string", "readOnly": True}
 
 
 def test_schemas_that_hold_each_other_are_read_once():
@@ -203,12 +203,12 @@ def test_index_that_is_missing_is_refused(tmp_path):
 
 def test_published_document_is_what_was_written_without_the_functions():
     document = read("a: [{x-openapi-router-controller: handlers, b: 1, x-roles: {all: [read]}}]\nü: ☃")
-    assert document.published() == {"a": [{"b": 1, "x-roles": {"all": ["read"]}}], "ü": "☃", "components": {}}
-    assert yaml.safe_load(document.dumped(as_yaml=True)) == document.published()
-    assert "☃".encode() in document.dumped(as_yaml=True)
+    assert document.public() == {"a": [{"b": 1, "x-roles": {"all": ["read"]}}], "ü": "☃", "components": {}}
+    assert yaml.safe_load(document.render(as_yaml=True)) == document.public()
+    assert "☃".encode() in document.render(as_yaml=True)
 
 
 def test_reference_escapes_are_those_of_json_pointers():
     document = read("paths: {'/a/b~c': {get: 1}}\nlist: [x, {y: 1}]")
-    assert document.follow({"$ref": "#/paths/~1a~1b~0c"}) == {"get": 1}
-    assert document.follow({"$ref": "#/list/1"}) == {"y": 1}
+    assert document.resolve({"$ref": "#/paths/~1a~1b~0c"}) == {"get": 1}
+    assert document.resolve({"$ref": "#/list/1"}) == {"y": 1}

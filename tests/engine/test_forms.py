@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from accord.engine.parsers.forms import Upload
-from accord.engine.request import Limits
+from accord.engine.parsers.forms import UploadedFile
+from accord.engine.request import BodyLimits
 from tests.engine.kit import echo, start, taking
 
 MULTIPART = "multipart/form-data; boundary=frontier"
@@ -59,7 +59,7 @@ def photos(encoding=None, schema=PHOTO, **options):
 def shown(value):
     if isinstance(value, list):
         return [shown(item) for item in value]
-    if isinstance(value, Upload):
+    if isinstance(value, UploadedFile):
         return [value.name, value.media_type, value.size, value.file.read().decode("latin-1")]
     return value
 
@@ -107,7 +107,7 @@ def test_empty_file_is_a_file():
 
 def test_large_file_arrives_whole():
     content = b"0123456789" * 200_000
-    reply = upload(TITLE, part("photo", content, "x"), engine=photos(limits=Limits(body_size=3_000_000)))
+    reply = upload(TITLE, part("photo", content, "x"), engine=photos(body_limits=BodyLimits(max_size=3_000_000)))
     assert reply.json["photo"] == ["x", "application/octet-stream", 2_000_000, content.decode()]
 
 
@@ -195,7 +195,7 @@ def test_text_is_taken_for_what_it_is_called():
 def test_file_has_a_limit_of_its_own_beside_that_of_the_body():
     file = {"type": "string", "contentMediaType": "application/octet-stream", "maxLength": 2000}
     schema = {"type": "object", "properties": {"photo": file, "title": {"type": "string"}}}
-    engine = photos({"photo": {"contentType": "*/*"}}, schema, limits=Limits(1000, 20))
+    engine = photos({"photo": {"contentType": "*/*"}}, schema, body_limits=BodyLimits(1000, 20))
     assert upload(part("photo", b"x" * 2000, "x"), engine=engine).status == 200
     refused = upload(part("photo", b"x" * 2001, "x"), engine=engine)
     assert (refused.status, refused.faults) == (413, {("/photo", "maxLength")})

@@ -6,12 +6,12 @@ import pytest
 
 from accord.contract.errors import ContractError
 from accord.engine.policies import response_cache
-from accord.engine.policies.response_cache import KeptAnswers
+from accord.engine.policies.response_cache import ResponseCache
 from accord.engine.request import Request
 from tests.engine.kit import NotThere, start
 
 NOTES = """
-x-caches: {notes: {description: Notes., max-age: 60, kept: true}}
+x-cache-profiles: {notes: {description: Notes., max-age: 60, server-cache: true}}
 components:
   securitySchemes:
     bearer:
@@ -27,7 +27,7 @@ paths:
   /notes:
     get:
       operationId: list_notes
-      x-cache: notes
+      x-cache-profile: notes
       security: [{bearer: [read]}, {}]
       parameters:
         - {name: at_least, in: query, schema: {type: integer, default: 1}}
@@ -40,7 +40,7 @@ paths:
   /notes/own:
     get:
       operationId: list_own
-      x-cache: notes
+      x-cache-profile: notes
       security: [{bearer: [read]}, {}]
       parameters: [*tags]
       responses: {'200': {
@@ -51,7 +51,7 @@ paths:
 class Changes:
     """Counts changes, as a database would."""
 
-    nouns = frozenset({"notes"})
+    tags = frozenset({"notes"})
 
     def __init__(self):
         self.count = 0
@@ -65,9 +65,11 @@ class Shop:
 
     def __init__(self, size=100_000):
         self.changes, self.reads = Changes(), 0
-        self.answers = KeptAnswers(self.changes, size)
+        self.answers = ResponseCache(self.changes, size)
         self.fails = False
-        self.engine = start(NOTES, {"list_notes": self.list_notes, "list_own": self.list_own}, kept=self.answers)
+        self.engine = start(
+            NOTES, {"list_notes": self.list_notes, "list_own": self.list_own}, response_cache=self.answers
+        )
         self.engine.seam.kept["notes"] = ["one", "two"]
 
     def list_notes(self, session, at_least, tag=None):
@@ -100,7 +102,7 @@ def test_what_has_not_changed_is_read_once(shop):
     assert (again.status, again.headers, again.body) == (first.status, first.headers, first.body)
     assert (head.headers, head.body) == (first.headers, b"")
     assert shop.reads == 1
-    assert (shop.answers.tally.hits["list_notes"], shop.answers.tally.misses["list_notes"]) == (2, 1)
+    assert (shop.answers.stats.hits["list_notes"], shop.answers.stats.misses["list_notes"]) == (2, 1)
 
 
 def test_what_has_changed_is_read_again(shop):
@@ -204,8 +206,8 @@ def ask(shop, seam):
     request = Request(scope, None, (), operation.id)
 
     async def asked():
-        await operation.read(request)
-        return await shop.answers.answer(operation, request, seam)
+        await operation.parse_request(request)
+        return await shop.answers.get_or_render(operation, request, seam)
 
     return asyncio.create_task(asked())
 
@@ -273,7 +275,9 @@ def test_without_a_keeper_every_answer_is_made(shop):
 
 def test_class_whose_changes_nobody_counts_refuses_to_start():
     changes = Changes()
-    changes.nouns = frozenset({"posts"})
+    changes.tags = frozenset({"posts"})
     functions = {"list_notes": lambda session, at_least, tag=None: 1, "list_own": lambda session, caller: 1}
-    with pytest.raises(ContractError, match="cache notes is kept, but nobody counts the changes of notes"):
-        start(NOTES, functions, kept=KeptAnswers(changes, 1_000))
+    with pytest.raises(
+        ContractError, match='cache profile "notes" has server-cache, but no changes are counted under "notes"'
+    ):
+        start(NOTES, functions, response_cache=ResponseCache(changes, 1_000))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accord.engine.negotiation import preferred
+from accord.engine.negotiation import best_match
 from tests.engine.kit import NotThere, start
 from tests.engine.test_any_schema import SETTINGS
 from tests.engine.test_policies import Keys
@@ -112,7 +112,9 @@ def delete_note(session, note_id):
 def engine():
     functions = [create_note, list_notes, get_note, replace_note, delete_note]
     named = {function.__name__: function for function in functions}
-    engine = start(NOTES, {**named, "list_keys": lambda: {"keys": []}, "get_text": lambda: "Hello."}, store=Keys())
+    engine = start(
+        NOTES, {**named, "list_keys": lambda: {"keys": []}, "get_text": lambda: "Hello."}, idempotency_store=Keys()
+    )
     engine.seam.kept["notes"] = {1: "one", 2: "two"}
     return engine
 
@@ -276,7 +278,7 @@ def test_choice_is_the_one_that_the_rfc_describes(ranges, order):
 
     listed = [f"{name};q={q / 1000:.3f}" for name, q in ranges.items()]
     order.shuffle(listed)
-    chosen = preferred(", ".join(listed).encode(), OFFERED)
+    chosen = best_match(", ".join(listed).encode(), OFFERED)
     best = max(map(quality, OFFERED))
     assert (quality(chosen) if chosen else 0) == best
     assert (chosen is None) == (best == 0)
@@ -285,4 +287,4 @@ def test_choice_is_the_one_that_the_rfc_describes(ranges, order):
 @given(st.binary(max_size=60))
 @SETTINGS
 def test_no_header_is_too_strange(accept):
-    assert preferred(accept, OFFERED) in (*OFFERED, None)
+    assert best_match(accept, OFFERED) in (*OFFERED, None)

@@ -93,7 +93,7 @@ class Keys:
         session["keys"].setdefault((caller, operation, key), Kept(fingerprint))
         return kept
 
-    def keep(self, session, *, caller, operation, key, status, headers, body):
+    def save(self, session, *, caller, operation, key, status, headers, body):
         name = caller, operation, key
         session["keys"][name] = Kept(session["keys"][name].fingerprint, status, headers, body)
 
@@ -138,7 +138,9 @@ def delete_note(session, note_id):
 
 def started(text):
     functions = [create_note, list_notes, get_note, replace_note, set_text, delete_note]
-    engine = start(text, {function.__name__: function for function in functions}, store=Keys(), trail=trail)
+    engine = start(
+        text, {function.__name__: function for function in functions}, idempotency_store=Keys(), audit_log=trail
+    )
     engine.seam.kept["notes"] = {1: "one", 2: "two"}
     return engine
 
@@ -346,9 +348,9 @@ def test_deprecated_operation_leads_to_its_successor():
 def test_operation_past_its_sunset_is_gone_where_that_is_wanted():
     functions = {"old": lambda thing_id: 1, "new": lambda thing_id: 2}
     assert start(SUCCEEDED % "2026-02-01", functions).get("/old/1").status == 200
-    ended = start(SUCCEEDED % "2026-02-01", functions, ends_at_sunset=True).get("/old/1")
+    ended = start(SUCCEEDED % "2026-02-01", functions, enforce_sunset=True).get("/old/1")
     assert (ended.status, ended.header("link")) == (410, '</new/1/it>; rel="successor-version"')
-    assert start(SUCCEEDED % "2999-01-01", functions, ends_at_sunset=True).get("/old/1").status == 200
+    assert start(SUCCEEDED % "2999-01-01", functions, enforce_sunset=True).get("/old/1").status == 200
 
 
 def test_successor_that_is_nowhere_is_refused():
@@ -357,7 +359,7 @@ def test_successor_that_is_nowhere_is_refused():
         {"old": lambda thing_id: 1, "new": lambda thing_id: 2},
     )
     with pytest.raises(ContractError, match=r"the successor of old, /new/{thing_id}, is in no contract"):
-        engine.contract.check()
+        engine.contract.validate()
 
 
 def test_write_is_followed_under_the_name_that_its_answer_has(engine):

@@ -3,20 +3,20 @@
 import pytest
 
 from accord.contract.errors import ContractError
-from accord.engine.policies.rate_limits import override
-from accord.rate_limits.memory import Memory
+from accord.engine.policies.rate_limits import override_limits
+from accord.rate_limits.memory import MemoryStorage
 from tests.engine.kit import read, start
 
 CONTRACT = """
 x-rate-limits:
-  inherited: [anonymous, signed-in]
-  classes:
+  default: [anonymous, signed-in]
+  policies:
     anonymous: {by: [address], limits: [2 per minute]}
     signed-in: {by: [caller], exempt: [admin], limits: [3 per minute]}
     keys: {by: [api-key], limits: [1 per minute]}
     reading: {by: [address], limits: [2 per minute, 3 per hour]}
-    log-in: {by: [address, account], account: name, limits: [2 per minute]}
-    changing: {by: [account], account: name, limits: [2 per minute]}
+    log-in: {by: [address, account], account-property: name, limits: [2 per minute]}
+    changing: {by: [account], account-property: name, limits: [2 per minute]}
 security: [{token: [read]}, {}]
 paths:
   /inherited: {get: {operationId: inherit}}
@@ -65,7 +65,7 @@ def clock():
 
 @pytest.fixture
 def engine(clock):
-    return start(CONTRACT, FUNCTIONS, meter=Memory(clock=clock))
+    return start(CONTRACT, FUNCTIONS, rate_limit_storage=MemoryStorage(clock=clock))
 
 
 def token(name):
@@ -81,7 +81,7 @@ def test_one_too_many_is_refused_and_told_when_to_come_again(engine, clock):
     clock.now = 17.5
     reply = engine.get("/inherited")
     assert (reply.status, reply.header("Retry-After")) == (429, "43")
-    assert reply.json["detail"] == "There may be 2 requests per minute of anonymous; try again in 43 seconds."
+    assert reply.json["detail"] == 'Rate limit "anonymous" exceeded: 2 requests per minute. Retry in 43 seconds.'
     clock.now = 59.9
     assert engine.get("/inherited").header("Retry-After") == "1"
     clock.now = 60
@@ -186,52 +186,71 @@ def test_body_that_names_no_account_counts_for_the_address(engine):
 def test_tally_has_what_passed_and_what_did_not(engine):
     statuses(engine, "/read", 5)
     statuses(engine, "/free", 5)
-    tally = engine.contract.tally
-    assert (tally.granted, tally.refused) == ({"reading": 2}, {"reading": 3})
+    tally = engine.contract.rate_limit_stats
+    assert (tally.granted, tally.rejected) == ({"reading": 2}, {"reading": 3})
 
 
 def test_operator_has_the_last_word_and_readers_see_it():
     document = read(CONTRACT)
-    override(document, {"anonymous": ["4 per day"]})
-    assert document.published()["x-rate-limits"]["classes"]["anonymous"]["limits"] == ["4 per day"]
+    override_limits(document, {"anonymous": ["4 per day"]})
+    assert document.public()["x-rate-limits"]["policies"]["anonymous"]["limits"] == ["4 per day"]
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"anonymos": ["1 per day"]}, "there is no class anonymos; there are anonymous, signed-in"),
-        ({"anonymous": ["often"]}, "anonymous: 'often' is no limit; say one as in `10 per minute`."),
-        ({"anonymous": []}, "anonymous: limits must have at least one"),
+        ({"anonymos": ["1 per day"]}, 'unknown rate limit policy "anonymos"; known: anonymous, signed-in'),
+        (
+            {"anonymous": ["often"]},
+            "rate limit policy \"anonymous\": 'often' is not a limit; write one like `10 per minute`.",
+        ),
+        ({"anonymous": []}, 'rate limit policy "anonymous": limits must have at least one'),
     ],
 )
 def test_operator_is_told_what_cannot_be(given, said):
     with pytest.raises(ContractError, match=said):
-        override(read(CONTRACT), given)
+        override_limits(read(CONTRACT), given)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("[reading]", "[raeding]", "look is of the rate limit raeding, which is none; there are anonymous, signed-in"),
-        ("3 per hour", "3 an hour", "rate limit reading: '3 an hour' is no limit; say one as in `10 per minute`."),
-        ("3 per hour", "0 per hour", "rate limit reading: '0 per hour' lets nobody pass"),
+        ("[reading]", "[raeding]", 'look: unknown rate limit policy "raeding"; known: anonymous, signed-in'),
+        (
+            "3 per hour",
+            "3 an hour",
+            "rate limit policy \"reading\": '3 an hour' is not a limit; write one like `10 per minute`.",
+        ),
+        ("3 per hour", "0 per hour", "rate limit policy \"reading\": '0 per hour' allows no request"),
         (
             "3 per hour",
             "3 per 60 seconds",
-            "rate limit reading: limits must have at least one, and no two",
+            'rate limit policy "reading": limits must have at least one entry, and no two',
         ),
-        ("by: [caller]", "by: [everybody]", "rate limit signed-in: by must list whose requests are counted"),
-        ("account: name,", "", "rate limit log-in: by must list whose requests are counted"),
-        ("exempt: [admin]", "exempt: [king]", "rate limit signed-in exempts king, which no x-roles has."),
-        ("exempt: [admin]", "except: [admin]", "rate limit signed-in: except is not known here."),
-        ("account: name", "account: nickname", "log_in is limited by nickname of its body, which it does not have."),
-        ("    keys:", "    Keys:", "rate limit Keys: a name is of small letters, digits and hyphens."),
+        (
+            "by: [caller]",
+            "by: [everybody]",
+            'rate limit policy "signed-in": `by` must list what requests are counted by',
+        ),
+        ("account-property: name,", "", 'rate limit policy "log-in": `by` must list what requests are counted by'),
+        (
+            "exempt: [admin]",
+            "exempt: [king]",
+            'rate limit policy "signed-in": unknown role king in `exempt`; no x-roles has it.',
+        ),
+        (
+            "exempt: [admin]",
+            "except: [admin]",
+            'rate limit policy "signed-in": unknown key except; known: account-property, by',
+        ),
+        ("property: name", "property: nickname", "log_in: its rate limits count by nickname of the body"),
+        ("    keys:", "    Keys:", 'rate limit policy "Keys": the name must consist of lower-case letters'),
     ],
 )
 def test_class_that_cannot_be_enforced_refuses_to_start(before, after, said):
     assert before in CONTRACT
     with pytest.raises(ContractError, match=said.replace("[", r"\[")) as refused:
-        start(CONTRACT.replace(before, after, 1), FUNCTIONS, meter=Memory())
+        start(CONTRACT.replace(before, after, 1), FUNCTIONS, rate_limit_storage=MemoryStorage())
     assert "openapi/v1/openapi.yaml:" in str(refused.value)
 
 
@@ -242,11 +261,11 @@ def test_limits_without_a_meter_refuse_to_start():
 
 def test_limited_operation_must_declare_429():
     contract = {
-        "x-rate-limits": {"inherited": ["all"], "classes": {"all": {"by": ["address"], "limits": ["1 per day"]}}},
+        "x-rate-limits": {"default": ["all"], "policies": {"all": {"by": ["address"], "limits": ["1 per day"]}}},
         "openapi": "3.1.0",
         "info": {"title": "Small", "version": "1"},
         "paths": {"/t": {"get": {"operationId": "t", "security": [], "responses": {
             "204": {"description": "Fine."}, "400": {"description": "No."}, "5XX": {"description": "No."}}}}},
     }  # fmt: skip
     with pytest.raises(ContractError, match="t can answer 429; declare"):
-        start(contract, {"t": lambda: None}, completed=False, meter=Memory())
+        start(contract, {"t": lambda: None}, completed=False, rate_limit_storage=MemoryStorage())

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 
 from accord.contract.document import Document
-from accord.contract.json_schemas import Schemas
-from accord.engine.marshmallow_schemas import Representations
-from accord.engine.renderers.serializer import Dumps
+from accord.contract.json_schemas import JsonSchemas
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.renderers.serializer import Serializers
 from tests.engine.test_any_schema import CASES, SETTINGS
 
 ROOT = Path(__file__).parents[2]
 HOUSE = Document.read(ROOT / "openapi/v1/openapi.yaml")
-SHAPES = Representations(Schemas(HOUSE))
+SHAPES = MarshmallowSchemas(JsonSchemas(HOUSE))
 COMPONENTS = [
     name
     for name in HOUSE.raw["components"]["schemas"]
-    if SHAPES.of({"$ref": f"#/components/schemas/{name}"}) is not None
+    if SHAPES.for_schema({"$ref": f"#/components/schemas/{name}"}) is not None
 ]
 PYTHON = {
     "date": st.dates(),
@@ -37,11 +37,11 @@ PYTHON = {
 
 def values(schema, schemas, depth=0):
     """Return Python values of *schema*, as a handler would return them; they need not fit bounds and patterns."""
-    flat, kinds = schemas.flat(schema), schemas.kinds(schema)
+    flat, kinds = schemas.merged(schema), schemas.types(schema)
     if "enum" in flat:
         return st.sampled_from(flat["enum"])
     for word in ("anyOf", "oneOf"):
-        if word in flat and SHAPES.of(schema):
+        if word in flat and SHAPES.for_schema(schema):
             return values(flat[word][0], schemas, depth)  # The whole, of which others are parts.
         if word in flat:
             return st.sampled_from(flat[word]).flatmap(lambda choice: values(choice, schemas, depth))
@@ -108,7 +108,7 @@ def without_links(made):
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_compiled_dump_of_every_component_equals_that_of_marshmallow(name):
     schema = {"$ref": f"#/components/schemas/{name}"}
-    dump, shape = Dumps(SHAPES, {}, {}).of(schema), SHAPES.of(schema)()
+    dump, shape = Serializers(SHAPES, {}, {}).for_schema(schema), SHAPES.for_schema(schema)()
 
     @settings(SETTINGS, max_examples=8)
     @given(values(schema, SHAPES.schemas))
@@ -123,7 +123,7 @@ def test_compiled_dump_of_every_component_equals_that_of_marshmallow(name):
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_compiled_load_of_every_component_equals_that_of_marshmallow(name):
     schema = {"$ref": f"#/components/schemas/{name}"}
-    load, shape = SHAPES.loader(schema), SHAPES.of(schema)()
+    load, shape = SHAPES.deserializer(schema), SHAPES.for_schema(schema)()
 
     @settings(SETTINGS, max_examples=8)
     @given(values(schema, SHAPES.schemas))
@@ -146,9 +146,9 @@ def test_compiled_load_of_every_component_equals_that_of_marshmallow(name):
 @given(CASES)
 def test_compiled_dump_and_load_of_any_schema_equal_those_of_marshmallow(case):
     schema, sent = case
-    representations = Representations(Schemas(Document({"components": {}})))
+    representations = MarshmallowSchemas(JsonSchemas(Document({"components": {}})))
     field = representations.field(schema)
-    load, dump = representations.loader(schema), Dumps(representations, {}, {}).of(schema)
+    load, dump = representations.deserializer(schema), Serializers(representations, {}, {}).for_schema(schema)
     validator = representations.schemas.validator(schema, "request")
     for body in filter(validator.is_valid, sent):
         value = load(body) if load else body
@@ -211,9 +211,9 @@ TREE = {
 
 @pytest.fixture(scope="module")
 def tree():
-    representations = Representations(Schemas(Document({"components": {"schemas": {"Tree": TREE}}})))
+    representations = MarshmallowSchemas(JsonSchemas(Document({"components": {"schemas": {"Tree": TREE}}})))
     schema = {"$ref": "#/components/schemas/Tree"}
-    return representations.loader(schema), Dumps(representations, {}, {}).of(schema)
+    return representations.deserializer(schema), Serializers(representations, {}, {}).for_schema(schema)
 
 
 def test_tree_is_loaded_and_dumped_at_every_depth(tree):
@@ -255,7 +255,7 @@ def test_entity_with_all_at_hand_is_dumped_from_its_dict():
         "required": ["a", "b"],
         "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
     }
-    dump = Dumps(Representations(Schemas(Document({}))), {}, {}).of(schema)
+    dump = Serializers(MarshmallowSchemas(JsonSchemas(Document({}))), {}, {}).for_schema(schema)
 
     class Row:
         b = 2
@@ -275,6 +275,6 @@ def test_required_member_that_is_lacking_is_an_error(tree):
 
 
 def test_moment_is_dumped_in_utc_or_not_at_all():
-    shape = SHAPES.of({"$ref": "#/components/schemas/Category"})
+    shape = SHAPES.for_schema({"$ref": "#/components/schemas/Category"})
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert shape(only=("created_at",)).dump({"created_at": moment}) == {"created_at": "2026-01-31T12:00:00Z"}

@@ -172,7 +172,7 @@ def test_error_nobody_expected_is_a_500_without_its_words(caplog, error):
 
 def test_handler_gets_tools_by_name_and_no_session_it_does_not_ask_for():
     raw = {"paths": {"/t": {"get": {"operationId": "t"}}}}
-    engine = start(raw, {"t": lambda clock: clock()}, tools={"clock": lambda: 7, "other": None})
+    engine = start(raw, {"t": lambda clock: clock()}, dependencies={"clock": lambda: 7, "other": None})
     assert engine.get("/t").json == 7
     assert engine.seam.modes == []
 

@@ -250,7 +250,7 @@ def test_two_contracts_are_served_side_by_side():
     functions = {"one": lambda: 1, "two": lambda: 2}
     engine = start({"paths": {"/v1/t": {"get": {"operationId": "one"}}}}, functions)
     other = start({"paths": {"/v2/t": {"get": {"operationId": "two"}}}}, functions)
-    engine.contract.add(other.contract.documents[0], "/v2/openapi")
+    engine.contract.add_document(other.contract.documents[0], "/v2/openapi")
     assert [engine.get(path).json for path in ("/v1/t", "/v2/t")] == [1, 2]
     assert b"/v2/t" in engine.get("/v2/openapi.json").body
 

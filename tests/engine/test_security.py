@@ -27,7 +27,7 @@ KEYS = {"k-reader": "reader", "k-writer": "writer"}
 
 
 def asking_as(security):
-    return start(SCHEMES % security, {"who": lambda caller: caller and caller.id}, tools={"keys": KEYS})
+    return start(SCHEMES % security, {"who": lambda caller: caller and caller.id}, dependencies={"keys": KEYS})
 
 
 def bearer(token):
@@ -174,7 +174,7 @@ def test_security_function_that_fails_is_a_500_without_its_words():
 
 def test_security_of_the_document_is_that_of_each_operation_that_says_none():
     text = "security: [{bearer: [write]}]\n" + (SCHEMES % "x").replace(", security: x", "")
-    engine = start(text, {"who": lambda caller: caller.id}, tools={"keys": KEYS})
+    engine = start(text, {"who": lambda caller: caller.id}, dependencies={"keys": KEYS})
     assert engine.get("/t", bearer("reader")).status == 403
     assert engine.get("/t", bearer("writer")).json == "writer"
 

@@ -9,7 +9,7 @@ import time
 import pytest
 import uvicorn
 
-from accord.engine.request import Limits
+from accord.engine.request import BodyLimits
 from tests.engine.kit import start
 
 NOTE = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
@@ -29,7 +29,7 @@ def port():
     operation = {"operationId": "add_note", "requestBody": {"required": True, "content": content}, "responses": created}
     raw = {"paths": {"/notes": {"post": operation, "get": {"operationId": "list_notes"}}}}
     functions = {"add_note": add_note, "list_notes": lambda: ["one"]}
-    engine = start(raw, functions, limits=Limits(body_size=1000, body_seconds=0.5))
+    engine = start(raw, functions, body_limits=BodyLimits(max_size=1000, timeout=0.5))
     config = uvicorn.Config(engine.contract, port=0, log_level="critical", lifespan="off", ws="none", access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:

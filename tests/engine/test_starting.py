@@ -563,8 +563,8 @@ def handlers(tmp_path, monkeypatch):
             package.joinpath(f"{module}.py").write_text(text, "utf-8")
             monkeypatch.delitem(sys.modules, f"{name}.{module}", raising=False)
         text = f"paths: {{/t: {{get: {{operationId: get_t, x-openapi-router-controller: {name}.things}}}}}}"
-        contract = Contract(seam=Memory(), errors=ERRORS, resolver=Resolver())
-        contract.add(complete(read(text)), "/openapi")
+        contract = Contract(database=Memory(), exception_handlers=ERRORS, resolver=Resolver())
+        contract.add_document(complete(read(text)), "/openapi")
         return contract
 
     return made

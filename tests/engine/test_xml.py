@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accord.contract.document import Document
-from accord.contract.json_schemas import Schemas
-from accord.engine.marshmallow_schemas import Representations
-from accord.engine.renderers.xml import Xml
+from accord.contract.json_schemas import JsonSchemas
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.renderers.xml import XmlRenderer
 from tests.engine.kit import start
 from tests.engine.test_any_schema import ANY, SETTINGS
 
@@ -18,11 +18,11 @@ DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
 
 
 def writer(schema, components=None):
-    return Xml(schema, Representations(Schemas(Document({"components": {"schemas": components or {}}}))))
+    return XmlRenderer(schema, MarshmallowSchemas(JsonSchemas(Document({"components": {"schemas": components or {}}}))))
 
 
 def xml(value, schema, components=None):
-    text = writer(schema, components).write(value).decode()
+    text = writer(schema, components).render(value).decode()
     assert text.startswith(DECLARATION)
     return text.removeprefix(DECLARATION)
 
@@ -132,7 +132,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 @given(TEXTS)
 @SETTINGS
 def test_text_parses_back_to_itself_but_for_what_xml_cannot_have(text):
-    parsed = fromstring(writer({"xml": {"name": "t"}}).write(text)).text or ""
+    parsed = fromstring(writer({"xml": {"name": "t"}}).render(text)).text or ""
     assert len(parsed) == len(text)
     pairs = zip(parsed, text, strict=True)
     assert all(got == sent or (got == "\ufffd" and not sent.isprintable()) for got, sent in pairs)
@@ -141,4 +141,4 @@ def test_text_parses_back_to_itself_but_for_what_xml_cannot_have(text):
 @given(ANY | st.dictionaries(TEXTS, TEXTS))
 @SETTINGS
 def test_whatever_is_written_is_well_formed(value):
-    assert fromstring(writer({"xml": {"name": "t"}}).write(value)).tag == "t"
+    assert fromstring(writer({"xml": {"name": "t"}}).render(value)).tag == "t"

@@ -8,8 +8,8 @@ from time import monotonic
 import pytest
 
 from accord.engine.policies.rate_limits import Window
-from accord.rate_limits.memory import Memory
-from accord.rate_limits.redis import Shared
+from accord.rate_limits.memory import MemoryStorage
+from accord.rate_limits.redis import RedisStorage
 
 
 def window(amount, seconds=60, counter="all"):
@@ -20,9 +20,9 @@ def window(amount, seconds=60, counter="all"):
 def counting(request):
     """Run what counts with a meter of each kind."""
     if request.param == "memory":
-        return lambda story: asyncio.run(story(Memory()))
+        return lambda story: asyncio.run(story(MemoryStorage()))
     url = request.getfixturevalue("redis").url
-    return lambda story: asyncio.run(with_redis(url, lambda meter: without_falling_back(meter, story), patience=30))
+    return lambda story: asyncio.run(with_redis(url, lambda meter: without_falling_back(meter, story), timeout=30))
 
 
 async def without_falling_back(meter, story):
@@ -32,7 +32,7 @@ async def without_falling_back(meter, story):
 
 
 async def with_redis(url, story, **options):
-    meter = Shared(url, **options)
+    meter = RedisStorage(url, **options)
     try:
         return await story(meter)
     finally:
@@ -41,7 +41,7 @@ async def with_redis(url, story, **options):
 
 def test_as_many_as_there_may_be_are_granted(counting):
     async def story(meter):
-        return [await meter.take([window(2)], ["vinod"]) for _ in range(3)]
+        return [await meter.hit([window(2)], ["vinod"]) for _ in range(3)]
 
     granted, counts = zip(*counting(story), strict=True)
     assert granted == (True, True, False)
@@ -54,7 +54,7 @@ def test_window_ends_and_another_begins(counting):
         seen = []
         for pause in (0, 0.5, 0.6):
             await asyncio.sleep(pause)
-            seen.append(await meter.take([window(1, 1)], ["vinod"]))
+            seen.append(await meter.hit([window(1, 1)], ["vinod"]))
         return seen
 
     (first, _), (second, ((_, left),)), (third, _) = counting(story)
@@ -65,16 +65,16 @@ def test_window_ends_and_another_begins(counting):
 def test_each_is_counted_apart(counting):
     async def story(meter):
         taken = [("reading", "vinod"), ("reading", "john"), ("writing", "vinod"), ("reading", "vinod")]
-        return [(await meter.take([window(1, counter=counter)], [who]))[0] for counter, who in taken]
+        return [(await meter.hit([window(1, counter=counter)], [who]))[0] for counter, who in taken]
 
     assert counting(story) == [True, True, True, False]
 
 
 def test_one_full_window_keeps_the_others_as_they_are(counting):
     async def story(meter):
-        await meter.take([window(1)], ["vinod"])
-        refused, seen = await meter.take([window(5, counter="total"), window(1)], ["vinod", "vinod"])
-        granted, ((used, _),) = await meter.take([window(5, counter="total")], ["vinod"])
+        await meter.hit([window(1)], ["vinod"])
+        refused, seen = await meter.hit([window(5, counter="total"), window(1)], ["vinod", "vinod"])
+        granted, ((used, _),) = await meter.hit([window(5, counter="total")], ["vinod"])
         return refused, [used for used, _ in seen], granted, used
 
     assert counting(story) == (False, [0, 1], True, 1)
@@ -82,22 +82,22 @@ def test_one_full_window_keeps_the_others_as_they_are(counting):
 
 def test_no_more_are_granted_to_many_at_once(counting):
     async def story(meter):
-        return await asyncio.gather(*(meter.take([window(7)], ["vinod"]) for _ in range(40)))
+        return await asyncio.gather(*(meter.hit([window(7)], ["vinod"]) for _ in range(40)))
 
     assert sum(granted for granted, _ in counting(story)) == 7
 
 
 def test_memory_forgets_what_is_over_and_what_is_too_much():
     clock = iter([0.0, 1.0, 2.0, 61.5, 62.0])
-    memory = Memory(most=2, clock=lambda: next(clock))
+    memory = MemoryStorage(max_counters=2, clock=lambda: next(clock))
 
     async def story():
         for who in ("first", "second", "third"):
-            await memory.take([window(1)], [who])
+            await memory.hit([window(1)], [who])
         assert kept(memory) == ["second", "third"]
-        await memory.take([window(1)], ["fourth"])
+        await memory.hit([window(1)], ["fourth"])
         assert kept(memory) == ["third", "fourth"]
-        return (await memory.take([window(1)], ["third"]))[0]
+        return (await memory.hit([window(1)], ["third"]))[0]
 
     assert asyncio.run(story())
 
@@ -109,10 +109,10 @@ def kept(memory):
 
 def test_all_windows_of_a_request_are_one_round_trip(redis):
     async def story(meter):
-        await meter.take([window(9)], ["vinod"])
+        await meter.hit([window(9)], ["vinod"])
         before = redis.commands()
         for _ in range(5):
-            await meter.take([window(9), window(9, counter="total")], ["vinod", "vinod"])
+            await meter.hit([window(9), window(9, counter="total")], ["vinod", "vinod"])
         return redis.commands() - before
 
     assert asyncio.run(with_redis(redis.url, story)) == 5
@@ -121,12 +121,12 @@ def test_all_windows_of_a_request_are_one_round_trip(redis):
 def test_processes_count_together(redis):
     async def story(meter, other):
         meters = [meter, other] * 20
-        return await asyncio.gather(*(each.take([window(10)], ["vinod"]) for each in meters))
+        return await asyncio.gather(*(each.hit([window(10)], ["vinod"]) for each in meters))
 
     async def both(meter):
-        return await with_redis(redis.url, lambda other: story(meter, other), patience=30)
+        return await with_redis(redis.url, lambda other: story(meter, other), timeout=30)
 
-    assert sum(granted for granted, _ in asyncio.run(with_redis(redis.url, both, patience=30))) == 10
+    assert sum(granted for granted, _ in asyncio.run(with_redis(redis.url, both, timeout=30))) == 10
 
 
 @pytest.mark.parametrize(("leave", "return_"), [("kill", "start"), ("pause", "resume")])
@@ -134,21 +134,21 @@ def test_redis_that_is_away_is_done_without_and_taken_back(redis, caplog, leave,
     caplog.set_level(logging.INFO, "meters")
 
     async def story(meter):
-        assert (await meter.take([window(1)], ["vinod"]))[0]
+        assert (await meter.hit([window(1)], ["vinod"]))[0]
         getattr(redis, leave)()
         began = monotonic()
-        answers = [await meter.take([window(2)], ["vinod"]) for _ in range(20)]
+        answers = [await meter.hit([window(2)], ["vinod"]) for _ in range(20)]
         assert monotonic() - began < 2
         assert sum(granted for granted, _ in answers) == 2
         assert meter.fallbacks == 20
         getattr(redis, return_)()
         for fallbacks in count(21):
             await asyncio.sleep(0.1)
-            await meter.take([window(99)], ["vinod"])
+            await meter.hit([window(99)], ["vinod"])
             if meter.fallbacks < fallbacks:
                 return
 
-    asyncio.run(with_redis(redis.url, story, patience=0.5, pause=0.1))
+    asyncio.run(with_redis(redis.url, story, timeout=0.5, retry_interval=0.1))
     first, last = (record.getMessage() for record in caplog.records)
     assert first.startswith("Redis does not answer (")
     assert last == "Redis answers again; rate limits are counted there."

@@ -37,8 +37,8 @@ def test_operation_says_whom_it_is_for(page):
 
 def test_operation_says_how_often_it_may_be_called(page):
     page.goto("/docs")
-    classes = page.request.get("/api/v1/openapi.json").json()["x-rate-limits"]["classes"]
-    catalogue, signed_in = classes["catalogue"]["limits"][0], classes["signed-in"]["limits"][0]
+    policies = page.request.get("/api/v1/openapi.json").json()["x-rate-limits"]["policies"]
+    catalogue, signed_in = policies["catalogue"]["limits"][0], policies["signed-in"]["limits"][0]
     products = operation(page, "list_products")
     expect(products).to_contain_text(f"Rate limits: {catalogue} by address (catalogue);")
     expect(products).to_contain_text(f"{signed_in} by caller, but not for admin (signed-in)")
@@ -47,7 +47,7 @@ def test_operation_says_how_often_it_may_be_called(page):
 
 def test_operation_says_how_long_its_answer_is_good(page):
     page.goto("/docs")
-    max_age = page.request.get("/api/v1/openapi.json").json()["x-caches"]["catalogue"]["max-age"]
+    max_age = page.request.get("/api/v1/openapi.json").json()["x-cache-profiles"]["catalogue"]["max-age"]
     expect(operation(page, "list_products")).to_contain_text(f"good for {max_age} seconds.")
     expect(operation(page, "list_posts")).to_contain_text("good while its tag is.")
     expect(operation(page, "list_orders")).not_to_contain_text("Caches:")
@@ -85,7 +85,7 @@ def test_log_out_ends_the_session(page):
 def test_session_that_has_ended_elsewhere_is_noticed(page):
     page.goto("/docs")
     log_in(page, *demo_data.LOGINS["customer"])
-    expect(execute(operation(page, "log_out_everywhere"))).to_have_text("204")
+    expect(execute(operation(page, "log_out_all_sessions"))).to_have_text("204")
     expect(execute(operation(page, "get_me"))).to_have_text("401")
     expect(page.get_by_role("status")).to_have_text("Your session has ended.")
 

@@ -19,7 +19,7 @@ EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", TEXT
 @pytest.fixture(scope="module")
 def client():
     app = Flask(__name__)
-    portal.register(app, contracts={"v1": "/api/v1/openapi.json"}, problems=OPENAPI / "problems.md")
+    portal.register_portal(app, contracts={"v1": "/api/v1/openapi.json"}, problems=OPENAPI / "problems.md")
     return app.test_client()
 
 

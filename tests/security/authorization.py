@@ -12,7 +12,7 @@ HIDDEN = [
     (table.name, column.name)
     for table in Base.metadata.sorted_tables
     for column in table.columns
-    if column.name.endswith("_hash") or column.name == "stored_as"
+    if column.name.endswith("_hash") or column.name == "storage_key"
 ]
 """Tables and columns of which nobody is shown anything."""
 NOT_FOR_CALLERS = {

@@ -52,8 +52,8 @@ def serious(start, garbled_redis):  # noqa: F811
     return start(
         "sqlite",
         ACCORD_BODY_TIMEOUT="1",
-        ACCORD_HEAD_TIMEOUT="1",
-        ACCORD_PASSWORD_MEMORY_KIB="19456",
+        ACCORD_HEADER_TIMEOUT="1",
+        ACCORD_PASSWORD_MEMORY_COST="19456",
         ACCORD_PASSWORD_TIME_COST="2",
         ACCORD_RATE_LIMITS='{"log-in": ["5 per 3 seconds", "20 per hour"]}',
         ACCORD_REDIS_URL=garbled_redis,

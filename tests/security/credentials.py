@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
-from accord.identity.signing_keys import open_keys
+from accord.identity.signing_keys import open_signing_keys
 from tests.contract.writing import FRESH
 from tests.security.target import somewhere
 
@@ -24,7 +24,7 @@ KIDS = ["../../../../dev/null", "' UNION SELECT 'x", "\0", "", "x", None, ["x"]]
 
 def forged_tokens(target, elsewhere="https://evil.example/keys"):
     """No token is taken that was not signed by the service, for itself, as of now."""
-    own = open_keys(Path(target.shop.server.environment["ACCORD_DATA_DIR"])).current().newest
+    own = open_signing_keys(Path(target.shop.server.environment["ACCORD_DATA_DIR"])).current().newest
     good, stranger, public = target.tokens["admin"], generate_private_key(SECP256R1()), own.private.public_key()
     header, claims = jwt.get_unverified_header(good), _claims(good)
     assert target.send("GET", ME, _signed(own.private)(header, claims)).is_success
@@ -36,7 +36,7 @@ def forged_tokens(target, elsewhere="https://evil.example/keys"):
     unsigned = tampered(_token(lambda _: b""), [{"alg": alg} for alg in ("none", "None", "NONE", "nOnE", "", None)])
     symmetric = [
         token
-        for secret in (*spki, json.dumps(own.public()).encode(), own.id.encode(), b"")
+        for secret in (*spki, json.dumps(own.public_jwk()).encode(), own.id.encode(), b"")
         for token in tampered(_sealed(secret), [{"alg": "HS256"}, {"alg": "HS256", "kid": "/dev/null"}, {}])
     ]
     jwk = ECAlgorithm.to_jwk(stranger.public_key(), as_dict=True)

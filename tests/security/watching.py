@@ -43,7 +43,7 @@ def attacks_in_the_metrics(target):
         target.refused("GET", "/api/v1/auth/me", "of.bad.news")
     problems = [("accord_problems_total", kind) for kind in ("forbidden", "unauthorized")]
     requests = [
-        ("accord_requests_total", *sample) for sample in (("403", "GET", "list_users"), ("401", "GET", "get_me"))
+        ("accord_http_requests_total", *sample) for sample in (("403", "GET", "list_users"), ("401", "GET", "get_me"))
     ]
     after = counts()
     assert all(after[sample] >= before.get(sample, 0) + 3 for sample in [*problems, *requests])

@@ -79,19 +79,21 @@ class TestSettings:
         assert "hush" not in done.stderr
 
     def test_each_wrong_setting_has_its_line(self, run):
-        done = run("check", ACCORD_PORT="99999", ACCORD_WORKERS="many", ACCORD_BODY_LIMIT="-1")
-        assert_refused(done, "ACCORD_PORT", "ACCORD_WORKERS", "ACCORD_BODY_LIMIT", lines=3)
+        done = run("check", ACCORD_PORT="99999", ACCORD_WORKERS="many", ACCORD_MAX_BODY_SIZE="-1")
+        assert_refused(done, "ACCORD_PORT", "ACCORD_WORKERS", "ACCORD_MAX_BODY_SIZE", lines=3)
 
     @pytest.mark.parametrize("command", ["serve", "seed"])
     def test_production_takes_no_defaults_of_development(self, run, command):
         done = run(command, ACCORD_ENVIRONMENT="production")
-        assert_refused(done, "ACCORD_SIGNING_KEYS", "ACCORD_ISSUER", "ACCORD_TRUSTED_PROXIES", lines=3)
+        assert_refused(done, "ACCORD_SIGNING_KEYS", "ACCORD_TOKEN_ISSUER", "ACCORD_TRUSTED_PROXIES", lines=3)
 
     def test_check_says_what_production_would_refuse_and_does_not_mind(self, run):
         run("migrate")
         done = run("check")
         assert (done.returncode, done.stderr) == (0, "")
-        assert {"ACCORD_SIGNING_KEYS", "ACCORD_ISSUER"} <= {line.split(":")[0] for line in done.stdout.splitlines()}
+        assert {"ACCORD_SIGNING_KEYS", "ACCORD_TOKEN_ISSUER"} <= {
+            line.split(":")[0] for line in done.stdout.splitlines()
+        }
 
     def test_settings_are_described_as_they_are_committed(self, run):
         assert run("settings").stdout == (ROOT / "docs" / "settings.md").read_text()
@@ -101,7 +103,7 @@ class TestSettings:
     def test_production_takes_nothing_of_development(self, run, tmp_path, command):
         run("check")
         keys = (tmp_path / "data" / "signing_keys.json").read_text()
-        settings = {"ACCORD_ISSUER": "https://shop.example", "ACCORD_SIGNING_KEYS": keys}
+        settings = {"ACCORD_TOKEN_ISSUER": "https://shop.example", "ACCORD_SIGNING_KEYS": keys}
         assert_refused(run(command, ACCORD_ENVIRONMENT="production", **settings), "production")
 
 

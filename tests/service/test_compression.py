@@ -5,7 +5,7 @@ import gzip
 import brotli
 import pytest
 
-from accord.middleware.compression import LEAST, accepted
+from accord.middleware.compression import MINIMUM_SIZE, acceptable_codings
 from tests.contract_client import OF_ITS_REQUEST
 from tests.pictures import drawn
 from tests.service.conftest import JSON
@@ -33,7 +33,7 @@ def test_long_text_is_compressed_for_who_takes_it(shop, path, coding):
 @pytest.mark.parametrize("path", ["/health/live", "/", f"{LIST}&sort=nonsense"])
 def test_short_text_stays_as_it_is(shop, path):
     answer = shop.exchange("GET", path, accept("br"))
-    assert len(answer.body) < LEAST
+    assert len(answer.body) < MINIMUM_SIZE
     assert answer.header("content-encoding") is None
 
 
@@ -52,8 +52,8 @@ def test_long_problem_is_compressed(shop):
 def test_tokens_are_never_compressed(shop):
     body = b'{"username": "customer", "password": "customer-demo-password"}'
     answer = shop.exchange("POST", "/api/v1/auth/login", JSON, accept("br, gzip"), body=body)
-    assert len(answer.json["access_token"]) > LEAST / 2
-    assert len(answer.body) > LEAST
+    assert len(answer.json["access_token"]) > MINIMUM_SIZE / 2
+    assert len(answer.body) > MINIMUM_SIZE
     assert (answer.header("content-encoding"), answer.header("vary")) == (None, None)
 
 
@@ -140,4 +140,4 @@ class TestTags:
     ],
 )
 def test_coding_is_the_one_that_the_caller_likes_best(header, codings):
-    assert accepted(header) == tuple(codings)
+    assert acceptable_codings(header) == tuple(codings)

@@ -24,7 +24,7 @@ def timed(shop, data):
 def thorough(start, tmp_path_factory):
     """A service that takes its time for a password; on PostgreSQL, where handlers run on the event loop itself."""
     own = fresh_database("postgresql", tmp_path_factory.mktemp("thorough"))  # Its passwords are as costly, too.
-    return start("postgresql", own, ACCORD_PASSWORD_MEMORY_KIB="32768", ACCORD_PASSWORD_TIME_COST="4")
+    return start("postgresql", own, ACCORD_PASSWORD_MEMORY_COST="32768", ACCORD_PASSWORD_TIME_COST="4")
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/api/v1/products?per_page=5"])

@@ -2,13 +2,13 @@
 
 import pytest
 
-from accord.middleware.request_context import Exchanges
-from accord.middleware.security_headers import ALWAYS
+from accord.middleware.request_context import RequestContextMiddleware
+from accord.middleware.security_headers import SECURITY_HEADERS
 from tests.contract.operations import OPERATIONS, each
 from tests.engine.kit import Engine, start
 from tests.service.wire import request
 
-NAMES = {name.decode() for name, _ in ALWAYS} | {"x-request-id", "date"}
+NAMES = {name.decode() for name, _ in SECURITY_HEADERS} | {"x-request-id", "date"}
 PAGES = [
     "/docs",
     "/problems",
@@ -57,7 +57,7 @@ def list_notes():
 
 def test_answer_over_tls_asks_for_tls_from_now_on():
     engine = start({"paths": {"/notes": {"get": {"operationId": "list_notes"}}}}, {"list_notes": list_notes})
-    answering = Exchanges().before(engine.contract)
+    answering = RequestContextMiddleware().before(engine.contract)
 
     async def over_tls(scope, receive, send):
         await answering({**scope, "scheme": "https"}, receive, send)

@@ -11,7 +11,7 @@ import time
 import httpx
 import pytest
 
-from accord.telemetry.logs import Lines
+from accord.telemetry.logs import LogWriter
 from tests.databases import KINDS
 from tests.server import ROOT
 
@@ -173,9 +173,9 @@ def test_line_for_people_has_what_they_look_for(start):
 
 
 def test_reader_who_is_too_slow_holds_nobody_up_and_is_told_what_is_lost(monkeypatch):
-    monkeypatch.setattr("accord.telemetry.logs._MOST_WAITING", 10)
+    monkeypatch.setattr("accord.telemetry.logs._MAX_QUEUED", 10)
     reader = Stuck()
-    lines = Lines(reader)
+    lines = LogWriter(reader)
     with lines.buffered():
         lines.put(b"first\n", is_urgent=True)
         assert reader.is_asked.wait(5)

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from accord.engine.request import Exchange
-from accord.telemetry.history import STEP, History, summary
-from accord.telemetry.metrics import BOUNDS, IN_FLIGHT, POOL_WAITS, Metrics, added
+from accord.telemetry.history import INTERVAL, History, summarize
+from accord.telemetry.metrics import DURATION_BUCKETS, IN_FLIGHT, POOL_WAITS, Metrics, merge
 from tests.databases import KINDS
 from tests.server import _free_port
 
@@ -40,7 +40,7 @@ def asked(shop):
 
 
 def requests_to(found, operation):
-    return sum(n for key, n in found.items() if key[0] == "accord_requests_total" and operation in key)
+    return sum(n for key, n in found.items() if key[0] == "accord_http_requests_total" and operation in key)
 
 
 def test_processes_count_together_by_operation_and_never_by_path(counted):
@@ -53,12 +53,12 @@ def test_processes_count_together_by_operation_and_never_by_path(counted):
     time.sleep(SOON)
     found = asked(counted)
     assert requests_to(found, "get_product") == 100
-    assert found["accord_request_duration_seconds_count", "GET", "get_product"] == 100
-    assert found["accord_request_duration_seconds_bucket", "+Inf", "GET", "get_product"] == 100
-    assert 0 < found["accord_request_duration_seconds_sum", "GET", "get_product"] < 100
+    assert found["accord_http_request_duration_seconds_count", "GET", "get_product"] == 100
+    assert found["accord_http_request_duration_seconds_bucket", "+Inf", "GET", "get_product"] == 100
+    assert 0 < found["accord_http_request_duration_seconds_sum", "GET", "get_product"] < 100
     assert found["accord_problems_total", "not-found"] == 101
-    assert found["accord_processes",] == 2
-    assert found["accord_requests_in_flight",] == 1
+    assert found["accord_worker_processes",] == 2
+    assert found["accord_http_requests_in_flight",] == 1
     assert found["accord_database_pool_size", "read"] == 20
     assert not any("/" in part for key in found for part in key)
 
@@ -85,7 +85,7 @@ def test_what_a_process_has_counted_outlives_it(counted):
             found = asked(counted)
         except httpx.TransportError:
             continue
-        if found["accord_processes",] == 2:
+        if found["accord_worker_processes",] == 2:
             break
     assert requests_to(found, "list_categories") == before
 
@@ -95,7 +95,7 @@ def test_methods_that_nobody_knows_are_one(start):
     for method in ("PROPFIND", "SEARCH", "TRACE"):
         shop.exchange(method, "/nothing")
     found = asked(shop)
-    assert found["accord_requests_total", "other", "none", "404"] == 3
+    assert found["accord_http_requests_total", "other", "none", "404"] == 3
 
 
 def test_last_hour_has_a_moment_every_ten_seconds():
@@ -106,13 +106,13 @@ def test_last_hour_has_a_moment_every_ten_seconds():
         patch.setattr("accord.telemetry.history.time", clock)
         history = History(metrics)
         for second in range(25):
-            metrics.watch(over(status=200 if second % 2 else 404, seconds=0.015))
+            metrics.record(over(status=200 if second % 2 else 404, seconds=0.015))
             waits[""] += 1
             clock.now += 1
-            history.look()
-        told = summary(history.steps(), processes=1)
+            history.sample()
+        told = summarize(history.samples(), processes=1)
     first, second = told["moments"]
-    assert (told["step"], second["at"].timestamp() - first["at"].timestamp()) == (STEP, STEP)
+    assert (told["step"], second["at"].timestamp() - first["at"].timestamp()) == (INTERVAL, INTERVAL)
     assert (first["requests"], first["refused"], first["failed"], first["pool_waits"]) == (1, 0.5, 0, 1)
     assert 10 < first["p50"] < first["p95"] < first["p99"] < 20
     assert first["in_flight"] == 6
@@ -123,18 +123,18 @@ def test_nothing_that_happened_took_no_time():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("accord.telemetry.history.time", clock := Clock())
         history = History(Metrics({}))
-        clock.now += STEP
-        history.look()
-        (moment,) = summary(history.steps(), processes=1)["moments"]
+        clock.now += INTERVAL
+        history.sample()
+        (moment,) = summarize(history.samples(), processes=1)["moments"]
     assert (moment["requests"], moment["p50"], moment["p99"]) == (0, None, None)
 
 
 def test_two_processes_are_added_up_whatever_only_one_has_seen():
     one, other = Metrics({}), Metrics({})
-    one.watch(over(status=200, seconds=0.3))
-    other.watch(over(status=200, seconds=BOUNDS[-1] + 1))
-    other.watch(over(status=500, seconds=0))
-    together = added(one.counts(), other.counts())
+    one.record(over(status=200, seconds=0.3))
+    other.record(over(status=200, seconds=DURATION_BUCKETS[-1] + 1))
+    other.record(over(status=500, seconds=0))
+    together = merge(one.snapshot(), other.snapshot())
     assert together["number"] == {"none GET 200": 2, "none GET 500": 1}
     assert sum(together["buckets"]["none GET"]) == 3
     assert together["processes"] == 2

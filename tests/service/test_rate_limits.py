@@ -16,8 +16,8 @@ PROXY = "127.0.0.1"
 PRODUCTS = "/api/v1/products"
 
 
-def limits(**classes):
-    return json.dumps(GENEROUS | {name.replace("_", "-"): given for name, given in classes.items()})
+def limits(**policies):
+    return json.dumps(GENEROUS | {name.replace("_", "-"): given for name, given in policies.items()})
 
 
 def log_in(shop, username, password="wrong", address=None, version="v1"):
@@ -131,7 +131,7 @@ def test_redis_that_dies_under_load_is_not_noticed_by_callers(start, redis):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ('{"logins": ["5 per minute"]}', "ACCORD_RATE_LIMITS: there is no class logins; there are"),
+        ('{"logins": ["5 per minute"]}', 'ACCORD_RATE_LIMITS: unknown rate limit policy "logins"; known: '),
         ('{"log-in": ["five per minute"]}', "ACCORD_RATE_LIMITS: log-in: 'five per minute' is no limit"),
     ],
 )

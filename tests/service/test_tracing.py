@@ -12,7 +12,7 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from accord.telemetry.tracing import TracingError, _processor, is_asked_for
+from accord.telemetry.tracing import TracingError, _processor, is_enabled
 from tests.databases import KINDS
 from tests.server import ROOT
 
@@ -108,7 +108,7 @@ def test_who_does_not_ask_for_traces_imports_nothing_of_them(tmp_path):
     ],
 )
 def test_variables_of_opentelemetry_ask_for_traces(variables, asks):
-    assert is_asked_for(variables) is asks
+    assert is_enabled(variables) is asks
 
 
 def test_exporter_that_nobody_knows_is_refused_by_name():

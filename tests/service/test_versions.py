@@ -341,7 +341,7 @@ class TestSunset:
         for file in root.glob("openapi/paths/customers*.yaml"):
             text = re.sub(r"(x-deprecated-since): .*", r"\1: '2020-01-31'", file.read_text("utf-8"))
             file.write_text(re.sub(r"(x-sunset): .*", r"\1: '2020-06-30'", text), "utf-8")
-        return start("sqlite", root=root, ACCORD_ENDS_AT_SUNSET=str(request.param)), request.param
+        return start("sqlite", root=root, ACCORD_ENFORCE_SUNSET=str(request.param)), request.param
 
     def test_what_was_deprecated_is_gone_if_the_operator_says_so(self, evening):
         shop, ends = evening

@@ -7,12 +7,12 @@ from itertools import count
 import pytest
 
 from accord.identity import accounts, sessions
-from accord.identity.access_tokens import Tokens
-from accord.identity.authentication import verify
-from accord.identity.passwords import Passwords
-from accord.identity.revocation_list import Revocations
-from accord.identity.signing_keys import Keys, KeySet, SigningKey
-from db.database import open_seam
+from accord.identity.access_tokens import AccessTokens
+from accord.identity.authentication import verify_access_token
+from accord.identity.passwords import PasswordHasher
+from accord.identity.revocation_list import RevocationList
+from accord.identity.signing_keys import JwkSet, SigningKey, SigningKeys
+from db.database import open_database
 from tests.databases import KINDS, migrated_database
 
 ROLES = {"customer": ["account"], "admin": ["account", "users"]}
@@ -26,8 +26,8 @@ class Service:
 
     def __init__(self, url):
         self.runner = asyncio.Runner()
-        self.seam = open_seam(url, pool_size=4)
-        self.passwords = Passwords(memory_kib=8, time_cost=1)
+        self.seam = open_database(url, pool_size=4)
+        self.passwords = PasswordHasher(memory_cost=8, time_cost=1)
         self.tokens = self.minting()
         self.revocations = self.another_server()
         self.numbers = count()
@@ -41,8 +41,12 @@ class Service:
     def minting(self, **changes):
         key = SigningKey.make()
         lifetimes = {"access_lifetime": timedelta(hours=1), "refresh_lifetime": timedelta(days=7), **changes}
-        return Tokens(
-            Keys(KeySet({key.id: key})), issuer="https://shop.example", audience="accord", roles=ROLES, **lifetimes
+        return AccessTokens(
+            SigningKeys(JwkSet({key.id: key})),
+            issuer="https://shop.example",
+            audience="accord",
+            roles=ROLES,
+            **lifetimes,
         )
 
     def another_server(self):
@@ -51,7 +55,7 @@ class Service:
         async def read(moment):
             return await self.seam.run("read", lambda session: sessions.revoked_since(session, moment))
 
-        return Revocations(read, token_lifetime=timedelta(hours=1))
+        return RevocationList(read, token_lifetime=timedelta(hours=1))
 
     def register(self, **changes):
         number = next(self.numbers)
@@ -59,7 +63,7 @@ class Service:
         return self(accounts.register, self.passwords, **{**named, **changes})
 
     def log_in(self, username, password=PASSWORD, **changes):
-        tools = {"passwords": self.passwords, "tokens": self.tokens, **changes}
+        tools = {"password_hasher": self.passwords, "access_tokens": self.tokens, **changes}
         return self(accounts.log_in, username=username, password=password, user_agent=None, **tools)
 
     def refresh(self, pair):
@@ -67,7 +71,7 @@ class Service:
 
     def caller(self, pair, revocations=None):
         async def verified():
-            found = verify(pair.access_token, self.tokens, revocations or self.revocations)
+            found = verify_access_token(pair.access_token, self.tokens, revocations or self.revocations)
             return await found if asyncio.iscoroutine(found) else found
 
         return self.runner.run(verified())

@@ -9,15 +9,15 @@ from sqlalchemy.exc import IntegrityError
 
 from accord.errors import Conflict, Invalid, Unauthenticated
 from accord.identity import accounts, sessions
-from accord.identity.passwords import Passwords
-from db.columns import now
+from accord.identity.passwords import PasswordHasher
+from db.columns import utc_now
 from db.models import User, UserSession
 from tests.services.conftest import PASSWORD
 
 NEW = "twelve pears under a blue roof"
 
 
-class Recording(Passwords):
+class Recording(PasswordHasher):
     """Remembers what it was asked."""
 
     def __init__(self, **costs):
@@ -28,9 +28,9 @@ class Recording(Passwords):
         self.hashed.append(password)
         return super().hash(password)
 
-    def fits(self, password, password_hash):
+    def verify(self, password, password_hash):
         self.checked.append(password_hash)
-        return super().fits(password, password_hash)
+        return super().verify(password, password_hash)
 
 
 def set_user(service, user, **values):
@@ -65,12 +65,12 @@ def test_username_and_email_are_unique_in_any_case(service, changes, member):
     user = service.register(**{member: value.swapcase() for member, value in changes.items()})
     with pytest.raises(Conflict, match=member) as refusal:
         service.register(**changes)
-    set_user(service, user, deleted_at=now())
+    set_user(service, user, deleted_at=utc_now())
     assert refusal.value.pointer == f"/{member}"
 
 
 def test_a_taken_name_costs_a_hash_too(service):
-    user, recording = service.register(), Recording(memory_kib=8, time_cost=1)
+    user, recording = service.register(), Recording(memory_cost=8, time_cost=1)
     with pytest.raises(Conflict):
         service(accounts.register, recording, username=user.username, email="new@shop.example", password=PASSWORD)
     assert recording.hashed == [PASSWORD]
@@ -99,7 +99,7 @@ def test_of_many_who_want_a_name_one_gets_it(service):
 
 def test_the_name_of_a_deleted_user_is_free(service):
     user = service.register()
-    set_user(service, user, deleted_at=now())
+    set_user(service, user, deleted_at=utc_now())
     assert service.register(username=user.username, email=user.email).id != user.id
 
 
@@ -117,16 +117,16 @@ def test_a_refused_log_in_does_not_say_why(service, state):
     if state == "inactive":
         set_user(service, user, is_active=False)
     if state == "deleted":
-        set_user(service, user, deleted_at=now())
+        set_user(service, user, deleted_at=utc_now())
     username = {"unknown": "nobody", "email": user.email}.get(state, user.username)
     with pytest.raises(Unauthenticated, match=r"^The username or the password is wrong\.$"):
         service.log_in(username, "wrong" if state == "wrong password" else PASSWORD)
 
 
 def test_an_unknown_user_costs_a_check_too(service):
-    recording = Recording(memory_kib=8, time_cost=1)
+    recording = Recording(memory_cost=8, time_cost=1)
     with pytest.raises(Unauthenticated):
-        service.log_in("nobody", passwords=recording)
+        service.log_in("nobody", password_hasher=recording)
     assert recording.checked == [None]
 
 
@@ -134,29 +134,29 @@ def test_a_user_deactivated_during_the_check_does_not_come_in(service):
     user, loop = service.register(), service.runner.get_loop()
     deactivate = update(User).where(User.id == user.id).values(is_active=False)
 
-    class Slow(Passwords):
-        def _fits(self, password, password_hash):
+    class Slow(PasswordHasher):
+        def _verify(self, password, password_hash):
             # On SQLite, with its one writer, this also shows that the check holds nobody up.
             done = service.doing(lambda session: session.execute(deactivate))
             asyncio.run_coroutine_threadsafe(done, loop).result(timeout=3)
-            return super()._fits(password, password_hash)
+            return super()._verify(password, password_hash)
 
     with pytest.raises(Unauthenticated):
-        service.log_in(user.username, passwords=Slow(memory_kib=8, time_cost=1))
+        service.log_in(user.username, password_hasher=Slow(memory_cost=8, time_cost=1))
 
 
 def test_logging_in_renews_an_outdated_hash(service):
-    user, stronger = service.register(), Passwords(memory_kib=16, time_cost=2)
-    service.log_in(user.username, passwords=stronger)
+    user, stronger = service.register(), PasswordHasher(memory_cost=16, time_cost=2)
+    service.log_in(user.username, password_hasher=stronger)
     after = service(accounts.get, user.id)
     assert "m=16,t=2" in after.password_hash
     assert (after.version, after.updated_at) == (user.version, user.updated_at)
-    assert service.log_in(user.username, passwords=stronger)
+    assert service.log_in(user.username, password_hasher=stronger)
 
 
 def test_what_is_changed_is_changed_and_the_rest_stays(service):
     user = service.register(name="Vinod", age=34)
-    changed = service(accounts.change, user.id, name=None)
+    changed = service(accounts.update_profile, user.id, name=None)
     assert (changed.name, changed.age, changed.email) == (None, 34, user.email)
     assert changed.version == user.version + 1
 
@@ -164,18 +164,18 @@ def test_what_is_changed_is_changed_and_the_rest_stays(service):
 def test_a_new_email_is_unique_in_any_case(service):
     user, other = service.register(), service.register()
     with pytest.raises(Conflict, match="email") as refusal:
-        service(accounts.change, user.id, email=other.email.upper())
+        service(accounts.update_profile, user.id, email=other.email.upper())
     assert refusal.value.pointer == "/email"
-    assert service(accounts.change, user.id, email=user.email.upper()).email == user.email.upper()
+    assert service(accounts.update_profile, user.id, email=user.email.upper()).email == user.email.upper()
 
 
 def test_what_else_the_database_refuses_is_no_conflict(service):
     user = service.register()
     with pytest.raises(IntegrityError):
-        service(accounts.change, user.id, age=-1)
+        service(accounts.update_profile, user.id, age=-1)
 
 
-@pytest.mark.parametrize("values", [{"is_active": False}, {"deleted_at": now()}])
+@pytest.mark.parametrize("values", [{"is_active": False}, {"deleted_at": utc_now()}])
 def test_a_closed_account_is_nobodys(service, values):
     user = service.register()
     set_user(service, user, **values)

@@ -9,8 +9,8 @@ import pytest
 from accord.errors import Invalid
 from accord.identity import api_keys, users
 from accord.identity.access_tokens import Caller
-from accord.identity.api_key_cache import KnownKeys
-from accord.identity.revocation_list import Revocations
+from accord.identity.api_key_cache import ApiKeyCache
+from accord.identity.revocation_list import RevocationList
 from tests.services.conftest import ROLES
 
 
@@ -19,23 +19,23 @@ class Server:
 
     def __init__(self, service):
         self.service = service
-        self.known = KnownKeys(self.read, self.note_use, roles=ROLES)
-        self.revocations = Revocations(
-            self.read_revoked, token_lifetime=service.tokens.refresh_lifetime, tell=self.known.forget
+        self.known = ApiKeyCache(self.read, self.record_use, roles=ROLES)
+        self.revocations = RevocationList(
+            self.read_revoked, token_lifetime=service.tokens.refresh_lifetime, on_change=self.known.clear
         )
 
     async def read(self, prefix):
-        return await self.service.seam.run("read", lambda session: api_keys.look_up(session, prefix))
+        return await self.service.seam.run("read", lambda session: api_keys.find_by_prefix(session, prefix))
 
-    async def note_use(self, key_id):
-        await self.service.seam.run("write", lambda session: api_keys.note_use(session, key_id))
+    async def record_use(self, key_id):
+        await self.service.seam.run("write", lambda session: api_keys.record_use(session, key_id))
 
     async def read_revoked(self, moment):
         return []
 
     def caller(self, key):
         async def found():
-            caller = self.known.caller(key)
+            caller = self.known.authenticate(key)
             return await caller if isawaitable(caller) else caller
 
         return self.service.runner.run(found())
@@ -56,7 +56,7 @@ def owner(service):
 def test_nobody_makes_a_key_that_may_more_than_they(service, owner):
     with pytest.raises(Invalid) as refused:
         service(api_keys.create, owner, name="All", scopes=["users", "audit", "files"])
-    assert [fault.pointer for fault in refused.value.each] == ["/scopes/1", "/scopes/2"]
+    assert [fault.pointer for fault in refused.value.errors] == ["/scopes/1", "/scopes/2"]
 
 
 def test_key_loses_at_once_what_its_owner_loses(service, server, owner):
@@ -91,10 +91,10 @@ def test_use_is_noted_without_changing_the_key(service, server, owner):
     caller = server.caller(made["key"])
     for _ in range(100):
         service.runner.run(asyncio.sleep(0.05))
-        key = service(api_keys.get, owner.id, caller.key)
+        key = service(api_keys.get, owner.id, caller.api_key_id)
         if key.last_used_at:
             break
     assert key.last_used_at > made["created_at"]
     assert (key.version, key.updated_at) == (1, made["updated_at"])
-    service(api_keys.note_use, key.id)
+    service(api_keys.record_use, key.id)
     assert service(api_keys.get, owner.id, key.id).last_used_at == key.last_used_at

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from accord.identity.api_key_cache import KnownKeys, hash_of
+from accord.identity.api_key_cache import ApiKeyCache, hash_of
 
 PREFIX = "ak_mfzwizltnfxw"
 KEY, WRONG, UNKNOWN = f"{PREFIX}_{'a' * 43}", f"{PREFIX}_{'b' * 43}", f"ak_nbswy3dpeb3w_{'a' * 43}"
@@ -34,7 +34,7 @@ class Database:
             raise self.error
         return found
 
-    async def note_use(self, key_id):
+    async def record_use(self, key_id):
         self.noted.append(key_id)
         if self.error:
             raise self.error
@@ -47,17 +47,17 @@ def database():
 
 @pytest.fixture
 def known(database):
-    return KnownKeys(database.read, database.note_use, roles=ROLES)
+    return ApiKeyCache(database.read, database.record_use, roles=ROLES)
 
 
 async def found(known, key=KEY):
-    caller = known.caller(key)
+    caller = known.authenticate(key)
     return await caller if isawaitable(caller) else caller
 
 
 def test_key_speaks_for_its_owner(known, database):
     caller = asyncio.run(found(known))
-    assert (caller.id, caller.key, caller.session_id) == (database.row["owner_id"], database.row["id"], None)
+    assert (caller.id, caller.api_key_id, caller.session_id) == (database.row["owner_id"], database.row["id"], None)
 
 
 @pytest.mark.parametrize(("role", "scopes"), [("manager", {"tasks", "tasks:all"}), ("customer", {"tasks"})])
@@ -69,10 +69,10 @@ def test_key_reaches_what_its_owner_reaches_today(known, database, role, scopes)
 def test_database_is_asked_once_in_half_a_second(known, database):
     async def often():
         first = await found(known)
-        assert not isawaitable(known.caller(KEY))
-        assert known.caller(KEY) == first
+        assert not isawaitable(known.authenticate(KEY))
+        assert known.authenticate(KEY) == first
         await asyncio.sleep(0.55)
-        again = known.caller(KEY)
+        again = known.authenticate(KEY)
         assert isawaitable(again)
         await again
 
@@ -97,7 +97,7 @@ def test_what_was_changed_here_is_known_at_once_also_while_it_was_being_read(kno
         reading = asyncio.create_task(found(known))
         await asyncio.sleep(0.01)
         database.row = None
-        known.forget()
+        known.clear()
         await reading
         assert await found(known) is None
 
@@ -116,7 +116,7 @@ def test_wrong_secret_costs_what_an_unknown_prefix_costs(known, database):
 
 @pytest.mark.parametrize("key", ["", PREFIX, KEY[:-1], KEY + "a", KEY.upper(), KEY.replace("_", "-"), f"{KEY}, {KEY}"])
 def test_what_is_no_key_asks_nobody(known, database, key):
-    assert known.caller(key) is None
+    assert known.authenticate(key) is None
     assert database.asked == []
 
 
@@ -129,7 +129,7 @@ def test_end_is_kept_to_the_moment_also_while_the_key_is_remembered(known, datab
     async def ended():
         assert await found(known)
         await asyncio.sleep(0.2)
-        assert known.caller(KEY) is None
+        assert known.authenticate(KEY) is None
 
     asyncio.run(ended())
 
@@ -138,7 +138,7 @@ def test_use_is_noted_once_a_minute(known, database):
     async def used():
         for _ in range(3):
             await found(known)
-            known.forget()
+            known.clear()
         await asyncio.sleep(0)
 
     asyncio.run(used())

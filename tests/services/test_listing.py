@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from db.models import Product
-from db.pagination import Cursors
+from db.pagination import CursorSigner
 from services import categories, products
 
-CURSORS = Cursors(lambda: b"a secret of this test")
+CURSORS = CursorSigner(lambda: b"a secret of this test")
 SORTS = {"name": Product.name_key, "price": Product.price, "stock": Product.stock, "created_at": Product.created_at}
 BOTH_WAYS = [f"{sign}{name}" for name in SORTS for sign in ("", "-")]
 

@@ -65,7 +65,7 @@ class Shop(RuleBasedStateMachine):
         if at_fault:
             with pytest.raises(Invalid if "product_id" in at_fault.values() else Conflict) as refused:
                 self.service(orders.place, self.owner_id, items=items)
-            assert {fault.pointer for fault in refused.value.each} == {
+            assert {fault.pointer for fault in refused.value.errors} == {
                 f"/items/{position}/{at_fault[product]}"
                 for position, (product, _) in enumerate(basket)
                 if product in at_fault

@@ -10,12 +10,12 @@ from sqlalchemy import delete
 
 from accord.errors import NotFound, Unauthenticated
 from accord.identity.access_tokens import Caller
-from db.columns import now
+from db.columns import utc_now
 from db.models import Post, User
-from db.pagination import Cursors
+from db.pagination import CursorSigner
 from services import posts
 
-CURSORS = Cursors(lambda: b"a secret of this test")
+CURSORS = CursorSigner(lambda: b"a secret of this test")
 ACTIONS = ("create", "draft", "publish", "unpublish", "rename", "delete", "restore", "close", "reopen")
 ACTS = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 4), st.sampled_from(("author", "other", "admin")))
 
@@ -65,7 +65,7 @@ class Model:
 
     def close(self, is_closed):
         def close(session):
-            session.get(User, self.callers["author"].id).deleted_at = now() if is_closed else None
+            session.get(User, self.callers["author"].id).deleted_at = utc_now() if is_closed else None
 
         self.service(close)
         self.is_closed = is_closed

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from accord.identity import revocation_list as module
-from accord.identity.access_tokens import Tokens
-from accord.identity.authentication import Caller, verify
-from accord.identity.revocation_list import Revocations
-from accord.identity.signing_keys import Keys, KeySet, SigningKey
+from accord.identity.access_tokens import AccessTokens
+from accord.identity.authentication import Caller, verify_access_token
+from accord.identity.revocation_list import RevocationList
+from accord.identity.signing_keys import JwkSet, SigningKey, SigningKeys
 
 HOUR = timedelta(hours=1)
 SESSION = uuid4()
@@ -43,14 +43,14 @@ def database():
 
 @pytest.fixture
 def known(database):
-    return Revocations(database.read, token_lifetime=HOUR)
+    return RevocationList(database.read, token_lifetime=HOUR)
 
 
 @pytest.fixture(scope="module")
 def tokens():
     key = SigningKey.make()
-    return Tokens(
-        Keys(KeySet({key.id: key})),
+    return AccessTokens(
+        SigningKeys(JwkSet({key.id: key})),
         issuer="https://shop.example",
         audience="accord",
         access_lifetime=HOUR,
@@ -61,11 +61,11 @@ def tokens():
 
 @pytest.fixture
 def token(tokens):
-    return tokens.mint(uuid4(), SESSION, "customer")
+    return tokens.issue(uuid4(), SESSION, "customer")
 
 
 def is_current(known):
-    return time.monotonic() < known.current_until
+    return time.monotonic() < known.fresh_until
 
 
 def test_nothing_is_known_before_it_was_read(known):
@@ -74,7 +74,7 @@ def test_nothing_is_known_before_it_was_read(known):
 
 def test_what_was_read_is_known_for_half_a_second(known, database):
     database.revoked[SESSION] = datetime.now(UTC)
-    asyncio.run(known.renew())
+    asyncio.run(known.refresh())
     assert is_current(known)
     assert SESSION in known
     assert uuid4() not in known
@@ -86,7 +86,7 @@ def test_all_who_wait_share_one_reading(known, database):
     database.delay = 0.05
 
     async def many():
-        await asyncio.gather(*(known.renew() for _ in range(50)))
+        await asyncio.gather(*(known.refresh() for _ in range(50)))
 
     asyncio.run(many())
     assert len(database.asked) == 1
@@ -96,10 +96,10 @@ def test_a_slow_reading_is_not_taken_for_a_fresh_one(known, database):
     database.delay = 0.7
 
     async def late():
-        first = asyncio.create_task(known.renew())
+        first = asyncio.create_task(known.refresh())
         await asyncio.sleep(0.6)
         database.revoked[SESSION] = datetime.now(UTC)
-        await known.renew()
+        await known.refresh()
         assert SESSION in known
         await first
 
@@ -111,7 +111,7 @@ def test_one_who_goes_away_does_not_take_the_reading_along(known, database):
     database.delay = 0.05
 
     async def leave():
-        first, second = asyncio.create_task(known.renew()), asyncio.create_task(known.renew())
+        first, second = asyncio.create_task(known.refresh()), asyncio.create_task(known.refresh())
         await asyncio.sleep(0.01)
         first.cancel()
         await second
@@ -122,19 +122,19 @@ def test_one_who_goes_away_does_not_take_the_reading_along(known, database):
 
 
 def test_later_readings_ask_for_what_is_new_only(known, database):
-    asyncio.run(known.renew())
+    asyncio.run(known.refresh())
     time.sleep(0.55)
-    asyncio.run(known.renew())
+    asyncio.run(known.refresh())
     first, second = database.asked
     assert datetime.now(UTC) - first > HOUR
     assert timedelta(minutes=1) < datetime.now(UTC) - second < timedelta(minutes=5)
 
 
 def test_a_revocation_committed_late_is_seen(known, database):
-    asyncio.run(known.renew())
+    asyncio.run(known.refresh())
     database.revoked[SESSION] = datetime.now(UTC) - timedelta(minutes=1)
     time.sleep(0.55)
-    asyncio.run(known.renew())
+    asyncio.run(known.refresh())
     assert SESSION in known
 
 
@@ -145,7 +145,7 @@ def test_what_was_revoked_here_is_known_at_once(known):
 
 def test_what_no_token_can_speak_of_any_more_is_forgotten(database, monkeypatch):
     monkeypatch.setattr(module, "_OVERLAP", timedelta(0))
-    known = Revocations(database.read, token_lifetime=timedelta(seconds=0.05))
+    known = RevocationList(database.read, token_lifetime=timedelta(seconds=0.05))
     known.add([SESSION])
     time.sleep(0.1)
     known.add([other := uuid4()])
@@ -157,22 +157,22 @@ def test_when_reading_fails_all_who_wait_are_told(known, database):
     database.error = OSError("away")
 
     async def many():
-        return await asyncio.gather(*(known.renew() for _ in range(3)), return_exceptions=True)
+        return await asyncio.gather(*(known.refresh() for _ in range(3)), return_exceptions=True)
 
     assert [str(error) for error in asyncio.run(many())] == ["away"] * 3
     assert not is_current(known)
     database.error = None
-    asyncio.run(known.renew())
+    asyncio.run(known.refresh())
     assert is_current(known)
 
 
 def test_a_token_is_verified_without_waiting_while_all_is_current(tokens, token, known):
-    asyncio.run(known.renew())
-    assert isinstance(verify(token, tokens, known), Caller)
+    asyncio.run(known.refresh())
+    assert isinstance(verify_access_token(token, tokens, known), Caller)
 
 
 def test_a_token_waits_for_knowledge_that_is_current(tokens, token, known):
-    found = verify(token, tokens, known)
+    found = verify_access_token(token, tokens, known)
     assert isawaitable(found)
 
     async def awaited():
@@ -185,10 +185,10 @@ def test_a_token_waits_for_knowledge_that_is_current(tokens, token, known):
 def test_a_token_of_a_revoked_session_is_refused(tokens, token, known, database, read_before):
     database.revoked[SESSION] = datetime.now(UTC)
     if read_before:
-        asyncio.run(known.renew())
+        asyncio.run(known.refresh())
 
     async def verified():
-        found = verify(token, tokens, known)
+        found = verify_access_token(token, tokens, known)
         return await found if isawaitable(found) else found
 
     assert asyncio.run(verified()) is None
@@ -198,12 +198,12 @@ def test_a_token_that_cannot_be_checked_is_not_let_in(tokens, token, known, data
     database.error = OSError("away")
 
     async def verified():
-        await verify(token, tokens, known)
+        await verify_access_token(token, tokens, known)
 
     with pytest.raises(OSError, match="away"):
         asyncio.run(verified())
 
 
 def test_a_bad_token_asks_nobody(tokens, known, database):
-    assert verify("bad", tokens, known) is None
+    assert verify_access_token("bad", tokens, known) is None
     assert not database.asked

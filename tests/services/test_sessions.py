@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from accord.errors import NotFound, Unauthenticated
 from accord.identity import sessions
-from db.columns import now
+from db.columns import utc_now
 from db.models import RefreshToken, User, UserSession
 
 
@@ -75,20 +75,20 @@ def test_an_unknown_refresh_token_is_refused(service):
 
 
 def test_an_expired_refresh_token_is_refused(service, user):
-    pair = service.log_in(user.username, tokens=service.minting(refresh_lifetime=timedelta(0)))
+    pair = service.log_in(user.username, access_tokens=service.minting(refresh_lifetime=timedelta(0)))
     with pytest.raises(Unauthenticated):
         service.refresh(pair)
 
 
 def test_a_refresh_prolongs_the_session(service, user):
-    pair = service.log_in(user.username, tokens=service.minting(refresh_lifetime=timedelta(seconds=30)))
+    pair = service.log_in(user.username, access_tokens=service.minting(refresh_lifetime=timedelta(seconds=30)))
     after = service.refresh(pair)
     (session,) = listed(service, after)["items"]
     assert session["expires_at"] - session["last_used_at"] == timedelta(days=7)
     assert session["last_used_at"] > session["created_at"]
 
 
-@pytest.mark.parametrize("values", [{"is_active": False}, {"deleted_at": now()}])
+@pytest.mark.parametrize("values", [{"is_active": False}, {"deleted_at": utc_now()}])
 def test_a_user_who_may_not_log_in_may_not_refresh(service, user, values):
     pair = service.log_in(user.username)
     service(lambda session: session.execute(update(User).where(User.id == user.id).values(**values)))
@@ -165,7 +165,7 @@ def test_a_session_that_is_not_ones_own_and_live_is_not_found(service, user, who
         session_id = service.caller(service.log_in(service.register().username)).session_id
     if whose in {"ended", "expired"}:
         session_id = service.caller(service.log_in(user.username)).session_id
-        values = {"revoked_at": now()} if whose == "ended" else {"expires_at": now()}
+        values = {"revoked_at": utc_now()} if whose == "ended" else {"expires_at": utc_now()}
         service(
             lambda session: session.execute(update(UserSession).where(UserSession.id == session_id).values(**values))
         )
@@ -177,7 +177,7 @@ def test_ones_live_sessions_are_listed_the_one_used_last_first(service, user):
     first, second, ended, expired = (service.log_in(user.username) for _ in range(4))
     service(sessions.end, service.revocations, user.id, service.caller(ended).session_id)
     of_expired = UserSession.id == service.caller(expired).session_id
-    service(lambda session: session.execute(update(UserSession).where(of_expired).values(expires_at=now())))
+    service(lambda session: session.execute(update(UserSession).where(of_expired).values(expires_at=utc_now())))
     service.log_in(service.register().username)
     service.refresh(first)
     page = listed(service, second)

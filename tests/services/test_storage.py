@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.orm.exc import StaleDataError
 
 from accord.errors import NotFound
-from accord.storage.files import Storage, Swept
+from accord.storage.files import FileStorage, Orphans
 from db.models import File
 from services import files
 from tests.db.catalogue import meanwhile
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def storage(folder):
-    return Storage(folder)
+    return FileStorage(folder)
 
 
 @pytest.fixture
@@ -61,22 +61,22 @@ def aged(folder, name, seconds):
 
 def test_content_is_kept_under_a_name_of_its_own_for_its_owner_only(service, storage, folder):
     content = drawn()
-    stored = service(storage.keep, BytesIO(content))
-    assert names(folder) == [stored.stored_as]
-    file = folder / stored.stored_as
-    assert (file.read_bytes(), stored.bytes, stored.sha256) == (content, len(content), sha256(content).hexdigest())
+    stored = service(storage.save, BytesIO(content))
+    assert names(folder) == [stored.storage_key]
+    file = folder / stored.storage_key
+    assert (file.read_bytes(), stored.size, stored.sha256) == (content, len(content), sha256(content).hexdigest())
     assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 def test_content_is_kept_from_its_beginning(service, storage, folder):
     content = BytesIO(b"content")
     content.read()
-    assert service(storage.keep, content).bytes == len(b"content")
+    assert service(storage.save, content).size == len(b"content")
 
 
 def test_rolled_back_unit_leaves_nothing(service, storage, folder):
     def fail(session):
-        storage.keep(session, BytesIO(b"content"))
+        storage.save(session, BytesIO(b"content"))
         assert len(names(folder)) == 1
         raise LookupError
 
@@ -87,7 +87,7 @@ def test_rolled_back_unit_leaves_nothing(service, storage, folder):
 
 def test_content_that_cannot_be_read_leaves_nothing(service, storage, folder):
     with pytest.raises(ZeroDivisionError):
-        service(storage.keep, Broken(b"content"))
+        service(storage.save, Broken(b"content"))
     assert names(folder) == []
 
 
@@ -95,20 +95,20 @@ def test_unit_that_is_done_again_keeps_one(service, storage, folder):
     content, tries = BytesIO(b"content"), []
 
     def stale_at_first(session):
-        tries.append(storage.keep(session, content))
+        tries.append(storage.save(session, content))
         if len(tries) == 1:
             raise StaleDataError
         return tries[-1]
 
     stored = service(stale_at_first)
-    assert (len(tries), names(folder), stored.bytes) == (2, [stored.stored_as], len(b"content"))
+    assert (len(tries), names(folder), stored.size) == (2, [stored.storage_key], len(b"content"))
 
 
 def test_dropped_content_is_removed_once_that_is_committed(service, storage, folder):
-    stored = service(storage.keep, BytesIO(b"content"))
+    stored = service(storage.save, BytesIO(b"content"))
 
     def drop(session, ending=None):
-        storage.drop(session, stored.stored_as)
+        storage.delete(session, stored.storage_key)
         assert len(names(folder)) == 1
         if ending:
             raise ending
@@ -126,7 +126,7 @@ def test_row_and_content_go_together(service, storage, folder, owner):
     service(files.delete, storage, owner, file["id"])
     assert names(folder) == []
     with pytest.raises(NotFound):
-        service(files.content, storage, owner, file["id"])
+        service(files.download, storage, owner, file["id"])
 
 
 def test_large_content_takes_little_memory(service, storage, tmp_path):
@@ -134,7 +134,7 @@ def test_large_content_takes_little_memory(service, storage, tmp_path):
         large.truncate(64 * 1024 * 1024)
         tracemalloc.start()
         try:
-            assert service(storage.keep, large).bytes == 64 * 1024 * 1024
+            assert service(storage.save, large).size == 64 * 1024 * 1024
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -148,37 +148,37 @@ class TestSweep:
         for number in range(1_200):
             (folder / f"orphan{number}").write_bytes(b"12345")
         (folder / "torn.part").write_bytes(b"1")
-        assert service(storage.sweep, AT_ONCE) == Swept(1_201, 6_001)
+        assert service(storage.delete_orphans, AT_ONCE) == Orphans(1_201, 6_001)
         assert names(folder) == named
-        assert service(files.content, storage, owner, kept["id"]).path.read_bytes() == b"%PDF-1.7"
-        assert service(storage.sweep, AT_ONCE) == Swept(0, 0)
+        assert service(files.download, storage, owner, kept["id"]).path.read_bytes() == b"%PDF-1.7"
+        assert service(storage.delete_orphans, AT_ONCE) == Orphans(0, 0)
 
     def test_young_files_stay(self, service, storage, folder):
         for name, seconds in (("young", 3_500), ("old", 3_700), ("young.part", 3_500), ("old.part", 3_700)):
             (folder / name).touch()
             aged(folder, name, seconds)
-        service(storage.sweep, HOUR)
+        service(storage.delete_orphans, HOUR)
         assert names(folder) == ["young", "young.part"]
 
     def test_what_is_about_to_be_committed_stays(self, service, storage, folder, owner):
         """The sweep comes when the content is there, and its row is not yet."""
 
         def upload(loop, session):
-            stored = storage.keep(session, BytesIO(b"content"))
-            swept = meanwhile(service.seam.run("read", lambda unit: storage.sweep(unit, HOUR)), loop)
-            known = {"stored_as": stored.stored_as, "bytes": stored.bytes, "sha256": stored.sha256}
+            stored = storage.save(session, BytesIO(b"content"))
+            swept = meanwhile(service.seam.run("read", lambda unit: storage.delete_orphans(unit, HOUR)), loop)
+            known = {"storage_key": stored.storage_key, "bytes": stored.size, "sha256": stored.sha256}
             session.add(File(name="x", name_key="x", media_type="application/pdf", owner_id=owner, **known))
             return swept
 
         async def story():
             return await service.seam.run("write", upload, asyncio.get_running_loop())
 
-        assert service.runner.run(story()) == Swept(0, 0)
+        assert service.runner.run(story()) == Orphans(0, 0)
         assert len(names(folder)) == 1
 
     def test_directories_and_links_are_not_the_stores(self, service, storage, folder, tmp_path):
         (folder / "lost+found").mkdir()
         (tmp_path / "elsewhere").touch()
         (folder / "link").symlink_to(tmp_path / "elsewhere")
-        assert service(storage.sweep, AT_ONCE) == Swept(0, 0)
+        assert service(storage.delete_orphans, AT_ONCE) == Orphans(0, 0)
         assert names(folder) == ["link", "lost+found"]

@@ -5,18 +5,18 @@ from uuid import UUID, uuid4
 from sqlalchemy import update
 
 from accord.identity.access_tokens import Caller
-from db.columns import now
+from db.columns import utc_now
 from db.models import Task
-from db.pagination import Cursors
+from db.pagination import CursorSigner
 from services import tasks
 
-CURSORS = Cursors(lambda: b"a secret of this test")
+CURSORS = CursorSigner(lambda: b"a secret of this test")
 
 
 def test_tasks_of_one_moment_keep_one_order_on_all_pages(service):
     owner = Caller(service.register().id, uuid4(), "customer", frozenset({"tasks"}))
     made = [service(tasks.create, owner.id, title="Count", status="pending").id for _ in range(7)]
-    service(lambda session: session.execute(update(Task).values(created_at=now())))
+    service(lambda session: session.execute(update(Task).values(created_at=utc_now())))
 
     def page(**asked):
         return service(tasks.find, CURSORS, owner, **{"page": 1, "cursor": None, "per_page": 2, **asked})

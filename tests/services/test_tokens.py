@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from accord.identity import access_tokens as module
-from accord.identity.access_tokens import Caller, Tokens
-from accord.identity.signing_keys import Keys, KeySet, SigningKey, open_keys
+from accord.identity.access_tokens import AccessTokens, Caller
+from accord.identity.signing_keys import JwkSet, SigningKey, SigningKeys, open_signing_keys
 
 USER, SESSION = UUID("01890a5d-ac96-774b-bcce-b302099a8057"), UUID("01890a5d-ac96-774b-bcce-b302099a8058")
 ISSUER, AUDIENCE = "https://shop.example", "accord"
@@ -30,7 +30,7 @@ KEY, STRANGERS = SigningKey.make(), SigningKey.make()
 def tokens(keys=None, **changes):
     lifetimes = {"access_lifetime": timedelta(hours=1), "refresh_lifetime": timedelta(days=7)}
     settings = {"issuer": ISSUER, "audience": AUDIENCE, **lifetimes, "roles": ROLES, **changes}
-    return Tokens(keys or Keys(KeySet({KEY.id: KEY})), **settings)
+    return AccessTokens(keys or SigningKeys(JwkSet({KEY.id: KEY})), **settings)
 
 
 def part(value):
@@ -82,13 +82,13 @@ def hmac_signed(the_header, secret):
 
 def test_what_is_minted_is_read():
     minted = tokens()
-    caller = minted.read(minted.mint(USER, SESSION, "customer"))
+    caller = minted.verify(minted.issue(USER, SESSION, "customer"))
     assert caller == Caller(USER, SESSION, "customer", frozenset({"account", "catalogue"}))
 
 
 def test_others_verify_our_tokens_with_the_public_keys():
-    minted = tokens().mint(USER, SESSION, "admin")
-    public = jwt.PyJWKSet.from_dict(KeySet({KEY.id: KEY}).public())
+    minted = tokens().issue(USER, SESSION, "admin")
+    public = jwt.PyJWKSet.from_dict(JwkSet({KEY.id: KEY}).public_jwks())
     unverified = jwt.get_unverified_header(minted)
     assert unverified == {"alg": "ES256", "typ": "at+jwt", "kid": KEY.id}
     said = jwt.decode(minted, public[unverified["kid"]], algorithms=["ES256"], audience=AUDIENCE, issuer=ISSUER)
@@ -97,12 +97,12 @@ def test_others_verify_our_tokens_with_the_public_keys():
 
 
 def test_no_two_tokens_are_the_same():
-    assert tokens().mint(USER, SESSION, "admin") != tokens().mint(USER, SESSION, "admin")
+    assert tokens().issue(USER, SESSION, "admin") != tokens().issue(USER, SESSION, "admin")
 
 
 def test_a_role_the_contract_does_not_know_gets_no_token():
     with pytest.raises(KeyError):
-        tokens().mint(USER, SESSION, "king")
+        tokens().issue(USER, SESSION, "king")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_role_the_contract_does_not_know_gets_no_token():
     ],
 )
 def test_a_token_of_ours_is_read(said):
-    assert tokens().read(signed(the_claims=claims(**said))).id == USER
+    assert tokens().verify(signed(the_claims=claims(**said))).id == USER
 
 
 NOW = int(time.time())
@@ -182,7 +182,7 @@ REFUSED = {
     "ES256K": signed(header(alg="ES256K")),
     "EdDSA": signed(header(alg="EdDSA")),
     "HS256 with the public key in PEM": hmac_signed(header(alg="HS256"), PUBLIC_PEM),
-    "HS256 with the public key's x": hmac_signed(header(alg="HS256"), KEY.public()["x"].encode()),
+    "HS256 with the public key's x": hmac_signed(header(alg="HS256"), KEY.public_jwk()["x"].encode()),
     "HS256 with nothing": hmac_signed(header(alg="HS256"), b""),
     "HS256 said to be ES256": hmac_signed(header(), PUBLIC_PEM),
     # Other members of the header.
@@ -203,7 +203,7 @@ REFUSED = {
     "x5u": signed(header(x5u="https://evil.example/cert.pem")),
     "x5c": signed(header(x5c=["MIIB"])),
     "x5t": signed(header(x5t="x")),
-    "jwk": signed(header(jwk=STRANGERS.public()), key=STRANGERS),
+    "jwk": signed(header(jwk=STRANGERS.public_jwk()), key=STRANGERS),
     "crit": signed(header(crit=["exp"])),
     "crit empty": signed(header(crit=[])),
     "b64": signed(header(b64=False, crit=["b64"])),
@@ -275,21 +275,21 @@ REFUSED = {
 
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED)
 def test_refused(token):
-    assert tokens().read(token) is None
+    assert tokens().verify(token) is None
 
 
 def test_each_single_character_of_a_token_counts():
     reader, alphabet = tokens(), "Aa0-_.=é"
     for place, was in enumerate(GOOD):
         other = alphabet[place % len(alphabet)]
-        assert other == was or reader.read(GOOD[:place] + other + GOOD[place + 1 :]) is None
-        assert reader.read(GOOD[:place] + GOOD[place + 1 :]) is None
+        assert other == was or reader.verify(GOOD[:place] + other + GOOD[place + 1 :]) is None
+        assert reader.verify(GOOD[:place] + GOOD[place + 1 :]) is None
 
 
 @given(st.text() | st.binary().map(part) | st.lists(st.binary().map(part), min_size=3, max_size=3).map(".".join))
 @example("\ud800.\ud800.\ud800")
 def test_no_text_makes_a_caller_or_an_error(text):
-    assert tokens().read(text) is None
+    assert tokens().verify(text) is None
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=5)
@@ -297,66 +297,66 @@ JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st
 
 @given(name=st.sampled_from(sorted(claims())), value=JSON)
 def test_a_claim_of_any_other_value_makes_no_error(name, value):
-    caller = tokens().read(signed(the_claims=claims(**{name: value})))
+    caller = tokens().verify(signed(the_claims=claims(**{name: value})))
     assert caller is None or name in {"exp", "iat", "jti", "client_id", "scope", "roles"}
 
 
 @given(name=st.sampled_from(["alg", "typ", "kid", "crit", "jwk", "other"]), value=JSON)
 def test_a_header_member_of_any_other_value_is_refused(name, value):
-    assert tokens().read(signed(header(**{name: value}))) is None
+    assert tokens().verify(signed(header(**{name: value}))) is None
 
 
 def test_a_token_is_verified_once_and_then_remembered():
     reader = tokens()
-    assert reader.read(GOOD) is reader.read(GOOD)
+    assert reader.verify(GOOD) is reader.verify(GOOD)
 
 
 def test_a_remembered_token_is_refused_once_expired():
     reader = tokens()
     token = signed(the_claims=claims(exp=int(time.time()) + 1))
-    assert reader.read(token)
+    assert reader.verify(token)
     time.sleep(1.1)
-    assert reader.read(token) is None
+    assert reader.verify(token) is None
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(module, "_REMEMBERED", 3)
+    monkeypatch.setattr(module, "_CACHE_SIZE", 3)
     reader = tokens()
     for _ in range(10):
-        assert reader.read(reader.mint(USER, SESSION, "admin"))
-        assert len(reader._remembered) <= 3
+        assert reader.verify(reader.issue(USER, SESSION, "admin"))
+        assert len(reader._cache) <= 3
 
 
 def test_refused_tokens_are_not_remembered():
     reader = tokens()
-    reader.read(signed(key=STRANGERS))
-    assert not reader._remembered
+    reader.verify(signed(key=STRANGERS))
+    assert not reader._cache
 
 
 def test_rotation_logs_nobody_out(tmp_path):
-    keys = open_keys(tmp_path)
+    keys = open_signing_keys(tmp_path)
     server = tokens(keys)
-    before = server.mint(USER, SESSION, "admin")
-    assert server.read(before)
+    before = server.issue(USER, SESSION, "admin")
+    assert server.verify(before)
     keys.rotate(3600)
-    after = server.mint(USER, SESSION, "admin")
+    after = server.issue(USER, SESSION, "admin")
     assert jwt.get_unverified_header(after)["kid"] != jwt.get_unverified_header(before)["kid"]
-    assert server.read(before)
-    assert server.read(after)
+    assert server.verify(before)
+    assert server.verify(after)
 
 
 def test_a_token_signed_by_another_server_with_a_new_key_is_read_at_once(tmp_path):
-    here, there = open_keys(tmp_path), open_keys(tmp_path)
+    here, there = open_signing_keys(tmp_path), open_signing_keys(tmp_path)
     server = tokens(here)
     there.rotate(3600)
-    assert server.read(tokens(there).mint(USER, SESSION, "admin"))
+    assert server.verify(tokens(there).issue(USER, SESSION, "admin"))
 
 
 def test_a_removed_key_takes_its_tokens_along(tmp_path):
-    keys = open_keys(tmp_path)
+    keys = open_signing_keys(tmp_path)
     server = tokens(keys)
-    token = server.mint(USER, SESSION, "admin")
-    assert server.read(token)
-    next(tmp_path.iterdir()).write_text(KeySet({STRANGERS.id: STRANGERS}).secret())
-    keys.look()
-    assert server.read(token) is None
+    token = server.issue(USER, SESSION, "admin")
+    assert server.verify(token)
+    next(tmp_path.iterdir()).write_text(JwkSet({STRANGERS.id: STRANGERS}).private_jwks())
+    keys.reload()
+    assert server.verify(token) is None

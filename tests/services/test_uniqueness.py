@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from accord.errors import Conflict
 from accord.identity import users
 from db.models import Customer, Product, User
-from db.text import fold
+from db.text import casefold
 from services import categories, customers, products
 from tests.services.conftest import NAMES, PASSWORD
 
@@ -71,12 +71,12 @@ def of_session(*functions):
 KINDS = {
     "users": Kind(
         User,
-        {"username": (NAMES, fold), "email": (ADDRESSES, fold)},
+        {"username": (NAMES, casefold), "email": (ADDRESSES, casefold)},
         new_user, changed_user, deleted_user, *of_session(users.restore),
     ),
     "customers": Kind(
         Customer,
-        {"email": (ADDRESSES, fold), "phone": (PHONES, str)},
+        {"email": (ADDRESSES, casefold), "phone": (PHONES, str)},
         *of_session(new_customer, customers.update, customers.delete, customers.restore),
     ),
     "products": Kind(
@@ -148,7 +148,7 @@ class Model(RuleBasedStateMachine):
             return self.service(function, self.service, *arguments, **named)
         with pytest.raises(Conflict) as refused:
             self.service(function, self.service, *arguments, **named)
-        said = " ".join(map(str, refused.value.each or [refused.value]))
+        said = " ".join(map(str, refused.value.errors or [refused.value]))
         assert set(re.findall(r"has this (\w+)\.", said.lower())) == taken
         return None
 

@@ -11,9 +11,9 @@ from sqlalchemy import delete, select, update
 
 from accord.errors import Conflict
 from accord.identity import users
-from accord.identity.passwords import Passwords
+from accord.identity.passwords import PasswordHasher
 from db.models import User
-from db.text import fold
+from db.text import casefold
 from tests.services.conftest import NAMES, PASSWORD
 
 PEOPLE = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))
@@ -34,7 +34,9 @@ def empty(service):
 def live(service):
     """Username and email of each user, folded."""
     rows = select(User.username, User.email).where(User.deleted_at.is_(None))
-    return sorted((fold(name), fold(email)) for name, email in service(lambda session: session.execute(rows).all()))
+    return sorted(
+        (casefold(name), casefold(email)) for name, email in service(lambda session: session.execute(rows).all())
+    )
 
 
 def tried(service, function, *arguments, **named):
@@ -42,7 +44,7 @@ def tried(service, function, *arguments, **named):
     try:
         return service(function, *arguments, **named), []
     except Conflict as conflict:
-        return None, [fault.pointer for fault in conflict.each or [conflict]]
+        return None, [fault.pointer for fault in conflict.errors or [conflict]]
 
 
 @settings(max_examples=100, deadline=None)
@@ -51,21 +53,21 @@ def test_a_batch_is_there_whole_or_not_at_all_and_its_faults_are_the_right_ones(
     service(lambda session: session.execute(delete(User)))
     taken = {"username": set(), "email": set()}
     for person in known:
-        if any(fold(name) in keys for name, keys in zip(person, taken.values(), strict=True)):
+        if any(casefold(name) in keys for name, keys in zip(person, taken.values(), strict=True)):
             continue
         service(users.create, service.passwords, **form(*person))
         for name, keys in zip(person, taken.values(), strict=True):
-            keys.add(fold(name))
+            keys.add(casefold(name))
     before = live(service)
 
     faults = []
     for index, person in enumerate(wanted):
         for name, (member, keys) in zip(person, taken.items(), strict=True):
-            if fold(name) in keys:
+            if casefold(name) in keys:
                 faults.append(f"/{index}/{member}")
-            keys.add(fold(name))
+            keys.add(casefold(name))
 
-    made, refused = tried(service, users.create_all, service.passwords, [form(*person) for person in wanted])
+    made, refused = tried(service, users.bulk_create, service.passwords, [form(*person) for person in wanted])
     assert refused == faults
     assert len(live(service)) == len(before) + (0 if faults else len(wanted))
     if made:
@@ -80,7 +82,7 @@ def removal(service, way, caller_id, user_id):
         "demotion": partial(service.doing, users.update, *tools, role="manager"),
         "deactivation": partial(service.doing, users.update, *tools, is_active=False),
         "deletion": partial(service.doing, users.delete, *tools[1:]),
-        "batch": partial(service.doing, users.delete_all, *tools[1:3], [user_id]),
+        "batch": partial(service.doing, users.bulk_delete, *tools[1:3], [user_id]),
     }[way]
 
 
@@ -107,8 +109,8 @@ def test_the_last_admin_stays_although_others_were_admins(empty, way):
 def test_no_batch_takes_all_admins(empty):
     made = [empty(users.create, empty.passwords, **form(f"a{n}", f"a{n}", role="admin")).id for n in range(3)]
     with pytest.raises(Conflict, match="last admin"):
-        empty(users.delete_all, empty.revocations, SOMEBODY, made)
-    empty(users.delete_all, empty.revocations, SOMEBODY, made[1:])
+        empty(users.bulk_delete, empty.revocations, SOMEBODY, made)
+    empty(users.bulk_delete, empty.revocations, SOMEBODY, made[1:])
     assert active_admins(empty) == made[:1]
 
 
@@ -120,7 +122,7 @@ def test_of_admins_who_all_remove_another_one_stays(empty):
         ]
         former = [user_id for user_id in active_admins(empty) if user_id not in {user.id for user in made}]
         if former:
-            empty(users.delete_all, empty.revocations, SOMEBODY, former)
+            empty(users.bulk_delete, empty.revocations, SOMEBODY, former)
         ring = zip(made, [*made[1:], made[0]], [WAYS[(turn + n) % 4] for n in range(4)], strict=True)
         removals = [removal(empty, way, caller.id, other.id) for caller, other, way in ring]
 
@@ -137,7 +139,7 @@ def test_hashes_of_a_batch_hold_up_no_other_writer(empty):
     loop = empty.runner.get_loop()
     touch = update(User).values(age=User.age + 1)
 
-    class Slow(Passwords):
+    class Slow(PasswordHasher):
         def _hash(self, password):
             done = empty.doing(lambda session: session.execute(touch))
             asyncio.run_coroutine_threadsafe(done, loop).result(timeout=3)
@@ -145,7 +147,7 @@ def test_hashes_of_a_batch_hold_up_no_other_writer(empty):
 
     def claim_and_create(session, passwords):
         session.execute(touch)
-        return users.create_all(session, passwords, [form(f"b{n}", f"b{n}") for n in range(3)])
+        return users.bulk_create(session, passwords, [form(f"b{n}", f"b{n}") for n in range(3)])
 
-    assert len(empty(claim_and_create, Slow(memory_kib=8, time_cost=1))["items"]) == 3
+    assert len(empty(claim_and_create, Slow(memory_cost=8, time_cost=1))["items"]) == 3
     assert len(live(empty)) == 3

@@ -9,30 +9,32 @@ import orjson
 from marshmallow import ValidationError
 from werkzeug.http import parse_options_header
 
-from accord.contract.errors import at
+from accord.contract.errors import error_at
 from accord.contract.json_schemas import pointer
-from accord.engine.csv_cell import Table
-from accord.engine.marshmallow_schemas import Representations
-from accord.engine.parsers.forms import Form, without_files
-from accord.engine.problems import Fault, Problem, body_fault
-from accord.engine.request import ClientGone, Limits, Request
+from accord.engine.csv_cell import CsvParser
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.parsers.forms import FormParser, without_files
+from accord.engine.problems import ErrorDetail, Problem, body_error
+from accord.engine.request import BodyLimits, ClientDisconnect, Request
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 Parse = Callable[[Request, AsyncIterator[bytes]], Awaitable[Any]]
 
 
-class Body:
+class BodyParser:
     """The request body of one operation."""
 
-    def __init__(self, spec: dict[str, Any], representations: Representations, limits: Limits) -> None:
+    def __init__(self, spec: dict[str, Any], marshmallow_schemas: MarshmallowSchemas, limits: BodyLimits) -> None:
         self.required: bool = spec.get("required", False)
         self.limits = limits
         content = {name.lower(): kind for name, kind in spec["content"].items()}
-        self._kinds = {name.encode(): _Kind(name, kind, representations) for name, kind in content.items()}
+        self._by_media_type = {
+            name.encode(): _MediaTypeParser(name, kind, marshmallow_schemas) for name, kind in content.items()
+        }
         self._accepted = ", ".join(spec["content"])
 
-    async def read(self, request: Request, faults: list[Fault]) -> Any:
+    async def parse(self, request: Request, errors: list[ErrorDetail]) -> Any:
         """Return the body as Python values, or add to *faults* all that is wrong with it.
 
         Raises Problem: 400 if it is not what its media type says, 408 if it does not come,
@@ -43,75 +45,75 @@ class Body:
         length = headers.get(b"content-length")
         if not header and (length == b"0" or (length is None and b"transfer-encoding" not in headers)):
             if self.required:
-                raise Problem(400, "A body is required.", [body_fault("", "The body is required.", "required")])
+                raise Problem(400, "A body is required.", [body_error("", "The body is required.", "required")])
             return None
-        kind = self._kinds.get(header) or self._kinds.get(header.partition(b";")[0].strip().lower())
-        limit = self.limits.body_size + (kind.files_size if kind else 0)
+        kind = self._by_media_type.get(header) or self._by_media_type.get(header.partition(b";")[0].strip().lower())
+        limit = self.limits.max_size + (kind.files_size if kind else 0)
         if length is not None and length.isdigit() and int(length) > limit:
             raise _too_large(limit)
         if kind is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Problem(415, f"The body must be {self._accepted}, not encoded.", headers={"Accept": self._accepted})
         try:
-            async with asyncio.timeout(self.limits.body_seconds) as deadline:
+            async with asyncio.timeout(self.limits.timeout) as deadline:
                 value = await kind.parse(request, self._chunks(request, limit, deadline))
         except TimeoutError:
             limits = self.limits
-            detail = f"The body did not come within {limits.body_seconds:g} seconds for each {limits.body_size} bytes."
+            detail = f"The body did not come within {limits.timeout:g} seconds for each {limits.max_size} bytes."
             raise Problem(408, detail, headers={"Connection": "close"}) from None
-        return kind.checked(value, faults)
+        return kind.validate(value, errors)
 
     async def _chunks(self, request: Request, limit: int, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
-        size, more, paid = 0, True, self.limits.body_size
+        size, more, paid = 0, True, self.limits.max_size
         while more:
             message = await request.receive()
             if message["type"] == "http.disconnect":
-                raise ClientGone
+                raise ClientDisconnect
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > limit:
                 raise _too_large(limit)
             if size > paid and (end := deadline.when()):
                 # A large file has more time, as long as it comes as fast as any other body must.
-                deadline.reschedule(end + self.limits.body_seconds)
-                paid += self.limits.body_size
+                deadline.reschedule(end + self.limits.timeout)
+                paid += self.limits.max_size
             more = message.get("more_body", False)
             yield chunk
 
 
-class _Kind:
+class _MediaTypeParser:
     """A body of one media type."""
 
-    def __init__(self, name: str, content: dict[str, Any], representations: Representations) -> None:
+    def __init__(self, name: str, content: dict[str, Any], marshmallow_schemas: MarshmallowSchemas) -> None:
         self.schema = content.get("schema", True)
-        self.representations = representations
-        self.load = representations.loader(self.schema)
+        self.marshmallow_schemas = marshmallow_schemas
+        self.deserialize = marshmallow_schemas.deserializer(self.schema)
         self.parse: Parse
-        schemas = representations.schemas
+        schemas = marshmallow_schemas.schemas
         schema, self.is_form, self.files_size = self.schema, False, 0
         if name == "application/json" or name.endswith("+json"):
             self.parse = _json
         elif name in ("multipart/form-data", "application/x-www-form-urlencoded"):
-            form = Form(self.schema, content.get("encoding", {}), schemas)
+            form = FormParser(self.schema, content.get("encoding", {}), schemas)
             self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
             schema, self.is_form, self.files_size = form.schema, True, form.files_size
         elif name == "text/csv":
-            self.parse = partial(_csv, Table(self.schema, schemas))
+            self.parse = partial(_csv, CsvParser(self.schema, schemas))
         else:
-            raise at(content, f"a body of {name} cannot be read; JSON, forms and CSV can.")
+            raise error_at(content, f"a body of {name} cannot be read; JSON, forms and CSV can.")
         self.validator = schemas.validator(schema, "request")
 
-    def checked(self, value: Any, faults: list[Fault]) -> Any:
+    def validate(self, value: Any, errors: list[ErrorDetail]) -> Any:
         seen = without_files(value) if self.is_form else value
         if not self.validator.is_valid(seen):
-            faults += [body_fault(*told) for told in self.validator.faults(seen)]
+            errors += [body_error(*told) for told in self.validator.errors(seen)]
             return None
-        if self.load is None:
+        if self.deserialize is None:
             return value
         try:
-            return self.load(value)
+            return self.deserialize(value)
         except ValidationError:
-            found = self.representations.misfits(self.schema, value)
-            faults += [body_fault(where, detail, "range") for where, detail in found]
+            found = self.marshmallow_schemas.conversion_errors(self.schema, value)
+            errors += [body_error(where, detail, "range") for where, detail in found]
             return None
 
 
@@ -120,22 +122,22 @@ def _too_large(limit: int) -> Problem:
 
 
 async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
-    raw = request.raw = b"".join([chunk async for chunk in chunks])
+    raw = request.raw_body = b"".join([chunk async for chunk in chunks])
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
-    if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > _DEEPEST:
+    if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > _MAX_DEPTH:
         _refuse_nul_and_depth(value)
     return value
 
 
-async def _csv(table: Table, request: Request, chunks: AsyncIterator[bytes]) -> Any:
-    raw = request.raw = b"".join([chunk async for chunk in chunks])
+async def _csv(table: CsvParser, request: Request, chunks: AsyncIterator[bytes]) -> Any:
+    raw = request.raw_body = b"".join([chunk async for chunk in chunks])
     options = parse_options_header(request.headers[b"content-type"].decode("latin-1"))[1]
     if options.get("charset", "utf-8").lower() != "utf-8" or options.get("header", "present") != "present":
         raise Problem(415, "CSV must be in UTF-8 and have a header row.")
-    return table.read(raw)
+    return table.parse(raw)
 
 
 def _refuse_nul_and_depth(value: Any) -> None:
@@ -143,11 +145,11 @@ def _refuse_nul_and_depth(value: Any) -> None:
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
     while waiting:
         path, found = waiting.pop()
-        if len(path) > _DEEPEST:
-            raise Problem(400, f"The body is nested deeper than {_DEEPEST} levels.")
+        if len(path) > _MAX_DEPTH:
+            raise Problem(400, f"The body is nested deeper than {_MAX_DEPTH} levels.")
         match found:
             case str() if "\0" in found:
-                fault = body_fault(pointer(path), "The text has a NUL character.", "nul")
+                fault = body_error(pointer(path), "The text has a NUL character.", "nul")
                 raise Problem(400, "The body has a NUL character.", [fault])
             case dict():
                 waiting += [((*path, name), name) for name in found if "\0" in name]

@@ -12,22 +12,22 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from accord.contract.errors import at
-from accord.contract.json_schemas import Schemas, pointer
-from accord.engine.parsers.parameters import pairs
-from accord.engine.parsers.scalars import Read, reader
-from accord.engine.problems import Problem, body_fault
+from accord.contract.errors import error_at
+from accord.contract.json_schemas import JsonSchemas, pointer
+from accord.engine.parsers.parameters import parse_query
+from accord.engine.parsers.scalars import ParseScalar, scalar_parser
+from accord.engine.problems import Problem, body_error
 from accord.engine.request import Request
 
 _CHUNK = 64 * 1024
-_ANYTHING = "application/octet-stream"
+_ANY_MEDIA_TYPE = "application/octet-stream"
 
 # A boundary has up to 70 characters, and little comes after the last one (RFC 2046, section 5.1.1).
-_LONGEST_END = 1000
+_MAX_TRAILER_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class UploadedFile:
     """
     A file of a form. Above 1 MiB its content lies on the disk; it is gone when the request is over.
 
@@ -45,9 +45,9 @@ class _FileField:
     """What the contract says of a file: its media types, in lower case, and how many bytes it may have."""
 
     accepted: list[str]
-    most: float
+    max_size: float
 
-    def takes(self, media_type: str) -> bool:
+    def accepts(self, media_type: str) -> bool:
         return bool({media_type, media_type.partition("/")[0] + "/*", "*/*"} & set(self.accepted))
 
 
@@ -56,13 +56,17 @@ def without_files(body: dict[str, Any]) -> dict[str, Any]:
 
     def seen(value: Any) -> Any:
         return (
-            [seen(item) for item in value] if isinstance(value, list) else None if isinstance(value, Upload) else value
+            [seen(item) for item in value]
+            if isinstance(value, list)
+            else None
+            if isinstance(value, UploadedFile)
+            else value
         )
 
     return {name: seen(value) for name, value in body.items()}
 
 
-class Form:
+class FormParser:
     """
     A form whose members are scalars, lists of scalars, and files (`format: binary` or `contentMediaType`).
 
@@ -71,18 +75,18 @@ class Form:
     `files_size` is how many bytes all files may have, together; nothing if one of them does not say.
     """
 
-    def __init__(self, schema: Any, encoding: dict[str, Any], schemas: Schemas) -> None:
-        flat = schemas.flat(schema)
-        self._reads: dict[str, Read | None] = {}
+    def __init__(self, schema: Any, encoding: dict[str, Any], schemas: JsonSchemas) -> None:
+        flat = schemas.merged(schema)
+        self._parsers: dict[str, ParseScalar | None] = {}
         self._lists: set[str] = set()
         self._files: dict[str, _FileField] = {}
         sizes: list[float] = []
         seen: dict[str, Any] = {}
         for name, member in flat.get("properties", {}).items():
-            shape = item = schemas.flat(member)
-            if "array" in schemas.kinds(member):
+            shape = item = schemas.merged(member)
+            if "array" in schemas.types(member):
                 self._lists.add(name)
-                item = schemas.flat(shape.get("items", {}))
+                item = schemas.merged(shape.get("items", {}))
             if item.get("format") == "binary" or "contentMediaType" in item:
                 accepted = encoding.get(name, {}).get("contentType", item.get("contentMediaType", "*/*"))
                 most = item.get("maxLength", math.inf)
@@ -91,17 +95,17 @@ class Form:
                 seen[name] = {**shape, "items": True} if name in self._lists else True
                 continue
             try:
-                self._reads[name] = reader(item, schemas, schemas.validator(item, "request"))
+                self._parsers[name] = scalar_parser(item, schemas, schemas.validator(item, "request"))
             except KeyError as error:
-                raise at(member, f"form field {name}: a value of type {error} cannot be read.") from None
+                raise error_at(member, f"form field {name}: a value of type {error} cannot be read.") from None
         self.files_size = int(sum(sizes)) if math.isfinite(sum(sizes)) else 0
         # A file is no JSON value: whether it may be there is the schema's business, what it is, the form's.
         self.schema = {**flat, "properties": flat.get("properties", {}) | seen}
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        raw = request.raw = b"".join([chunk async for chunk in chunks])
+        raw = request.raw_body = b"".join([chunk async for chunk in chunks])
         try:
-            found = pairs(raw)
+            found = parse_query(raw)
         except Problem:
             raise Problem(400, "The body is not a percent-encoded form in UTF-8.") from None
         return self._members([(name, text) for name, texts in found.items() for text in texts])
@@ -112,7 +116,7 @@ class Form:
         async def watched() -> Any:
             nonlocal end
             async for chunk in chunks:
-                end = (end + chunk)[-_LONGEST_END:]
+                end = (end + chunk)[-_MAX_TRAILER_SIZE:]
                 yield chunk
 
         content_type = request.headers[b"content-type"]
@@ -128,7 +132,7 @@ class Form:
         if b"--" + boundary + b"--" not in end:
             raise Problem(400, "The body is not a multipart form: its end is missing.")
         if b"idempotency-key" in request.headers:
-            request.raw = await asyncio.to_thread(_digest, form.multi_items())
+            request.raw_body = await asyncio.to_thread(_digest, form.multi_items())
         return self._members(form.multi_items())
 
     def _members(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -137,31 +141,31 @@ class Form:
             if name in self._files:
                 made: Any = self._upload(name, value)
             elif not isinstance(value, str):
-                raise _refusal(name, "This field is no file.", "type")
+                raise _problem(name, "This field is no file.", "type")
             elif "\0" in name + value:
-                raise _refusal(name, "The field has a NUL character.", "nul")
+                raise _problem(name, "The field has a NUL character.", "nul")
             else:
-                read = self._reads.get(name)
+                read = self._parsers.get(name)
                 made = read(value) if read else value
             if name in self._lists:
                 body.setdefault(name, []).append(made)
             elif name in body:
-                raise _refusal(name, "This field is given more than once.", "repeated")
+                raise _problem(name, "This field is given more than once.", "repeated")
             else:
                 body[name] = made
         return body
 
-    def _upload(self, name: str, value: Any) -> Upload:
+    def _upload(self, name: str, value: Any) -> UploadedFile:
         if isinstance(value, str):
-            raise _refusal(name, "This field must be a file.", "type")
-        declared = (value.content_type or _ANYTHING).partition(";")[0].strip().lower()
+            raise _problem(name, "This field must be a file.", "type")
+        declared = (value.content_type or _ANY_MEDIA_TYPE).partition(";")[0].strip().lower()
         field, size = self._files[name], value.size or 0
-        if size > field.most:
-            raise _refusal(name, f"The file may have at most {field.most} bytes.", "maxLength", status=413)
-        media_type = declared if field.takes(_ANYTHING) else _shown(value.file, declared, field)
-        if media_type is None or not field.takes(media_type):
-            raise _refusal(name, f"The file must be {', '.join(field.accepted)}.", "contentType", status=415)
-        return Upload(value.filename or "", media_type, size, value.file)
+        if size > field.max_size:
+            raise _problem(name, f"The file may have at most {field.max_size} bytes.", "maxLength", status=413)
+        media_type = declared if field.accepts(_ANY_MEDIA_TYPE) else _detected_media_type(value.file, declared, field)
+        if media_type is None or not field.accepts(media_type):
+            raise _problem(name, f"The file must be {', '.join(field.accepted)}.", "contentType", status=415)
+        return UploadedFile(value.filename or "", media_type, size, value.file)
 
 
 def _digest(items: list[tuple[str, Any]]) -> bytes:
@@ -178,18 +182,18 @@ def _digest(items: list[tuple[str, Any]]) -> bytes:
     return digest.digest()
 
 
-def _shown(file: BinaryIO, declared: str, field: _FileField) -> str | None:
+def _detected_media_type(file: BinaryIO, declared: str, field: _FileField) -> str | None:
     """Return the accepted media type that the content shows; text shows none, and is taken for what it is called."""
     try:
         found = magic_stream(file)
     except (PureError, ValueError):
-        return declared if declared.startswith("text/") and field.takes(declared) else None
+        return declared if declared.startswith("text/") and field.accepts(declared) else None
     finally:
         file.seek(0)
     begins = [match for match in found if match.offset >= 0]
     best = [match.mime_type for match in begins if match.confidence == begins[0].confidence]
-    return next((media_type for media_type in best if field.takes(media_type)), None)
+    return next((media_type for media_type in best if field.accepts(media_type)), None)
 
 
-def _refusal(name: str, detail: str, code: str, status: int = 400) -> Problem:
-    return Problem(status, f"{name}: {detail}", [body_fault(pointer([name]), detail, code)])
+def _problem(name: str, detail: str, code: str, status: int = 400) -> Problem:
+    return Problem(status, f"{name}: {detail}", [body_error(pointer([name]), detail, code)])

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from accord.contract.json_schemas import Schemas, Validator
+from accord.contract.json_schemas import JsonSchemas, Validator
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
 
-Read = Callable[[str], Any]
+ParseScalar = Callable[[str], Any]
 
 
 def _integer(text: str) -> Any:
@@ -28,12 +28,12 @@ def _null(text: str) -> Any:
     return None if text in ("", "null") else text
 
 
-SCALARS: dict[str, Read | None] = {
+SCALARS: dict[str, ParseScalar | None] = {
     "integer": _integer, "number": _number, "boolean": _boolean, "null": _null, "string": None,
 }  # fmt: skip
 
 
-def reader(schema: Any, schemas: Schemas, validator: Validator) -> Read | None:
+def scalar_parser(schema: Any, schemas: JsonSchemas, validator: Validator) -> ParseScalar | None:
     """
     Return what reads the text of a scalar; None if the text is the value.
 
@@ -41,7 +41,7 @@ def reader(schema: Any, schemas: Schemas, validator: Validator) -> Read | None:
     are allowed, the first that makes a valid value counts, text last. Raises KeyError if
     a type is no scalar.
     """
-    kinds = schemas.kinds(schema) or ["string"]
+    kinds = schemas.types(schema) or ["string"]
     reads = [SCALARS[kind] for kind in kinds]
     if len(reads) == 1:
         return reads[0]

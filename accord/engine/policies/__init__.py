@@ -9,8 +9,8 @@ does not ask for the policy: an operation pays only for what it declares.
 from collections.abc import Callable
 from typing import Any
 
-from accord.engine.renderers.response import Answer
+from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
-Perform = Callable[[Request, Any], Answer]
+Handle = Callable[[Request, Any], Response]
 """What an operation does with a request and the session of its unit of work."""

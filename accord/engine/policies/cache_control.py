@@ -5,51 +5,53 @@ from dataclasses import dataclass
 from typing import Any
 
 from accord.contract.document import Document
-from accord.contract.errors import at
+from accord.contract.errors import error_at
 from accord.engine.request import Caller
 
 Headers = list[tuple[bytes, bytes]]
 
-NEVER: Headers = [(b"cache-control", b"no-store")]
+NO_STORE: Headers = [(b"cache-control", b"no-store")]
 """For what nobody may keep, as problems are."""
-REVALIDATED: Headers = [(b"cache-control", b"public, no-cache")]
+PUBLIC_NO_CACHE: Headers = [(b"cache-control", b"public, no-cache")]
 """For what everybody may keep, and use again after a 304."""
 
-_MEMBERS = {"description", "max-age", "kept"}
+_MEMBERS = {"description", "max-age", "server-cache"}
 
 
 @dataclass(frozen=True)
-class CacheClass:
+class CacheProfile:
     """How long others may use an answer, and whether this service keeps it, too."""
 
     name: str
     max_age: int
-    is_kept: bool
+    uses_server_cache: bool
 
 
-class Caches:
+class CacheProfiles:
     """
-    The classes of a contract, its `x-caches`.
+    The cache profiles of a contract, its `x-cache-profiles`.
 
-    `max-age` is the seconds for which anybody may use what a caller without credentials got; with 0 it is asked for
-    again each time, mostly for a 304. What is `kept`, the service itself keeps, until what it shows has changed.
-    Raises ContractError for what is no class.
+    `max-age` is the seconds for which any cache may use the response to a request without credentials. With 0 caches
+    revalidate each time, which mostly gives a 304. With `server-cache` the service caches responses itself, until the
+    data in them changes. Raises ContractError for an invalid profile.
     """
 
-    def __init__(self, document: Document, nouns: Collection[str] | None) -> None:
+    def __init__(self, document: Document, tags: Collection[str] | None) -> None:
         """*nouns* are those whose changes are known; None if nothing is to be kept here."""
-        self._classes = {name: _class(name, spec, nouns) for name, spec in document.raw.get("x-caches", {}).items()}
+        self._profiles = {
+            name: _profile(name, spec, tags) for name, spec in document.raw.get("x-cache-profiles", {}).items()
+        }
 
-    def of(self, spec: dict[str, Any], *, takes_credentials: bool) -> "Caching":
-        """Return what is said of the answers of an operation; raises ContractError for a class that is none."""
-        operation, name = spec["operationId"], spec.get("x-cache")
-        if name is not None and name not in self._classes:
-            known = ", ".join(self._classes) or "none"
-            raise at(spec, f"{operation} is of the cache {name}, which is none; there are {known}.")
-        return Caching(self._classes.get(name), takes_credentials=takes_credentials)
+    def for_operation(self, spec: dict[str, Any], *, takes_credentials: bool) -> "CacheControl":
+        """Return the caching of an operation; raises ContractError for an unknown cache profile."""
+        operation, name = spec["operationId"], spec.get("x-cache-profile")
+        if name is not None and name not in self._profiles:
+            known = ", ".join(self._profiles) or "none"
+            raise error_at(spec, f'{operation}: unknown cache profile "{name}"; known: {known}.')
+        return CacheControl(self._profiles.get(name), takes_credentials=takes_credentials)
 
 
-class Caching:
+class CacheControl:
     """
     What the answers of one operation say.
 
@@ -57,32 +59,36 @@ class Caching:
     changed they see changed. So only what nobody in particular asked for is public, and `Vary` keeps it from others.
     """
 
-    def __init__(self, of: CacheClass | None, *, takes_credentials: bool) -> None:
-        self.name, self.is_kept = (of.name, of.is_kept) if of else ("", False)
-        if of is None:
+    def __init__(self, profile: CacheProfile | None, *, takes_credentials: bool) -> None:
+        self.name, self.uses_server_cache = (profile.name, profile.uses_server_cache) if profile else ("", False)
+        if profile is None:
             anonymous = known = b"private, no-store" if takes_credentials else b"no-store"
         else:
-            anonymous = b"public, max-age=%d" % of.max_age if of.max_age else b"public, no-cache"
+            anonymous = b"public, max-age=%d" % profile.max_age if profile.max_age else b"public, no-cache"
             known = b"private, no-cache"
-        self._anonymous, self._known = _says(anonymous), _says(known)
+        self._anonymous, self._known = _header(anonymous), _header(known)
 
     def headers(self, caller: Caller | None) -> Headers:
         """Return the headers of what *caller* gets, whether it is the whole, a part, or a 304."""
         return self._anonymous if caller is None else self._known
 
 
-def _says(value: bytes) -> Headers:
+def _header(value: bytes) -> Headers:
     return [(b"cache-control", value)]
 
 
-def _class(name: str, spec: Any, nouns: Collection[str] | None) -> CacheClass:
+def _profile(name: str, spec: Any, tags: Collection[str] | None) -> CacheProfile:
     if unknown := sorted(spec.keys() - _MEMBERS):
-        raise at(spec, f"cache {name}: {', '.join(unknown)} is not known here; max-age and kept are.")
+        raise error_at(
+            spec, f'cache profile "{name}": unknown key {", ".join(unknown)}; known: {", ".join(sorted(_MEMBERS))}.'
+        )
     age = spec.get("max-age")
     if not isinstance(age, int) or isinstance(age, bool) or age < 0:
-        raise at(spec, f"cache {name}: max-age is a number of seconds, such as 60, not {age!r}.")
-    is_kept = bool(spec.get("kept"))
-    if is_kept and nouns is not None and name not in nouns:
-        known = ", ".join(sorted(nouns)) or "none"
-        raise at(spec, f"cache {name} is kept, but nobody counts the changes of {name}; there are {known}.")
-    return CacheClass(name, age, is_kept and nouns is not None)
+        raise error_at(spec, f'cache profile "{name}": max-age must be a number of seconds, such as 60, not {age!r}.')
+    is_kept = bool(spec.get("server-cache"))
+    if is_kept and tags is not None and name not in tags:
+        known = ", ".join(sorted(tags)) or "none"
+        raise error_at(
+            spec, f'cache profile "{name}" has server-cache, but no changes are counted under "{name}"; known: {known}.'
+        )
+    return CacheProfile(name, age, is_kept and tags is not None)

@@ -6,10 +6,10 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from accord.contract.errors import at
-from accord.engine.policies import Perform
+from accord.contract.errors import error_at
+from accord.engine.policies import Handle
 from accord.engine.problems import Problem
-from accord.engine.renderers.response import Answer
+from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _OF_CONTENT = frozenset({b"content-type", b"content-disposition"})
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 
 
-def tagged(operation: "Operation", perform: Perform) -> Perform | None:
+def if_match(operation: "Operation", perform: Handle) -> Handle | None:
     """
     `ETag` header in the response, and `If-Match` parameter.
 
@@ -29,57 +29,61 @@ def tagged(operation: "Operation", perform: Perform) -> Perform | None:
     `/tasks/{task_id}/status`, is a part of the one it hangs on.
     """
     has_tag = "etag" in operation.success.headers
-    get = _get(operation) if operation.is_guarded else None
-    suffixes = [kind.tag_suffix for kind in get.media_types.every] if get and get.media_types else [b""]
+    get = _get(operation) if operation.accepts_if_match else None
+    suffixes = [kind.tag_suffix for kind in get.renderers.every] if get and get.renderers else [b""]
     if not (has_tag or get):
         return None
 
-    def perform_conditionally(request: Request, session: Any) -> Answer:
+    def perform_conditionally(request: Request, session: Any) -> Response:
         seen = None
         if get:
             wanted = request.headers.get(b"if-match")
-            if wanted is None and operation.must_match:
+            if wanted is None and operation.requires_if_match:
                 raise Problem(428, "Say in If-Match which version you change: the ETag that you read.")
             if wanted is not None:
                 # What was read is held until the handler is done: a session forgets what nobody holds.
-                seen = get.answer(request, session)
-                if not names_tag(wanted, *(_tag(seen, suffix) for suffix in suffixes)):
+                seen = get.respond(request, session)
+                if not matches_etag(wanted, *(_etag(seen, suffix) for suffix in suffixes)):
                     raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
         answer = perform(request, session)
         if has_tag:
-            answer.headers.append((b"etag", _tag(answer, request.media_type.tag_suffix if request.media_type else b"")))
+            answer.headers.append(
+                (b"etag", _etag(answer, request.media_type.tag_suffix if request.media_type else b""))
+            )
         return answer
 
     return perform_conditionally
 
 
-def revalidated(operation: "Operation", perform: Perform) -> Perform | None:
+def if_none_match(operation: "Operation", perform: Handle) -> Handle | None:
     """`If-None-Match` and `If-Modified-Since` parameters: 304 for who has what the answer is."""
     by_tag, by_date = (operation.has_header(name) for name in ("if-none-match", "if-modified-since"))
     for name, is_taken, header in (("If-None-Match", by_tag, "ETag"), ("If-Modified-Since", by_date, "Last-Modified")):
         if is_taken and header.lower() not in operation.success.headers:
-            raise at(operation.spec, f"{operation.id} takes {name}, but its response declares no {header}.")
-    if not (by_tag or by_date) or operation.caching.is_kept:
+            raise error_at(operation.spec, f"{operation.id} takes {name}, but its response declares no {header}.")
+    if not (by_tag or by_date) or operation.cache_control.uses_server_cache:
         # What is kept is kept as a whole: a 304 is made of it.
         return None
 
-    def perform_unless_known(request: Request, session: Any) -> Answer:
-        return unless_known(request, perform(request, session))
+    def perform_unless_known(request: Request, session: Any) -> Response:
+        return not_modified(request, perform(request, session))
 
     return perform_unless_known
 
 
-def unless_known(request: Request, answer: Answer) -> Answer:
+def not_modified(request: Request, answer: Response) -> Response:
     """Return *answer*, or the 304 that says that the caller has it; beside a tag, a date is not looked at."""
     tags, since = request.headers.get(b"if-none-match"), request.headers.get(b"if-modified-since")
     if tags:
-        is_known = any(name == b"etag" and names_tag(tags, value, weak=True) for name, value in answer.headers)
+        is_known = any(name == b"etag" and matches_etag(tags, value, weak=True) for name, value in answer.headers)
     elif since and tags is None:
         is_known = any(name == b"last-modified" and not _is_later(value, since) for name, value in answer.headers)
     else:
         return answer
     return (
-        Answer(304, b"", [header for header in answer.headers if header[0] not in _OF_CONTENT]) if is_known else answer
+        Response(304, b"", [header for header in answer.headers if header[0] not in _OF_CONTENT])
+        if is_known
+        else answer
     )
 
 
@@ -87,7 +91,7 @@ def etag(body: bytes, suffix: bytes = b"") -> bytes:
     return b'"%s%s"' % (blake2b(body, digest_size=12).hexdigest().encode(), suffix)
 
 
-def names_tag(header: bytes, *tags: bytes, weak: bool = False) -> bool:
+def matches_etag(header: bytes, *tags: bytes, weak: bool = False) -> bool:
     """Return whether *header*, of If-Match or If-None-Match, names one of *tags*; weakly, a weak tag can do so."""
     if header.strip() == b"*":
         return True
@@ -103,16 +107,16 @@ def _is_later(modified: bytes, since: bytes) -> bool:
     return parsedate_to_datetime(modified.decode()) > (asked if asked.tzinfo else asked.replace(tzinfo=UTC))
 
 
-def _tag(answer: Answer, suffix: bytes) -> bytes:
-    return etag(answer.body, suffix) if answer.tag is None else f'"{answer.tag}"'.encode()
+def _etag(answer: Response, suffix: bytes) -> bytes:
+    return etag(answer.body, suffix) if answer.etag is None else f'"{answer.etag}"'.encode()
 
 
 def _get(operation: "Operation") -> "Operation":
-    get: Operation | None = operation.path.operations.get("GET")
-    if get is None and operation.path.parent:
-        get = operation.path.parent.operations.get("GET")
+    get: Operation | None = operation.path_item.operations.get("GET")
+    if get is None and operation.path_item.parent:
+        get = operation.path_item.parent.operations.get("GET")
     if get is None or "etag" not in get.success.headers:
-        raise at(
+        raise error_at(
             operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."
         )
     return get

@@ -3,17 +3,17 @@
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
-from accord.contract.errors import at
-from accord.engine.policies import Perform
+from accord.contract.errors import error_at
+from accord.engine.policies import Handle
 from accord.engine.problems import Problem
-from accord.engine.renderers.response import Answer
+from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 
-class Kept(Protocol):
+class StoredResponse(Protocol):
     """An answer as it was stored."""
 
     @property
@@ -26,17 +26,19 @@ class Kept(Protocol):
     def body(self) -> bytes: ...
 
 
-class Store(Protocol):
+class IdempotencyStore(Protocol):
     """Where answers are kept, in the very unit of work that has the effect; main gives one."""
 
-    def claim(self, session: Any, *, caller: str, operation: str, key: str, fingerprint: str) -> Kept | None: ...
-    def keep(
+    def claim(
+        self, session: Any, *, caller: str, operation: str, key: str, fingerprint: str
+    ) -> StoredResponse | None: ...
+    def save(
         self, session: Any, *, caller: str, operation: str, key: str,
         status: int, headers: list[tuple[str, str]], body: bytes,
     ) -> None: ...  # fmt: skip
 
 
-class Idempotent:
+class Idempotency:
     """
     `Idempotency-Key` parameter.
 
@@ -47,20 +49,24 @@ class Idempotent:
     409 that says where the thing is that was made.
     """
 
-    def __init__(self, store: Store | None) -> None:
+    def __init__(self, store: IdempotencyStore | None) -> None:
         self.store = store
 
-    def __call__(self, operation: "Operation", perform: Perform) -> Perform | None:
+    def __call__(self, operation: "Operation", perform: Handle) -> Handle | None:
         store = self.store
         if not operation.has_header("idempotency-key"):
             return None
         if store is None:
-            raise at(operation.spec, f"{operation.id} takes Idempotency-Key; give Contract a store that keeps answers.")
+            raise error_at(
+                operation.spec, f"{operation.id} takes Idempotency-Key; give Contract a store that keeps answers."
+            )
         shows_once = _shows_once(operation)
-        if shows_once and not operation.declares(409):
-            raise at(operation.spec, f"{operation.id} repeats no secret, but answers 409; declare what that answer is.")
+        if shows_once and not operation.declares_status(409):
+            raise error_at(
+                operation.spec, f"{operation.id} repeats no secret, but answers 409; declare what that answer is."
+            )
 
-        def perform_once(request: Request, session: Any) -> Answer:
+        def perform_once(request: Request, session: Any) -> Response:
             key = request.headers.get(b"idempotency-key")
             if key is None:
                 return perform(request, session)
@@ -75,7 +81,7 @@ class Idempotent:
                 answer = perform(request, session)
                 headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers]
                 body = b"" if shows_once else answer.body
-                store.keep(session, **whose, status=answer.status, headers=headers, body=body)
+                store.save(session, **whose, status=answer.status, headers=headers, body=body)
                 return answer
             if kept.fingerprint != fingerprint:
                 raise Problem(422, "This Idempotency-Key was used for another request. Take a new key.")
@@ -83,19 +89,19 @@ class Idempotent:
                 where = dict(kept.headers).get("location", "where it belongs")
                 raise Problem(409, f"This was done before, and its secret shown. What was made is at {where}.")
             stored = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept.headers]
-            return Answer(kept.status, kept.body, [*stored, (b"idempotency-replayed", b"true")])
+            return Response(kept.status, kept.body, [*stored, (b"idempotency-replayed", b"true")])
 
         return perform_once
 
 
 def _shows_once(operation: "Operation") -> bool:
-    schemas = operation.representations.schemas
-    members = schemas.flat(operation.success.schema).get("properties", {})
-    return any(schemas.flat(member).get("x-shown-once") for member in members.values())
+    schemas = operation.marshmallow_schemas.schemas
+    members = schemas.merged(operation.success.schema).get("properties", {})
+    return any(schemas.merged(member).get("x-shown-once") for member in members.values())
 
 
 def _fingerprint(request: Request) -> str:
     asked = blake2b(digest_size=16)
-    for part in (request.scope["path"].encode(), request.scope["query_string"], request.raw):
+    for part in (request.scope["path"].encode(), request.scope["query_string"], request.raw_body):
         asked.update(b"%d:" % len(part) + part)
     return asked.hexdigest()

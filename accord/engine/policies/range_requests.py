@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.http import parse_range_header
 
-from accord.contract.errors import at
-from accord.engine.policies import Perform
+from accord.contract.errors import error_at
+from accord.engine.policies import Handle
 from accord.engine.problems import Problem
-from accord.engine.renderers.files import Part
-from accord.engine.renderers.response import Answer
+from accord.engine.renderers.files import ByteRange
+from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 # The last bytes, and none of them; werkzeug takes that for no range.
-_LAST_NONE = re.compile(rb"bytes\s*=\s*-0+", re.IGNORECASE)
+_UNSATISFIABLE = re.compile(rb"bytes\s*=\s*-0+", re.IGNORECASE)
 
 
-def ranges(operation: "Operation", perform: Perform) -> Perform | None:
+def byte_ranges(operation: "Operation", perform: Handle) -> Handle | None:
     """
     Answer 206 with the bytes from one to another, 416 if there are none.
 
@@ -31,28 +31,28 @@ def ranges(operation: "Operation", perform: Perform) -> Perform | None:
     if not operation.has_header("range"):
         return None
     if not operation.success.is_content:
-        raise at(operation.spec, f"{operation.id} takes Range, but its response is no content of a file.")
+        raise error_at(operation.spec, f"{operation.id} takes Range, but its response is no content of a file.")
 
-    def perform_partly(request: Request, session: Any) -> Answer:
+    def perform_partly(request: Request, session: Any) -> Response:
         answer = perform(request, session)
-        if answer.part is None:
+        if answer.byte_range is None:
             return answer
         answer.headers.append((b"accept-ranges", b"bytes"))
         asked, condition = request.headers.get(b"range"), request.headers.get(b"if-range")
         if asked is None or (condition is not None and condition != dict(answer.headers).get(b"etag")):
             return answer
-        part = _part(asked, answer.part)
+        part = _byte_range(asked, answer.byte_range)
         if part is None:
             return answer
         span = (b"content-range", b"bytes %d-%d/%d" % (part.start, part.end - 1, part.size))
-        return Answer(206, headers=[*answer.headers, span], part=part)
+        return Response(206, headers=[*answer.headers, span], byte_range=part)
 
     return perform_partly
 
 
-def _part(asked: bytes, whole: Part) -> Part | None:
+def _byte_range(asked: bytes, whole: ByteRange) -> ByteRange | None:
     found = parse_range_header(asked.decode("latin-1"))
-    is_empty = _LAST_NONE.fullmatch(asked)
+    is_empty = _UNSATISFIABLE.fullmatch(asked)
     if not is_empty and (found is None or found.units != "bytes" or len(found.ranges) != 1):
         return None
     start, end = found.ranges[0] if found else (whole.size, None)

@@ -1,4 +1,4 @@
-"""How often an operation may be called: the limits of its classes, told with every answer."""
+"""Rate limits of operations: their rate limit policies, told with every response."""
 
 import re
 from collections import Counter
@@ -14,16 +14,16 @@ from typing import Any, Protocol
 from limits import RateLimitItem, parse_many
 
 from accord.contract.document import Document
-from accord.contract.errors import ContractError, at
+from accord.contract.errors import ContractError, error_at
 from accord.engine.problems import Problem
 from accord.engine.request import Request
 
 Headers = list[tuple[bytes, bytes]]
-Whose = Callable[[Request], Hashable]
-Taken = tuple[bool, Sequence[tuple[int, float]]]
+PartitionKey = Callable[[Request], Hashable]
+HitResult = tuple[bool, Sequence[tuple[int, float]]]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_MEMBERS = frozenset({"description", "by", "account", "exempt", "limits"})
+_MEMBERS = frozenset({"description", "by", "account-property", "exempt", "limits"})
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Window:
 
     name: str
     counter: str
-    rate_class: str
-    amount: int
+    policy: str
+    quota: int
     seconds: int
-    said: str
-    whose: Whose
+    text: str
+    partition_key: PartitionKey
     is_private: bool = False
     """Whether it is of somebody who need not be the one who asks, and so is told only when it is full."""
 
 
-class Meter(Protocol):
+class RateLimitStorage(Protocol):
     """Counts requests; main gives one."""
 
-    async def take(self, windows: Sequence[Window], whose: Sequence[Hashable]) -> Taken:
+    async def hit(self, windows: Sequence[Window], partition_keys: Sequence[Hashable]) -> HitResult:
         """
         Count one request in every window, each of its own caller, or in none if one of them is full.
 
@@ -54,15 +54,15 @@ class Meter(Protocol):
 
 
 @dataclass
-class Tally:
+class RateLimitStats:
     """How many requests each class has let pass, and how many it has refused."""
 
     granted: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
-class _Class:
+class _Policy:
     """Limits of callers of one kind, but for those whose scopes are at least one of the sets `exempt`."""
 
     windows: Mapping[str, Sequence[Window]]
@@ -76,77 +76,94 @@ class _Class:
                     yield from windows
 
 
-class RateLimits:
+class RateLimitPolicies:
     """
-    The classes of a contract, its `x-rate-limits`.
+    The rate limit policies of a contract, its `x-rate-limits`: `default` names those of an operation without
+    `x-rate-limit`, `policies` has them all by name.
 
-    Who is counted says `by`: the `address` of callers without credentials, a `caller` with an
-    access token, an `api-key`, or the `account` that the body names in the member `account`,
-    whoever sends it. Roles that are `exempt` are those of the security schemes.
+    `by` lists what requests are counted by: the `address` of a request without credentials, the `caller` of an access
+    token, the `api-key`, or the `account` that the body names in the property `account-property`, for all callers
+    together. Requests of the roles in `exempt`, which are those of the security schemes, are not counted.
 
-    Raises ContractError for what cannot be enforced.
+    Raises ContractError for a policy that cannot be enforced.
     """
 
-    def __init__(self, document: Document, meter: Meter | None, tally: Tally, fold: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        document: Document,
+        storage: RateLimitStorage | None,
+        stats: RateLimitStats,
+        casefold: Callable[[str], str],
+    ) -> None:
         """*fold* returns what spellings of one account have in common."""
-        self._document, self._meter, self._tally, self._fold = document, meter, tally, fold
+        self._document, self._storage, self._stats, self._casefold = document, storage, stats, casefold
         spec: Any = document.raw.get("x-rate-limits", {})
         schemes = document.raw.get("components", {}).get("securitySchemes", {}).values()
-        roles = [document.follow(scheme).get("x-roles", {}) for scheme in schemes]
+        roles = [document.resolve(scheme).get("x-roles", {}) for scheme in schemes]
         self._roles = {role: frozenset(scopes) for granted in roles for role, scopes in granted.items()}
-        self._classes = {name: self._class(name, each) for name, each in spec.get("classes", {}).items()}
-        self._inherited: list[str] = spec.get("inherited", [])
+        self._policies = {name: self._policy(name, each) for name, each in spec.get("policies", {}).items()}
+        self._inherited: list[str] = spec.get("default", [])
 
-    def of(self, spec: dict[str, Any]) -> "RateLimit | None":
-        """Return what limits the operation: the classes in its `x-rate-limit`, or the inherited ones; None if none."""
+    def for_operation(self, spec: dict[str, Any]) -> "RateLimit | None":
+        """Return what limits the operation: the policies in its `x-rate-limit`, or the default ones; None if none."""
         names, operation = spec.get("x-rate-limit", self._inherited), spec["operationId"]
-        if unknown := [name for name in names if name not in self._classes]:
-            known = ", ".join(self._classes) or "none"
-            raise at(spec, f"{operation} is of the rate limit {', '.join(unknown)}, which is none; there are {known}.")
-        classes = [self._classes[name] for name in names]
+        if unknown := [name for name in names if name not in self._policies]:
+            known = ", ".join(self._policies) or "none"
+            raise error_at(spec, f'{operation}: unknown rate limit policy "{", ".join(unknown)}"; known: {known}.')
+        classes = [self._policies[name] for name in names]
         members = {each.account for each in classes if each.account}
         if any(member not in self._body_members(spec) for member in members):
-            raise at(spec, f"{operation} is limited by {', '.join(members)} of its body, which it does not have.")
+            of_body = ", ".join(members)
+            raise error_at(
+                spec, f"{operation}: its rate limits count by {of_body} of the body; make it required there."
+            )
         if not classes:
             return None
-        if self._meter is None:
-            raise at(spec, f"{operation} has rate limits; give Contract a meter that counts.")
-        return RateLimit(classes, members, self._meter, self._tally)
+        if self._storage is None:
+            raise error_at(spec, f"{operation} has rate limits; give Contract a meter that counts.")
+        return RateLimit(classes, members, self._storage, self._stats)
 
     def _body_members(self, spec: dict[str, Any]) -> set[str]:
         """Return the members that every body of the operation has."""
-        follow = self._document.follow
+        follow = self._document.resolve
         contents = follow(spec.get("requestBody", {})).get("content", {}).values()
         required = [set(follow(content.get("schema", {})).get("required", ())) for content in contents]
         return set.intersection(*required) if required else set()
 
-    def _class(self, name: str, spec: dict[str, Any]) -> _Class:
-        account, exempt, by = spec.get("account"), spec.get("exempt", []), spec.get("by", [])
-        whose: dict[str, Whose] = {"address": _address, "caller": _caller, "api-key": _api_key}
+    def _policy(self, name: str, spec: dict[str, Any]) -> _Policy:
+        account, exempt, by = spec.get("account-property"), spec.get("exempt", []), spec.get("by", [])
+        whose: dict[str, PartitionKey] = {"address": _address, "caller": _caller, "api-key": _api_key}
         if account:
             whose["account"] = self._account(account)
         if not _NAME.fullmatch(name):
-            raise at(spec, f"rate limit {name}: a name is of small letters, digits and hyphens.")
+            raise error_at(
+                spec, f'rate limit policy "{name}": the name must consist of lower-case letters, digits and hyphens.'
+            )
         if unknown := sorted(spec.keys() - _MEMBERS):
-            raise at(spec, f"rate limit {name}: {', '.join(unknown)} is not known here.")
+            raise error_at(
+                spec,
+                f'rate limit policy "{name}": unknown key {", ".join(unknown)}; known: {", ".join(sorted(_MEMBERS))}.',
+            )
         if not by or any(kind not in whose for kind in by) or (account and "account" not in by):
-            known = "address, caller, api-key, or account with the member of the body that names one in `account`"
-            raise at(spec, f"rate limit {name}: by must list whose requests are counted: {known}.")
+            known = "address, caller, api-key, or account, whose property of the body is in `account-property`"
+            raise error_at(spec, f'rate limit policy "{name}": `by` must list what requests are counted by: {known}.')
         if strangers := [role for role in exempt if role not in self._roles]:
-            raise at(spec, f"rate limit {name} exempts {', '.join(strangers)}, which no x-roles has.")
+            raise error_at(
+                spec, f'rate limit policy "{name}": unknown role {", ".join(strangers)} in `exempt`; no x-roles has it.'
+            )
         try:
             items = _items(spec.get("limits"))
         except ValueError as error:
-            raise at(spec, f"rate limit {name}: {error}") from None
+            raise error_at(spec, f'rate limit policy "{name}": {error}') from None
         windows = {
             kind: [_window(name, kind, item, len(by) > 1, len(items) > 1, whose[kind]) for item in items] for kind in by
         }
-        return _Class(windows, [self._roles[role] for role in exempt], account)
+        return _Policy(windows, [self._roles[role] for role in exempt], account)
 
-    def _account(self, member: str) -> Whose:
+    def _account(self, member: str) -> PartitionKey:
         def account(request: Request) -> Hashable:
             # Not the name itself: somebody may have typed a password there.
-            return blake2b(self._fold(str(request.body[member])).encode(), digest_size=16).hexdigest()
+            return blake2b(self._casefold(str(request.body[member])).encode(), digest_size=16).hexdigest()
 
         return account
 
@@ -154,40 +171,44 @@ class RateLimits:
 class RateLimit:
     """What limits one operation."""
 
-    def __init__(self, classes: Sequence[_Class], members: set[str], meter: Meter, tally: Tally) -> None:
+    def __init__(
+        self, policies: Sequence[_Policy], members: set[str], storage: RateLimitStorage, stats: RateLimitStats
+    ) -> None:
         self.reads_body = bool(members)
         """Whether the body says who is counted."""
-        self._classes, self._meter, self._tally = classes, meter, tally
+        self._policies, self._storage, self._stats = policies, storage, stats
         self._plan = lru_cache(maxsize=256)(self._planned)
 
-    async def take(self, request: Request) -> None:
+    async def check(self, request: Request) -> None:
         """Count the request, and keep in its `allowance` what is left; raises a 429 Problem if nothing was."""
         caller = request.caller
         if caller is None:
             plan = self._plan("address", frozenset(), self.reads_body and request.body is not None)
         else:
-            kind = "caller" if caller.key is None else "api-key"
+            kind = "caller" if caller.api_key_id is None else "api-key"
             plan = self._plan(kind, caller.scopes, self.reads_body and request.body is not None)
         if plan is None:
             return
-        granted, seen = await self._meter.take(plan.windows, [window.whose(request) for window in plan.windows])
-        request.allowance = plan.allowance(seen)
+        granted, seen = await self._storage.hit(
+            plan.windows, [window.partition_key(request) for window in plan.windows]
+        )
+        request.rate_limit_headers = plan.headers(seen)
         if granted:
-            counted = self._tally.granted
+            counted = self._stats.granted
             for name in plan.names:
                 counted[name] += 1
             return
         taken = zip(plan.windows, seen, strict=True)
-        full = [(left, window) for window, (used, left) in taken if used >= window.amount]
-        for name in {window.rate_class for _, window in full}:
-            self._tally.refused[name] += 1
+        full = [(left, window) for window, (used, left) in taken if used >= window.quota]
+        for name in {window.policy for _, window in full}:
+            self._stats.rejected[name] += 1
         left, window = max(full, key=lambda each: each[0])
-        detail = f"There may be {window.said} of {window.rate_class}; try again in {ceil(left)} seconds."
+        detail = f'Rate limit "{window.policy}" exceeded: {window.text}. Retry in {ceil(left)} seconds.'
         raise Problem(429, detail, headers={"Retry-After": str(ceil(left))})
 
     def _planned(self, kind: str, scopes: frozenset[str], has_account: bool) -> "_Plan | None":
         kinds = frozenset({kind, "account"} if has_account else {kind})
-        windows = [window for each in self._classes for window in each.windows_of(kinds, scopes)]
+        windows = [window for each in self._policies for window in each.windows_of(kinds, scopes)]
         return _Plan(windows) if windows else None
 
 
@@ -196,12 +217,12 @@ class _Plan:
 
     def __init__(self, windows: list[Window]) -> None:
         self.windows = windows
-        self.names = list(dict.fromkeys(window.rate_class for window in windows))
-        policy = ", ".join(f'"{window.name}";q={window.amount};w={window.seconds}' for window in windows)
+        self.names = list(dict.fromkeys(window.policy for window in windows))
+        policy = ", ".join(f'"{window.name}";q={window.quota};w={window.seconds}' for window in windows)
         self._policy = (b"ratelimit-policy", policy.encode())
-        self._quotas = [(window.amount, f'"{window.name}";r=', window.is_private) for window in windows]
+        self._quotas = [(window.quota, f'"{window.name}";r=', window.is_private) for window in windows]
 
-    def allowance(self, seen: Sequence[tuple[int, float]]) -> Headers:
+    def headers(self, seen: Sequence[tuple[int, float]]) -> Headers:
         """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, and the older ones, of the tightest window."""
         told: list[str] = []
         least, longest, tightest = inf, 0.0, 0
@@ -223,49 +244,49 @@ class _Plan:
         ]
 
 
-def override(document: Document, limits: Mapping[str, Sequence[str]]) -> None:
-    """Let classes of *document* have these limits instead; raises ContractError for a class or limit that is none."""
-    classes = document.raw.get("x-rate-limits", {}).get("classes", {})
+def override_limits(document: Document, limits: Mapping[str, Sequence[str]]) -> None:
+    """Replace the limits of policies of *document*; raises ContractError for an unknown policy or an invalid limit."""
+    classes = document.raw.get("x-rate-limits", {}).get("policies", {})
     for name, given in limits.items():
         if name not in classes:
-            raise ContractError(f"there is no class {name}; there are {', '.join(classes)}.")
+            raise ContractError(f'unknown rate limit policy "{name}"; known: {", ".join(classes)}.')
         try:
             _items(given)
         except ValueError as error:
-            raise ContractError(f"{name}: {error}") from None
+            raise ContractError(f'rate limit policy "{name}": {error}') from None
         classes[name]["limits"] = list(given)
 
 
 def _items(limits: Any) -> list[RateLimitItem]:
-    """Return the limits that are said as in `10 per minute`; raises ValueError if there is none, or one is not good."""
+    """Return the parsed *limits*, each like `10 per minute`; raises ValueError for none, or for an invalid one."""
     items = []
     for said in limits if isinstance(limits, list) else [limits]:
         try:
             (item,) = parse_many(said)
         except ValueError:
-            raise ValueError(f"{said!r} is no limit; say one as in `10 per minute`.") from None
+            raise ValueError(f"{said!r} is not a limit; write one like `10 per minute`.") from None
         if item.amount < 1 or item.get_expiry() < 1:
-            raise ValueError(f"{said!r} lets nobody pass; it must be at least 1.")
+            raise ValueError(f"{said!r} allows no request; it must be at least 1.")
         items.append(item)
     if len({item.get_expiry() for item in items}) != len(items) or not items:
-        raise ValueError("limits must have at least one, and no two for the same time.")
+        raise ValueError("limits must have at least one entry, and no two of the same duration.")
     return items
 
 
 def _window(
-    rate_class: str, kind: str, item: RateLimitItem, names_kind: bool, names_time: bool, whose: Whose
+    policy: str, kind: str, item: RateLimitItem, names_kind: bool, names_time: bool, partition_key: PartitionKey
 ) -> Window:
     unit, number, seconds = item.GRANULARITY.name, item.multiples, item.get_expiry()
     per = unit if number == 1 else f"{number} {unit}s"
-    parts = [rate_class, kind if names_kind else "", per.replace(" ", "-") if names_time else ""]
+    parts = [policy, kind if names_kind else "", per.replace(" ", "-") if names_time else ""]
     return Window(
         name="-".join(filter(None, parts)),
-        counter=f"{rate_class}:{kind}:{seconds}",
-        rate_class=rate_class,
-        amount=item.amount,
+        counter=f"{policy}:{kind}:{seconds}",
+        policy=policy,
+        quota=item.amount,
         seconds=seconds,
-        said=f"{item.amount} requests per {per}",
-        whose=whose,
+        text=f"{item.amount} requests per {per}",
+        partition_key=partition_key,
         is_private=kind == "account",
     )
 
@@ -291,4 +312,4 @@ def _caller(request: Request) -> Hashable:
 
 
 def _api_key(request: Request) -> Hashable:
-    return request.caller.key if request.caller else None
+    return request.caller.api_key_id if request.caller else None

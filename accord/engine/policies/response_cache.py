@@ -7,38 +7,38 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from accord.engine.policies import Perform
-from accord.engine.policies.conditional_requests import unless_known
-from accord.engine.renderers.response import Answer, Headers
+from accord.engine.policies import Handle
+from accord.engine.policies.conditional_requests import not_modified
+from accord.engine.renderers.response import Headers, Response
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 _SECONDS = 60.0
-_BESIDE_ITS_BODY = 1_000
+_ENTRY_OVERHEAD = 1_000
 """Bytes that an answer takes beside its body, roughly."""
-_LARGEST_SHARE = 8
+_MAX_ENTRY_SHARE = 8
 """An answer that would take more than this part of the room is not kept."""
 
 
-class Generations(Protocol):
+class CacheVersions(Protocol):
     """Knows how often what answers show has changed; main gives one."""
 
     @property
-    def nouns(self) -> Collection[str]:
+    def tags(self) -> Collection[str]:
         """What can be asked about."""
 
     async def current(self) -> Mapping[str, int]:
         """Return the generation of each noun, as it is at some moment after the call."""
 
 
-class Seam(Protocol):
-    async def run(self, mode: str, perform: Perform, request: Request) -> Answer: ...
+class Database(Protocol):
+    async def run(self, mode: str, handle: Handle, request: Request) -> Response: ...
 
 
 @dataclass
-class Tally:
+class CacheStats:
     """By operation, how many answers were kept ones, and how many of those that are kept had to be made."""
 
     hits: Counter[str] = field(default_factory=Counter)
@@ -46,8 +46,8 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    generation: int
+class _Entry:
+    version: int
     until: float
     status: int
     headers: Headers
@@ -55,12 +55,12 @@ class _Kept:
 
     @property
     def size(self) -> int:
-        return _BESIDE_ITS_BODY + len(self.body)
+        return _ENTRY_OVERHEAD + len(self.body)
 
 
-class KeptAnswers:
+class ResponseCache:
     """
-    The answers of operations whose `x-cache` is of a class that is `kept`.
+    The responses of operations whose `x-cache-profile` has `server-cache`.
 
     An answer is kept under the generation that was read before it was made, and given to those after whose request the
     generation was read again, and was the same: who has heard of a change never gets what was before it. What is being
@@ -68,56 +68,56 @@ class KeptAnswers:
     time, nor of a change of keys; those used longest ago go first.
     """
 
-    def __init__(self, generations: Generations, size: int) -> None:
+    def __init__(self, versions: CacheVersions, size: int) -> None:
         """*size* is the number of bytes to keep."""
-        self.nouns = generations.nouns
-        self.tally = Tally()
-        self._generations = generations
+        self.tags = versions.tags
+        self.stats = CacheStats()
+        self._versions = versions
         self._size = self._room = size
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._making: dict[Hashable, asyncio.Future[_Kept | None]] = {}
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._rendering: dict[Hashable, asyncio.Future[_Entry | None]] = {}
 
-    async def answer(self, operation: "Operation", request: Request, seam: Seam) -> Answer:
+    async def get_or_render(self, operation: "Operation", request: Request, database: Database) -> Response:
         """Return the answer to the request, the one that is kept or a new one, or the 304 that stands for it."""
-        key = operation.key(request)
+        key = operation.cache_key(request)
         if key is None:
-            return unless_known(request, await seam.run("read", operation.perform, request))
-        generation = (await self._generations.current())[operation.caching.name]
-        kept = self._kept.get(key)
-        if kept and kept.generation == generation and monotonic() < kept.until:
-            self._kept.move_to_end(key)
-            self.tally.hits[operation.id] += 1
+            return not_modified(request, await database.run("read", operation.handle, request))
+        generation = (await self._versions.current())[operation.cache_control.name]
+        kept = self._entries.get(key)
+        if kept and kept.version == generation and monotonic() < kept.until:
+            self._entries.move_to_end(key)
+            self.stats.hits[operation.id] += 1
         else:
-            kept = await self._shared(key, generation, operation, request, seam)
-        return unless_known(request, Answer(kept.status, kept.body, kept.headers))
+            kept = await self._render_once(key, generation, operation, request, database)
+        return not_modified(request, Response(kept.status, kept.body, kept.headers))
 
-    async def _shared(
-        self, key: Hashable, generation: int, operation: "Operation", request: Request, seam: Seam
-    ) -> _Kept:
+    async def _render_once(
+        self, key: Hashable, version: int, operation: "Operation", request: Request, database: Database
+    ) -> _Entry:
         """Return what somebody else is making of the same generation, or else make it for all."""
-        under_way = self._making.get((key, generation))
+        under_way = self._rendering.get((key, version))
         if under_way and (kept := await asyncio.shield(under_way)):
-            self.tally.hits[operation.id] += 1
+            self.stats.hits[operation.id] += 1
             return kept
-        made = self._making[key, generation] = asyncio.get_running_loop().create_future()
+        made = self._rendering[key, version] = asyncio.get_running_loop().create_future()
         kept = None
         try:
-            answer = await seam.run("read", operation.perform, request)
-            kept = _Kept(generation, monotonic() + _SECONDS, answer.status, answer.headers, answer.body)
-            self._keep(key, kept)
-            self.tally.misses[operation.id] += 1
+            answer = await database.run("read", operation.handle, request)
+            kept = _Entry(version, monotonic() + _SECONDS, answer.status, answer.headers, answer.body)
+            self._store(key, kept)
+            self.stats.misses[operation.id] += 1
             return kept
         finally:
-            self._making.pop((key, generation), None)
+            self._rendering.pop((key, version), None)
             made.set_result(kept)
 
-    def _keep(self, key: Hashable, kept: _Kept) -> None:
-        if kept.size > self._size / _LARGEST_SHARE:
+    def _store(self, key: Hashable, entry: _Entry) -> None:
+        if entry.size > self._size / _MAX_ENTRY_SHARE:
             return
-        if before := self._kept.pop(key, None):
+        if before := self._entries.pop(key, None):
             self._room += before.size
-        self._kept[key] = kept
-        self._room -= kept.size
+        self._entries[key] = entry
+        self._room -= entry.size
         while self._room < 0:
-            _, oldest = self._kept.popitem(last=False)
+            _, oldest = self._entries.popitem(last=False)
             self._room += oldest.size

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from accord.engine.policies import Perform
-from accord.engine.renderers.response import Answer
+from accord.engine.policies import Handle
+from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 
-def sparse_fields(operation: "Operation", perform: Perform) -> Perform | None:
+def sparse_fieldsets(operation: "Operation", perform: Handle) -> Handle | None:
     """
     Leave out what `fields` does not name, of the resource or of each item of a page.
 
@@ -20,24 +20,26 @@ def sparse_fields(operation: "Operation", perform: Perform) -> Perform | None:
     if "fields" not in operation.parameters.by_argument:
         return None
     success = operation.success
-    shape = operation.representations.of(success.schema)
-    items = operation.schemas.flat(success.schema).get("properties", {}).get("items")
+    shape = operation.marshmallow_schemas.for_schema(success.schema)
+    items = operation.schemas.merged(success.schema).get("properties", {}).get("items")
     if items is not None:
-        shape = operation.representations.of(operation.schemas.flat(items).get("items"))
-    always = shape.fewest if shape else frozenset()
+        shape = operation.marshmallow_schemas.for_schema(operation.schemas.merged(items).get("items"))
+    always = shape.minimal if shape else frozenset()
 
-    def perform_sparsely(request: Request, session: Any) -> Answer:
+    def perform_sparsely(request: Request, session: Any) -> Response:
         answer = perform(request, session)
         wanted = request.arguments.get("fields")
-        if not wanted or answer.made is None:
+        if not wanted or answer.data is None:
             return answer
         kept = always.union(wanted)
 
         def chosen(made: dict[str, Any]) -> dict[str, Any]:
             return {name: value for name, value in made.items() if name in kept}
 
-        made = answer.made
-        whole = success.of({**made, "items": [chosen(item) for item in made["items"]]} if items else chosen(made))
-        return Answer(answer.status, whole.body, answer.headers, whole.made)
+        made = answer.data
+        whole = success.from_data(
+            {**made, "items": [chosen(item) for item in made["items"]]} if items else chosen(made)
+        )
+        return Response(answer.status, whole.body, answer.headers, whole.data)
 
     return perform_sparsely

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 
 
-class Content(Protocol):
+class FileContent(Protocol):
     """What a handler returns for a response whose media types are those of files."""
 
     @property
@@ -27,7 +27,7 @@ class Content(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def tag(self) -> str:
+    def etag(self) -> str:
         """What tells this content from any other, such as its hash."""
 
     @property
@@ -35,7 +35,7 @@ class Content(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ByteRange:
     """The bytes of a file from `start` to before `end`; `size` is that of the whole file."""
 
     path: Path
@@ -48,7 +48,7 @@ class Part:
         try:
             file = self.path.open("rb")
         except FileNotFoundError:
-            raise _gone(self.path) from None
+            raise _missing_file(self.path) from None
         file.seek(self.start)
         return file
 
@@ -63,16 +63,16 @@ class Part:
             yield chunk
 
 
-def whole(content: Content) -> Part:
+def whole_file(content: FileContent) -> ByteRange:
     """Return all of the content; raises a 404 Problem if it is gone."""
     try:
         size = content.path.stat().st_size
     except FileNotFoundError:
-        raise _gone(content.path) from None
-    return Part(content.path, 0, size, size)
+        raise _missing_file(content.path) from None
+    return ByteRange(content.path, 0, size, size)
 
 
-def headers(content: Content) -> list[tuple[bytes, bytes]]:
+def headers(content: FileContent) -> list[tuple[bytes, bytes]]:
     """
     Return the headers that say what the content is.
 
@@ -87,7 +87,7 @@ def headers(content: Content) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _gone(path: Path) -> Problem:
+def _missing_file(path: Path) -> Problem:
     # Somebody may just have deleted it; if nobody has, the log is all that says so.
     log.warning("The content %s is gone.", path)
     return Problem(404, "The content is not there any more.")

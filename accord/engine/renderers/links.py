@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from accord.contract.document import component
-from accord.contract.errors import at
-from accord.engine.marshmallow_schemas import Representation, Representations
-from accord.engine.renderers.serializer import Shown
+from accord.contract.document import component_name
+from accord.contract.errors import error_at
+from accord.engine.marshmallow_schemas import MarshmallowSchemas, Representation
+from accord.engine.renderers.serializer import LinkTemplate
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _BODY = "$response.body#/"
 
 
-def sources(operations: Mapping[str, "Operation"], representations: Representations) -> dict[str, list[Shown]]:
+def link_templates(
+    operations: Mapping[str, "Operation"], representations: MarshmallowSchemas
+) -> dict[str, list[LinkTemplate]]:
     """
     Return, for each component, the members of its `_links`.
 
@@ -28,26 +30,28 @@ def sources(operations: Mapping[str, "Operation"], representations: Representati
 
     Raises ContractError for a link to nowhere, or one that cannot be followed.
     """
-    found: dict[str, dict[str, Shown]] = {}
+    found: dict[str, dict[str, LinkTemplate]] = {}
     for operation in operations.values():
         for status, response in operation.responses.items():
-            name = component(response.schema)
-            shape = representations.of(response.schema)
+            name = component_name(response.schema)
+            shape = representations.for_schema(response.schema)
             for link, spec in operation.links(status):
                 target = operations.get(spec.get("operationId", ""))
                 if target is None:
-                    raise at(spec, f"link {link} of {operation.id} leads to no operation: {spec.get('operationId')!r}.")
+                    raise error_at(
+                        spec, f"link {link} of {operation.id} leads to no operation: {spec.get('operationId')!r}."
+                    )
                 terms = {key.rpartition(".")[2]: term for key, term in spec.get("parameters", {}).items()}
                 _check(link, spec, operation, target, terms, shape)
                 if name and shape and shape.has_links and target.method == "get" and 200 <= status < 300:
-                    shown = Shown(link, target, _source(link, target, terms, shape))
+                    shown = LinkTemplate(link, target, _link_template(link, target, terms, shape))
                     found.setdefault(name, {}).setdefault(link, shown)
     return {name: list(links.values()) for name, links in found.items()}
 
 
-def names() -> dict[str, Any]:
+def helpers() -> dict[str, Any]:
     """Return what the sources call."""
-    return {"text": _text, "listed": _listed, "joined": _joined}
+    return {"text": _text, "listed": _join_values, "joined": _build_url}
 
 
 def _check(
@@ -56,23 +60,25 @@ def _check(
 ) -> None:  # fmt: skip
     known = {parameter.name: parameter for parameter in target.parameters.every}
     if unknown := [name for name in terms if name not in known]:
-        raise at(spec, f"link {link} of {operation.id}: {target.id} has no parameter {', '.join(unknown)}.")
+        raise error_at(spec, f"link {link} of {operation.id}: {target.id} has no parameter {', '.join(unknown)}.")
     needed = [parameter.name for parameter in known.values() if parameter.place == "path"]
     if missing := [name for name in needed if name not in terms]:
-        raise at(spec, f"link {link} of {operation.id} does not say the parameter {', '.join(missing)} of {target.id}.")
+        raise error_at(
+            spec, f"link {link} of {operation.id} does not say the parameter {', '.join(missing)} of {target.id}."
+        )
     for term in terms.values():
         if term.startswith("$") and not term.startswith(_BODY):
-            raise at(spec, f"link {link} of {operation.id}: {term} cannot be told; speak of {_BODY}… only.")
+            raise error_at(spec, f"link {link} of {operation.id}: {term} cannot be told; speak of {_BODY}… only.")
         member = term.removeprefix(_BODY).partition("/")[0]
         if term.startswith(_BODY) and shape and member not in shape().dump_fields:
-            raise at(spec, f"link {link} of {operation.id}: {term} is no member of the response.")
+            raise error_at(spec, f"link {link} of {operation.id}: {term} is no member of the response.")
 
 
-def _source(link: str, target: "Operation", terms: dict[str, str], shape: type[Representation]) -> str:
+def _link_template(link: str, target: "Operation", terms: dict[str, str], shape: type[Representation]) -> str:
     """Write the source of a member of `_links`, from the members of `made`."""
     parameters = {parameter.name: parameter for parameter in target.parameters.every}
     fields = shape().dump_fields
-    url = re.split(r"{([^{}]+)}", target.path.template)
+    url = re.split(r"{([^{}]+)}", target.path_item.template)
     query: list[str] = []
     conditions: list[str] = []
     for name, term in terms.items():
@@ -86,7 +92,7 @@ def _source(link: str, target: "Operation", terms: dict[str, str], shape: type[R
             value = f"{'str' if parameter.is_plain else 'text'}({got})"
             listed = f"listed({f'&{name}='!r}, {parameter.separator!r}, {got})"
             piece = listed if parameter.is_list else f"{f'&{name}='!r} + {value}"
-            present = "" if member in shape.always else f"{member!r} in made"
+            present = "" if member in shape.required else f"{member!r} in made"
             if fields[member].allow_none:
                 conditions.append(f"made.get({member!r}, 0) is not None")
         if parameter.place == "path":
@@ -101,11 +107,11 @@ def _source(link: str, target: "Operation", terms: dict[str, str], shape: type[R
     return f"**({{{entry}}} if {' and '.join(dict.fromkeys(conditions))} else {{}})" if conditions else entry
 
 
-def _joined(url: str, pieces: str) -> str:
+def _build_url(url: str, pieces: str) -> str:
     return f"{url}?{pieces[1:]}" if pieces else url
 
 
-def _listed(key: str, separator: str | None, values: list[Any]) -> str:
+def _join_values(key: str, separator: str | None, values: list[Any]) -> str:
     texts = [_text(value) for value in values]
     if separator and texts:
         return key + separator.join(texts)

@@ -8,24 +8,24 @@ from typing import Any, Protocol
 
 from marshmallow import Schema, fields
 
-from accord.contract.document import component
-from accord.engine.marshmallow_schemas import Exact, Representation, Representations, decimal_text
+from accord.contract.document import component_name
+from accord.engine.marshmallow_schemas import DecimalString, MarshmallowSchemas, Representation, decimal_text
 
-Dump = Callable[[Any], Any]
+Serialize = Callable[[Any], Any]
 
 
 Scopes = frozenset[str] | None
 """What a caller reaches; None is nobody."""
-MOST_SCOPES = 200
+MAX_SCOPE_SETS = 200
 """For how many sets of scopes what was compiled is kept; callers may have any there are."""
 
 
 class _Target(Protocol):
-    def reached_by(self, scopes: Scopes) -> bool: ...
+    def allows(self, scopes: Scopes) -> bool: ...
 
 
 @dataclass(frozen=True)
-class Shown:
+class LinkTemplate:
     """A member of `_links`: the operation that it leads to, and the source of it, for who reaches that."""
 
     name: str
@@ -33,41 +33,43 @@ class Shown:
     source: str
 
 
-class Dumps:
+class Serializers:
     """The dumps of a document: for each set of scopes its own, as links lead only where these reach."""
 
-    def __init__(self, representations: Representations, links: dict[str, list[Shown]], names: dict[str, Any]) -> None:
+    def __init__(
+        self, marshmallow_schemas: MarshmallowSchemas, links: dict[str, list[LinkTemplate]], helpers: dict[str, Any]
+    ) -> None:
         """*links* has the members of `_links` of each component, *names* what their sources need."""
-        self.representations = representations
+        self.marshmallow_schemas = marshmallow_schemas
         self.links = links
-        self.names = names
-        self._seen: dict[Scopes, _Dumps] = {}
+        self.helpers = helpers
+        self._seen: dict[Scopes, _Compiler] = {}
         # A dump is made at its first use; that may be at the same time in several threads.
         self._making = Lock()
 
-    def of(self, schema: Any, scopes: Scopes = None) -> Dump | None:
+    def for_schema(self, schema: Any, scopes: Scopes = None) -> Serialize | None:
         """Return the dump of *schema* for callers with *scopes*; None if its values are JSON as they are."""
         with self._making:
             if scopes not in self._seen:
-                if len(self._seen) >= MOST_SCOPES:
+                if len(self._seen) >= MAX_SCOPE_SETS:
                     self._seen.clear()
                 reached = {
-                    component: [link.source for link in links if link.target.reached_by(scopes)]
+                    component: [link.source for link in links if link.target.allows(scopes)]
                     for component, links in self.links.items()
                 }
-                self._seen[scopes] = _Dumps(self.representations, reached, self.names)
-            return self._seen[scopes].of(schema)
+                self._seen[scopes] = _Compiler(self.marshmallow_schemas, reached, self.helpers)
+            return self._seen[scopes].for_schema(schema)
 
     def location(self, schema: Any) -> Callable[[Any], str] | None:
         """Return what finds in a representation of *schema* where it is: its link `self`, whoever reaches that."""
-        links = {link.name: link.source for link in self.links.get(component(schema) or "", ())}
+        links = {link.name: link.source for link in self.links.get(component_name(schema) or "", ())}
         if "self" not in links:
             return None
-        dump: Dump = _defined(f"def links(made):\n  return {{{links['self']}}}\n", dict(self.names))["links"]
+        dump: Serialize = _compile(f"def links(made):\n  return {{{links['self']}}}\n", dict(self.helpers))["links"]
         return lambda made: str(dump(made)["self"]["href"])
 
 
-class _Dumps:
+class _Compiler:
     """
     The dump of each schema, compiled.
 
@@ -77,41 +79,43 @@ class _Dumps:
     It raises KeyError or AttributeError for a required member that the value lacks.
     """
 
-    def __init__(self, representations: Representations, links: dict[str, list[str]], names: dict[str, Any]) -> None:
-        self.representations = representations
+    def __init__(
+        self, marshmallow_schemas: MarshmallowSchemas, links: dict[str, list[str]], helpers: dict[str, Any]
+    ) -> None:
+        self.marshmallow_schemas = marshmallow_schemas
         self.links = links
-        self.names = names
-        self._made: dict[type[Schema], Dump] = {}
+        self.helpers = helpers
+        self._made: dict[type[Schema], Serialize] = {}
 
-    def of(self, schema: Any) -> Dump | None:
+    def for_schema(self, schema: Any) -> Serialize | None:
         """Return the dump of *schema*; None if its values are JSON as they are."""
-        field = self.representations.field(schema)
+        field = self.marshmallow_schemas.field(schema)
         if isinstance(field, fields.Nested) and not field.allow_none:
-            return self._of_shape(type(field.schema))
+            return self._for_shape(type(field.schema))
         namespace: dict[str, Any] = {}
         text = self._expression(field, "value", namespace)
         if text == "value":
             return None
-        dump: Dump = _defined(f"def dump(value):\n  return {text}\n", namespace)["dump"]
+        dump: Serialize = _compile(f"def dump(value):\n  return {text}\n", namespace)["dump"]
         return dump
 
-    def _of_shape(self, shape: type[Schema]) -> Dump:
+    def _for_shape(self, shape: type[Schema]) -> Serialize:
         assert issubclass(shape, Representation)
         if shape not in self._made:
-            namespace: dict[str, Any] = {**self.names, "Mapping": Mapping}
+            namespace: dict[str, Any] = {**self.helpers, "Mapping": Mapping}
 
             def dump(value: Any) -> Any:
                 return namespace["dump"](value)
 
             self._made[shape] = dump  # Kept first, so that a cycle ends here.
-            self._made[shape] = _defined(self._source(shape, namespace), namespace)["dump"]
+            self._made[shape] = _compile(self._source(shape, namespace), namespace)["dump"]
         return self._made[shape]
 
     def _source(self, shape: type[Representation], namespace: dict[str, Any]) -> str:
         from_dict, from_object = (self._trying(shape, by, namespace) for by in (_key, _attribute))
         # What an entity has at hand is in its `__dict__`; only its attributes know what it must fetch or compute.
         shortcut = ""
-        if shape.fewest >= shape().dump_fields.keys():
+        if shape.minimal >= shape().dump_fields.keys():
             shortcut = "  try: return from_dict(value.__dict__)\n  except KeyError: pass\n"
         return (
             f"def from_dict(value):\n{from_dict}\n"
@@ -121,10 +125,10 @@ class _Dumps:
 
     def _trying(self, shape: type[Representation], by: Callable[[str], str], namespace: dict[str, Any]) -> str:
         """Write what makes the whole of a shape or, where members are missing, as few as another alternative takes."""
-        whole = self._body(shape, shape.always, by, namespace)
-        if shape.fewest == shape.always:
+        whole = self._body(shape, shape.required, by, namespace)
+        if shape.minimal == shape.required:
             return whole
-        indented, least = whole.replace("\n  ", "\n   "), self._body(shape, shape.fewest, by, namespace)
+        indented, least = whole.replace("\n  ", "\n   "), self._body(shape, shape.minimal, by, namespace)
         return f"  try:\n {indented}  except (KeyError, AttributeError): pass\n{least}"
 
     def _body(
@@ -138,10 +142,10 @@ class _Dumps:
             else:
                 has = f"hasattr(value, {member!r})" if by is _attribute else f"{member!r} in value"
                 sometimes.append(f"  if {has}: made[{member!r}] = {text}\n")
-        if shape.keeps_others and by is _key:
+        if shape.allows_extra and by is _key:
             namespace["known"] = frozenset(shape().fields) | {"_links"}
             sometimes.append("  for name in value:\n   if name not in known: made[name] = value[name]\n")
-        linking = self._linking(shape) if "_links" in required or required == shape.always else ""
+        linking = self._linking(shape) if "_links" in required or required == shape.required else ""
         return f"  made = {{{', '.join(always)}}}\n{''.join(sometimes)}{linking}  return made\n"
 
     def _linking(self, shape: type[Representation]) -> str:
@@ -155,7 +159,7 @@ class _Dumps:
             case fields.Nested():
                 shape = type(field.schema)
                 name = f"dump_{len(namespace)}"
-                namespace[name] = self._of_shape(shape)
+                namespace[name] = self._for_shape(shape)
                 text = f"{name}({got})"
             case fields.List():
                 item = self._expression(field.inner, "item", namespace)
@@ -163,7 +167,7 @@ class _Dumps:
             case fields.Dict() if field.value_field:
                 item = self._expression(field.value_field, "item", namespace)
                 text = f"{{key: {item} for key, item in {got}.items()}}"
-            case Exact():
+            case DecimalString():
                 namespace["decimal_text"] = decimal_text
                 text = f"decimal_text({got})"
             case fields.UUID():
@@ -181,6 +185,6 @@ def _key(member: str) -> str:
     return f"value[{member!r}]"
 
 
-def _defined(source: str, namespace: dict[str, Any]) -> dict[str, Any]:
+def _compile(source: str, namespace: dict[str, Any]) -> dict[str, Any]:
     exec(source, namespace)  # noqa: S102  # The source is written above, of the names in the contract.
     return namespace

@@ -7,9 +7,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import orjson
 
-from accord.contract.document import component
-from accord.contract.errors import at
-from accord.engine.marshmallow_schemas import Representations
+from accord.contract.document import component_name
+from accord.contract.errors import error_at
+from accord.engine.marshmallow_schemas import MarshmallowSchemas
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]|^[^A-Za-z_]")
@@ -18,21 +18,21 @@ _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 
 @dataclass(slots=True)
-class _Form:
+class _ElementForm:
     """What XML is made of the values of one schema."""
 
     name: str | None = None
     namespace: str | None = None
     is_wrapped: bool = False
-    members: dict[str, "_Form"] = field(default_factory=dict)
-    others: "_Form | None" = None
-    items: "_Form | None" = None
+    members: dict[str, "_ElementForm"] = field(default_factory=dict)
+    others: "_ElementForm | None" = None
+    items: "_ElementForm | None" = None
 
 
-_ANY = _Form()
+_ANY = _ElementForm()
 
 
-class Xml:
+class XmlRenderer:
     """
     Writes the values of a schema as XML.
 
@@ -42,18 +42,21 @@ class Xml:
     its component.
     """
 
-    def __init__(self, schema: Any, representations: Representations) -> None:
+    def __init__(self, schema: Any, marshmallow_schemas: MarshmallowSchemas) -> None:
         """Raise ContractError if the schema asks for what is not written, or gives the root no name."""
-        self._schemas = representations.schemas
-        self._forms: dict[int, _Form] = {}
+        self._schemas = marshmallow_schemas.schemas
+        self._forms: dict[int, _ElementForm] = {}
         form = self._form(schema)
-        names = [form.name, *(str(component(choice) or "").lower() for choice in self._schemas.choices(schema))]
+        names = [
+            form.name,
+            *(str(component_name(choice) or "").lower() for choice in self._schemas.alternatives(schema)),
+        ]
         self._root = next((name for name in names if name), "")
         if not self._root:
-            raise at(schema, "the XML of this schema has no name; say `xml: {name: …}`.")
+            raise error_at(schema, "the XML of this schema has no name; say `xml: {name: …}`.")
         self._whole = replace(form, name=self._root, is_wrapped=True)
 
-    def write(self, value: Any, fields: list[str] | None = None) -> bytes:
+    def render(self, value: Any, fields: list[str] | None = None) -> bytes:
         """Return *value* as a document; *value* has no other members than *fields* already."""
         around = Element("around")
         _append(around, self._root, self._whole, value)
@@ -61,22 +64,26 @@ class Xml:
         # Parsers take a carriage return for a line feed, unless it is a reference.
         return written.replace(b"\r", b"&#13;")
 
-    def _form(self, schema: Any) -> _Form:
+    def _form(self, schema: Any) -> _ElementForm:
         if id(schema) in self._forms:
             return self._forms[id(schema)]
-        form = self._forms[id(schema)] = _Form()  # Kept first, so that a cycle ends here.
-        for choice in [schema, *self._schemas.choices(schema)]:
-            flat = self._schemas.flat(choice)
+        form = self._forms[id(schema)] = _ElementForm()  # Kept first, so that a cycle ends here.
+        for choice in [schema, *self._schemas.alternatives(schema)]:
+            flat = self._schemas.merged(choice)
             said = flat.get("xml", {})
             if unknown := sorted(said.keys() - {"name", "namespace", "wrapped"}):
-                raise at(choice, f"XML with {', '.join(unknown)} is not written; name, namespace and wrapped are.")
+                raise error_at(
+                    choice, f"XML with {', '.join(unknown)} is not written; name, namespace and wrapped are."
+                )
             form.name = form.name or said.get("name")
             form.namespace = form.namespace or said.get("namespace")
             form.is_wrapped = form.is_wrapped or said.get("wrapped", False)
             for member, inner in flat.get("properties", {}).items():
                 made = form.members.setdefault(member, self._form(inner))
                 if not _NAME.fullmatch(made.name or member):
-                    raise at(inner, f"{made.name or member!r} is no name of an XML element; say `xml: {{name: …}}`.")
+                    raise error_at(
+                        inner, f"{made.name or member!r} is no name of an XML element; say `xml: {{name: …}}`."
+                    )
             if isinstance(flat.get("additionalProperties"), dict):
                 form.others = form.others or self._form(flat["additionalProperties"])
             if isinstance(flat.get("items"), dict):
@@ -84,7 +91,7 @@ class Xml:
         return form
 
 
-def _append(parent: Element, name: str, form: _Form, value: Any) -> None:
+def _append(parent: Element, name: str, form: _ElementForm, value: Any) -> None:
     name = form.name or name
     if isinstance(value, list):
         around = SubElement(parent, name) if form.is_wrapped else parent
@@ -100,7 +107,7 @@ def _append(parent: Element, name: str, form: _Form, value: Any) -> None:
                 if member in form.members:
                     _append(element, member, form.members[member], inner)
                 else:
-                    _append(element, _NOT_IN_NAMES.sub(_numbered, member) or "_", form.others or _ANY, inner)
+                    _append(element, _NOT_IN_NAMES.sub(_with_positions, member) or "_", form.others or _ANY, inner)
         case None:
             element.set(_NIL, "true")
         case str():
@@ -109,5 +116,5 @@ def _append(parent: Element, name: str, form: _Form, value: Any) -> None:
             element.text = orjson.dumps(value).decode()
 
 
-def _numbered(found: re.Match[str]) -> str:
+def _with_positions(found: re.Match[str]) -> str:
     return f"_x{ord(found[0]):04X}_"

@@ -6,7 +6,7 @@ export async function load(url) {
   const operations = paths.flatMap(Object.values).filter((operation) => operation.operationId);
   operations.forEach((operation) => sayForWhom(operation, contract));
   operations.forEach((operation) => sayLimits(operation, contract));
-  operations.filter((operation) => operation["x-cache"]).forEach((operation) => sayCache(operation, contract));
+  operations.filter((operation) => operation["x-cache-profile"]).forEach((operation) => sayCache(operation, contract));
   operations.filter((operation) => operation.deprecated).forEach(sayEnd);
   [contract.components, ...paths, ...operations]
     .flatMap((holder) => Object.values(holder.parameters ?? {}))
@@ -27,20 +27,20 @@ function sayForWhom(operation, contract) {
   append(operation, `For ${isOpen ? "anybody" : groups.join(" or ")}.`, "\n\n");
 }
 
-// What there is of an operation in a time, by the classes that it shares with others.
+// The limits of an operation, from its rate limit policies or the default ones.
 function sayLimits(operation, contract) {
-  const { classes, inherited } = contract["x-rate-limits"];
-  const limits = (operation["x-rate-limit"] ?? inherited).map((name) => {
-    const { by, limits, exempt = [] } = classes[name];
+  const { policies, default: defaults } = contract["x-rate-limits"];
+  const limits = (operation["x-rate-limit"] ?? defaults).map((name) => {
+    const { by, limits, exempt = [] } = policies[name];
     const without = exempt.length ? `, but not for ${exempt.join(", ")}` : "";
     return `${limits.join(" and ")} by ${by.join(" and by ")}${without} (\`${name}\`)`;
   });
   append(operation, limits.length ? `Rate limits: ${limits.join("; ")}.` : "No rate limits.", "\n\n");
 }
 
-// How long anybody may use the answer to nobody in particular; without a class nobody keeps anything.
+// How long caches may use the response to a request without credentials. Without a cache profile, they may not.
 function sayCache(operation, contract) {
-  const age = contract["x-caches"][operation["x-cache"]]["max-age"];
+  const age = contract["x-cache-profiles"][operation["x-cache-profile"]]["max-age"];
   append(operation, `Caches: without credentials, ${age ? `good for ${age} seconds` : "good while its tag is"}.`, "\n\n");
 }
 
