@@ -45,7 +45,7 @@ browser: $(VENV)/.dev ## The pages in Chromium
 	$(PYTHON) -m pytest -m browser $(ARGS)
 
 fuzz: $(VENV)/.dev ## The running service against whatever its contract allows, and forbids; MINUTES=60 SEED=7
-	FUZZ_MINUTES=$(MINUTES) $(if $(SEED),FUZZ_SEED=$(SEED)) $(PYTHON) -m pytest -m fuzz $(ARGS)
+	FUZZ_MINUTES=$(MINUTES) $(if $(SEED),FUZZ_SEED=$(SEED)) $(PYTHON) -m pytest -m "fuzz or hypothesis" $(ARGS)
 
 bench: $(VENV)/.dev ## Measure Accord beside its peers
 	$(PYTHON) -m bench $(ARGS)

@@ -17,6 +17,7 @@ from db.models import Customer, Product, User
 from db.text import fold
 from services import categories, customers, products, users
 from services.errors import Conflict
+from tests.examples import examples
 from tests.services.conftest import NAMES, PASSWORD
 
 ADDRESSES = [f"{name}@shop.example" for name in NAMES]
@@ -152,8 +153,10 @@ class Model(RuleBasedStateMachine):
         return None
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_are_taken_and_freed_as_in_the_model(service, kind):
     run_state_machine_as_test(
-        lambda: Model(service, KINDS[kind]), settings=settings(max_examples=20, stateful_step_count=15, deadline=None)
+        lambda: Model(service, KINDS[kind]),
+        settings=settings(max_examples=examples(10), stateful_step_count=15, deadline=None),
     )

@@ -14,6 +14,7 @@ from db.text import fold
 from services import users
 from services.errors import Conflict
 from services.passwords import Passwords
+from tests.examples import examples
 from tests.services.conftest import NAMES, PASSWORD
 
 PEOPLE = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))
@@ -45,7 +46,7 @@ def tried(service, function, *arguments, **named):
         return None, [fault.pointer for fault in conflict.each or [conflict]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(known=st.lists(PEOPLE, max_size=4), wanted=st.lists(PEOPLE, min_size=1, max_size=6))
 def test_a_batch_is_there_whole_or_not_at_all_and_its_faults_are_the_right_ones(service, known, wanted):
     service(lambda session: session.execute(delete(User)))
