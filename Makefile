@@ -4,11 +4,12 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 ARGS   ?=
 MINUTES ?= 10
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run migrate seed test lint types contract pytest coverage browser fuzz bench format lock clean
+.PHONY: help run migrate seed test check lint types contract pytest coverage browser fuzz bench format lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +25,9 @@ seed: $(VENV)/.run ## Fill the shop with demo data
 
 test: lint types contract pytest ## Everything that must pass: the four below
 
+check: lint types contract $(VENV)/.dev ## While you work: style, types, contract, and the fast tests on SQLite
+	$(PYTHON) -m pytest -n $(WORKERS) tests/engine tests/services tests/db -k "not postgresql" $(ARGS)
+
 lint: $(VENV)/.dev ## Style and likely mistakes
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -35,8 +39,8 @@ contract: $(VENV)/.dev ## The contract, by a validator of OpenAPI 3.1
 	$(PYTHON) main.py openapi --version v1 | $(VENV)/bin/openapi-spec-validator -
 	$(PYTHON) main.py openapi --version v2 | $(VENV)/bin/openapi-spec-validator -
 
-pytest: $(VENV)/.dev ## All tests, on SQLite and PostgreSQL
-	$(PYTHON) -m pytest $(ARGS)
+pytest: $(VENV)/.dev ## All tests, on SQLite and PostgreSQL; WORKERS=0 runs them in one process
+	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
 
 coverage: $(VENV)/.dev ## All tests, and which branches they leave out
 	$(PYTHON) -m pytest --cov --cov-branch $(ARGS)

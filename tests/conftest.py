@@ -12,7 +12,7 @@ import pytest
 from tests.databases import KINDS, fresh_database, migrated_database
 from tests.redis import RedisServer
 
-pytest_plugins = ["tests.budgets", "tests.examples", "tests.fixtures"]
+pytest_plugins = ["tests.budgets", "tests.examples", "tests.fixtures", "tests.scheduling"]
 
 # Each client of httpx reads the bundle of trusted certificates, which takes 20 to 50 ms. No test speaks TLS, and there
 # are thousands of clients, so that they share what is read once.
