@@ -87,6 +87,16 @@ class Server:
         self.process.wait()
         raise TimeoutError(self.log.read_text())
 
+    def logged(self, words: str) -> list[str]:
+        """Wait until these words are in the log, and return its lines up to the first that has them."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            lines = self.log.read_text().splitlines()
+            if found := next((number for number, line in enumerate(lines, 1) if words in line), None):
+                return lines[:found]
+            time.sleep(0.05)
+        raise TimeoutError(f"The log has no {words}.")
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=PATIENCE)
