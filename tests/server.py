@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_KIB": "64", "ACCORD_PASSWORD_TIME_COST": "1"}
 """What a deployer could set, too; it makes a log-in cheap."""
 
-PATIENCE = 120
+PATIENCE = 300
 """Seconds after which a service that has not started or ended has failed, also on a machine with much to do."""
 
 _CLASSES = yaml.safe_load(ROOT.joinpath("openapi/policies.yaml").read_text("utf-8"))["rate-limits"]["classes"]

@@ -157,14 +157,14 @@ class TestPostgresAway:
         for thread in threads:
             thread.start()
         try:
-            time.sleep(0.5)
+            _until(lambda: {200, 201} <= {answer.status for answer in answers})
             assert {answer.status for answer in answers} == {200, 201}
             postgres.stop()
             stopped = len(answers)
             time.sleep(0.5)
             assert shop.is_alive()
             assert_unavailable(shop.exchange("GET", "/health/ready"))
-            time.sleep(0.5)
+            _until(lambda: len(answers) > stopped + 2 * len(threads))
             while_away = answers[stopped + len(threads) :]
             assert {answer.status for answer in while_away} == {503}
             postgres.start()
@@ -179,6 +179,14 @@ class TestPostgresAway:
             if answer.status == 503:
                 assert_unavailable(answer)
         assert "Traceback" not in shop.server.log.read_text()
+
+
+def _until(happens):
+    """Wait for something; what is asserted next says whether it has happened."""
+    for _ in range(600):
+        if happens():
+            break
+        time.sleep(0.05)
 
 
 def _until_all_is_well(shop, asked):
