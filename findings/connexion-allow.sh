@@ -2,8 +2,8 @@
 # Connexion's 405 names the methods of one operation of the path, and leaves out the others that it serves.
 #
 # Expected: Allow lists the methods that the resource supports (RFC 9110, section 10.2.1). Here: GET, HEAD, POST.
-# Seen:     the answer to PUT says "HEAD, GET", though POST is declared and answered. OPTIONS, by which a client would
-#           ask, is a 405 with the same list.
+# Seen:     the answer to PUT says "HEAD, GET", though POST is declared and answered. OPTIONS, the method that asks
+#           for this list, is a 405 with the same one.
 # Matters:  Allow is how a client learns what a path can do. A client that believes this list never sends the POST.
 # Versions: connexion 3.3.0, starlette 1.10.0, Python 3.11.7; 2026-11-30.
 set -euo pipefail

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Connexion refuses a required JSON body that comes in chunks: "RequestBody is required".
 #
-# Expected: a body is a body, whether Content-Length or Transfer-Encoding announces it (RFC 9112, section 6).
-# Seen:     the same bytes are a 200 with Content-Length, and a 400 that denies the body with
-#           `Transfer-Encoding: chunked`.
+# Expected: Content-Length or Transfer-Encoding announces a body (RFC 9112, section 6), and makes no other difference.
+# Seen:     the same bytes are a 200 with Content-Length, and a 400 with `Transfer-Encoding: chunked`: Connexion takes a
+#           missing Content-Length for an empty body.
 # Matters:  clients that stream do not know the length before they send: curl with -T -, Node's fetch with a stream,
 #           httpx with an iterator. What they send fits the contract, and the error does not say why it is refused.
 # Versions: connexion 3.3.0, starlette 1.10.0, uvicorn 0.54.0, h11 0.16.0, Python 3.11.7; 2026-11-30.

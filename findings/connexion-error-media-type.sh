@@ -6,7 +6,7 @@
 #           defined in the operation spec, but the handler response did not specify which one to return." Connexion
 #           collects media types over all statuses of the operation, and not for the status of the answer.
 # Matters:  problem details beside JSON are the usual form of a contract (RFC 9457), and Connexion's own errors have
-#           it. To declare what is answered anyway breaks the operation, at the first request and not at the start.
+#           it. Declaring them breaks the operation, at the first request and not at the start.
 # Versions: connexion 3.3.0, starlette 1.10.0, Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)

@@ -3,8 +3,9 @@
 #
 # Expected: HEAD is answered as GET is, without the body.
 # Seen:     with validate_responses, FlaskApp answers 500 to HEAD of an operation whose GET is valid: Flask serves HEAD
-#           by the function of GET, drops the body, and Connexion validates the empty body. AsyncApp answers 200.
-# Matters:  load balancers and link checkers send HEAD. The switch that is to find wrong answers makes one.
+#           by the function of GET and drops the body, and Connexion validates what is left, "None is not of type
+#           'object'". AsyncApp answers 200.
+# Matters:  load balancers and link checkers send HEAD. The option that finds wrong responses makes one.
 # Versions: connexion 3.3.0, flask 3.1.3, starlette 1.10.0, Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)

@@ -5,8 +5,8 @@
 #           list, the required will take effect on the response only."
 # Seen:     a POST without the readOnly id is a 400, "'id' is a required property". A POST that brings an id, which the
 #           same paragraph asks clients not to send, is a 200.
-# Matters:  one schema for reading and writing, which readOnly was made for, cannot be used. Generated clients leave
-#           the property out, as they should, and every call fails.
+# Matters:  readOnly exists so that one schema serves reading and writing; here it cannot. Generated clients leave the
+#           property out, as they should, and every call fails.
 # Versions: connexion 3.3.0, starlette 1.10.0, jsonschema 4.26.0, Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)

@@ -3,9 +3,10 @@
 #
 # Expected: integers() draws the same values in every project.
 # Seen:     a module that is imported, and not used, has the constant 918273645 in it. integers() draws exactly that
-#           number within 1,000 examples; without the import it does not. The strategy is plain, and the run is derandomized.
+#           number within 1,000 examples; without the import it does not. The strategy is plain, and the run is
+#           derandomized.
 # Matters:  a limit, a port or a magic number anywhere in a service changes what its property tests draw, so that an
-#           unrelated commit can make a test fail, or find what it never found. A seed alone does not reproduce it.
+#           unrelated commit can make a test fail or pass. A seed alone does not reproduce a run.
 # Versions: hypothesis 6.170.17, Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)

@@ -4,8 +4,8 @@
 # Expected: an environment variable chooses where counts are kept; the same program exports the same series.
 # Seen:     with PROMETHEUS_MULTIPROC_DIR, the Info and the Enum are missing from the output, and so is each _created.
 #           The gauge has a label "pid" that the program does not declare. No call raises, and nothing is logged.
-# Matters:  a second worker process makes build_info disappear from dashboards, and breaks each alert that joins on it or
-#           sums a gauge by its labels.
+# Matters:  a second worker process makes build_info disappear from dashboards, and breaks each alert that joins on it
+#           or sums a gauge by its labels.
 # Versions: prometheus_client 0.26.0, Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # requests repeats a redirected PUT without its body, as a PUT.
 #
-# Expected: a 301 or 302 repeats the request; user agents may turn POST into GET, and no other method (RFC 9110, section
-#           15.4.2).
-# Seen:     on 301, requests sends PUT with an empty body and no Content-Type. On 302, requests and httpx send GET, httpx
-#           with the Content-Type of the body that is gone. aiohttp repeats the request whole. On 307 and 308 all do.
+# Expected: a 301 or 302 repeats the request; user agents may turn POST into GET, and no other method (RFC 9110,
+#           sections 15.4.2 and 15.4.3).
+# Seen:     on 301, requests sends PUT with an empty body and no Content-Type. On 302, requests and httpx send GET,
+#           httpx with the Content-Type of the body that is gone. aiohttp repeats the request whole. On 307 and 308
+#           all do.
 # Matters:  a trailing slash or a moved host that is answered 301 makes a client replace a resource by nothing, where
 #           an empty body is allowed. An API should redirect with 307 or 308, or not at all.
 # Versions: requests 2.34.2, httpx 0.28.1, aiohttp 3.14.5, Python 3.11.7; 2026-11-30.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # uvicorn adds trailer fields to scope["headers"] with one of its two HTTP parsers, and drops them with the other.
 #
-# Expected: `--http` chooses a parser, and changes nothing that an application sees. Trailer fields are kept apart from
-#           header fields, unless their definition allows to merge them (RFC 9110, section 6.5.1).
+# Expected: `--http` chooses a parser, and changes nothing that an application sees. Trailer fields are kept apart
+#           from header fields, unless their definition allows to merge them (RFC 9110, section 6.5.1).
 # Seen:     with httptools, the trailer field is in scope["headers"] once the body has been read, like any header.
 #           With h11 it is nowhere.
-# Matters:  `--http auto` takes httptools where it is installed. A log, or a test, that looks at headers shows other
-#           ones in a container than on a laptop.
+# Matters:  `--http auto` takes httptools where it is installed. The headers that a log or a test sees in a container
+#           differ from those on a laptop.
 # Versions: uvicorn 0.54.0, httptools 0.9.0, h11 0.16.0, Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)
