@@ -4,11 +4,12 @@ VENV   := .venv
 PYTHON := $(VENV)/bin/python
 ARGS   ?=
 MINUTES ?= 10
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run migrate seed test lint types contract pytest coverage browser fuzz bench tracing format lock clean
+.PHONY: help run migrate seed test check lint types contract pytest coverage browser fuzz bench tracing format lock clean
 
 # Some images set this variable, with which every process compiles all modules anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -27,6 +28,9 @@ seed: $(VENV)/.run ## Fill the shop with demo data
 
 test: lint types contract pytest ## Everything that must pass: the four below
 
+check: lint types contract $(VENV)/.dev ## While you work: style, types, contract, and the fast tests on SQLite
+	$(PYTHON) -m pytest -n $(WORKERS) tests/engine tests/services tests/db -k "not postgresql" $(ARGS)
+
 lint: $(VENV)/.dev ## Style and likely mistakes
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -38,8 +42,8 @@ contract: $(VENV)/.dev ## The contract, by a validator of OpenAPI 3.1
 	$(PYTHON) main.py openapi --version v1 | $(VENV)/bin/openapi-spec-validator -
 	$(PYTHON) main.py openapi --version v2 | $(VENV)/bin/openapi-spec-validator -
 
-pytest: $(VENV)/.dev ## All tests, on SQLite and PostgreSQL
-	$(PYTHON) -m pytest $(ARGS)
+pytest: $(VENV)/.dev ## All tests, on SQLite and PostgreSQL; WORKERS=0 runs them in one process
+	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
 
 coverage: $(VENV)/.dev ## All tests, and which branches they leave out
 	$(PYTHON) -m pytest --cov --cov-branch $(ARGS)
@@ -48,7 +52,7 @@ browser: $(VENV)/.dev ## The pages in Chromium
 	$(PYTHON) -m pytest -m browser $(ARGS)
 
 fuzz: $(VENV)/.dev ## The running service against whatever its contract allows, and forbids; MINUTES=60 SEED=7
-	FUZZ_MINUTES=$(MINUTES) $(if $(SEED),FUZZ_SEED=$(SEED)) $(PYTHON) -m pytest -m fuzz $(ARGS)
+	FUZZ_MINUTES=$(MINUTES) $(if $(SEED),FUZZ_SEED=$(SEED)) $(PYTHON) -m pytest -m "fuzz or hypothesis" $(ARGS)
 
 bench: $(VENV)/.dev bench/.venv/.peers ## Measure Accord beside its peers
 	$(PYTHON) -m bench $(ARGS)

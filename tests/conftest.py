@@ -1,6 +1,10 @@
 """Fixtures that any test may use."""
 
+import os
+import ssl
+import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,16 @@ import pytest
 from tests.databases import KINDS, fresh_database, migrated_database
 from tests.redis import RedisServer
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.budgets", "tests.examples", "tests.fixtures", "tests.scheduling"]
+
+# Each client of httpx reads the bundle of trusted certificates, which takes 20 to 50 ms. No test speaks TLS, and there
+# are thousands of clients, so that they share what is read once.
+ssl.create_default_context = cache(ssl.create_default_context)
+
+# The tests start the program about a hundred times. Without cached byte code it compiles all that it imports each time,
+# which takes 4 of 6 seconds. Some container images turn the cache off.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(params=KINDS)

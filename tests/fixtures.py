@@ -13,13 +13,26 @@ from tests.databases import KINDS
 from tests.server import demo_shop
 
 
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory):
+    """Return the service on demo data with these settings; one process for all tests that ask for the same."""
+    running = {}
+
+    def shared(kind, **settings):
+        key = kind, *sorted(settings.items())
+        if key not in running:
+            running[key] = demo_shop(kind, tmp_path_factory.mktemp(kind), **settings)
+        return running[key]
+
+    yield shared
+    for server in running.values():
+        server.stop()
+
+
 @pytest.fixture(scope="session", params=KINDS)
-def server(request, tmp_path_factory):
-    """The service on a database of either kind; one process for all tests."""
-    folder = tmp_path_factory.mktemp(request.param)
-    running = demo_shop(request.param, folder)
-    yield running
-    running.stop()
+def server(request, shared_server):
+    """The service on a database of either kind; pytest sets this up anew whenever the kind changes."""
+    return shared_server(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The service as an operator starts it: a process of its own, on a port of its own."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,18 +9,26 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import httpx
 import yaml
 
-from tests.databases import copied_database, fresh_database, scratch_folder
+from accord.app.factory import passwords, storage
+from accord.settings import Settings
+from db.database import open_database
+from services import demo_data
+from tests.databases import copied_database, migrated_database, scratch_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
 CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_COST": "64", "ACCORD_PASSWORD_TIME_COST": "1"}
 """What a deployer could set, too; it makes a log-in cheap."""
+
+PATIENCE = 300
+"""Seconds after which a service that has not started or ended has failed, also on a machine with much to do."""
 
 _POLICIES = yaml.safe_load(ROOT.joinpath("openapi/policies.yaml").read_text("utf-8"))["rate-limits"]["policies"]
 GENEROUS = {
@@ -67,19 +76,32 @@ class Server:
                 [sys.executable, "main.py", "serve", "--port", str(self.port)],
                 cwd=self.root, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
-        for _ in range(300):
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             try:
                 httpx.get(f"{self.base}/health/live").raise_for_status()
             except httpx.TransportError:
-                time.sleep(0.1)
+                time.sleep(0.05)
                 assert self.process.poll() is None, self.log.read_text()
             else:
                 return
+        self.process.kill()
+        self.process.wait()
         raise TimeoutError(self.log.read_text())
+
+    def logged(self, words: str) -> list[str]:
+        """Wait until these words are in the log, and return its lines up to the first that has them."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            lines = self.log.read_text().splitlines()
+            if found := next((number for number, line in enumerate(lines, 1) if words in line), None):
+                return lines[:found]
+            time.sleep(0.05)
+        raise TimeoutError(f"The log has no {words}.")
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=PATIENCE)
 
 
 def demo_shop(kind: str, folder: Path, *, root: Path = ROOT, **settings: str) -> Server:
@@ -91,16 +113,31 @@ def demo_shop(kind: str, folder: Path, *, root: Path = ROOT, **settings: str) ->
 
 @cache
 def _template(kind: str) -> tuple[str, Path]:
-    """A database and the data that go with it, to copy; it takes a fifth of the time."""
+    """A database with the demo data, and the folder of its files, to copy."""
     folder = scratch_folder()
-    database_url = fresh_database(kind, folder)
-    Server(database_url, folder).stop()
+    # Commands of the command line would start two processes, each of which takes seconds to import what it needs. The
+    # thread is there because an event loop may run in this one, which Playwright does.
+    with ThreadPoolExecutor(1) as pool:
+        database_url = pool.submit(migrated_database, kind, folder).result()
+        pool.submit(asyncio.run, _fill(database_url, folder / "data")).result()
     return database_url, folder / "data"
+
+
+async def _fill(database_url: str, data: Path) -> None:
+    cheap = {name.removeprefix("ACCORD_").lower(): value for name, value in CHEAP_PASSWORDS.items()}
+    settings = Settings(database_url=database_url, data_dir=data, **cheap)
+    tools = passwords(settings), storage(settings)
+    database = open_database(database_url)
+    try:
+        await database.run("write", lambda session: list(demo_data.load(session, *tools)))
+    finally:
+        await database.close()
 
 
 def copied(folder: Path) -> Path:
     """A copy of the repository, for tests that change it."""
-    ignored = (".git", ".*_cache", ".venv", "__pycache__", "bench", "data", "node_modules", "*.db*")
+    # It keeps the cached byte code (but none that is being written), which is that of all files but the changed ones.
+    ignored = (".git", ".*_cache", ".venv", "*.pyc.*", "bench", "data", "node_modules", "*.db*")
     return shutil.copytree(ROOT, folder / "copy", ignore=shutil.ignore_patterns(*ignored))
 
 

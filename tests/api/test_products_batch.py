@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 PRODUCTS = "/api/v1/products"
 BATCH = "/api/v1/products/batch"
 CSV = {"Content-Type": "text/csv"}
@@ -216,7 +218,7 @@ def test_price_is_changed_with_the_tag_of_any_representation(admin, manager, new
     kinds=st.lists(st.sampled_from(["fine", "taken", "twin", "homeless", "taken and homeless"]), min_size=1, max_size=8)
 )
 @settings(
-    max_examples=15, deadline=None, database=None, derandomize=True,
+    max_examples=examples(10), deadline=None, database=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 def test_batch_happens_whole_or_is_refused_at_exactly_its_faults(admin, new, category, kinds):

@@ -59,7 +59,7 @@ def _length(kind):
     """The options that say how much is sent to the service on a database of this kind."""
     if "FUZZ_MINUTES" not in os.environ:
         phases = [] if kind == KINDS[0] else ["--phases=examples,fuzzing,stateful"]
-        return ["--seed=1", "--max-examples=10", *phases]
+        return ["--seed=1", "--max-examples=4", *phases]
     seconds = float(os.environ["FUZZ_MINUTES"]) * 60 / len(WHO) / len(KINDS) / len(VERSIONS)
     seed = [f"--seed={os.environ['FUZZ_SEED']}"] if "FUZZ_SEED" in os.environ else []
     return [f"--max-time={max(1, round(seconds))}", *seed]

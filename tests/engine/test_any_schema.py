@@ -8,16 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.kit import echo, start
+from tests.examples import PROFILE, examples
 
 settings.register_profile(
     "engine",
-    derandomize=True,
+    derandomize=PROFILE == "few",
     deadline=None,
     database=None,
     print_blob=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-SETTINGS = settings(settings.get_profile("engine"), max_examples=250)
+SETTINGS = settings(settings.get_profile("engine"), max_examples=examples(100))
 
 NAMES = ["a", "b", "class", "from", "x-y", "items", "_links2", "$ref2", "é", "a b", "value", "made", "self", "get"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6)

@@ -18,6 +18,7 @@ from accord.contract.json_schemas import JsonSchemas
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.renderers.serializer import Serializers
 from tests.engine.test_any_schema import CASES, SETTINGS
+from tests.examples import examples
 
 ROOT = Path(__file__).parents[2]
 HOUSE = Document.read(ROOT / "openapi/v1/openapi.yaml")
@@ -105,12 +106,13 @@ def without_links(made):
     return made
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_compiled_dump_of_every_component_equals_that_of_marshmallow(name):
     schema = {"$ref": f"#/components/schemas/{name}"}
     dump, shape = Serializers(SHAPES, {}, {}).for_schema(schema), SHAPES.for_schema(schema)()
 
-    @settings(SETTINGS, max_examples=8)
+    @settings(SETTINGS, max_examples=examples(4))
     @given(values(schema, SHAPES.schemas))
     def check(value):
         expected = without_links(plain(shape.dump(value)))
@@ -120,12 +122,13 @@ def test_compiled_dump_of_every_component_equals_that_of_marshmallow(name):
     check()
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_compiled_load_of_every_component_equals_that_of_marshmallow(name):
     schema = {"$ref": f"#/components/schemas/{name}"}
     load, shape = SHAPES.deserializer(schema), SHAPES.for_schema(schema)()
 
-    @settings(SETTINGS, max_examples=8)
+    @settings(SETTINGS, max_examples=examples(4))
     @given(values(schema, SHAPES.schemas))
     def check(value):
         body = {

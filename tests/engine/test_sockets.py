@@ -107,21 +107,21 @@ def test_connection_is_closed_where_the_rest_of_a_body_is_not_wanted(talk):
 
 
 def test_body_that_does_not_come_is_a_408(talk):
-    started = time.monotonic()
     got = talk(f"POST /notes HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 13\r\n\r\n" + '{"te')
     assert got.startswith(b"HTTP/1.1 408")
-    assert time.monotonic() - started < 2
     assert DONE == []
 
 
 def test_body_that_drips_gains_no_time(talk):
-    started = time.monotonic()
-    talk.connection.sendall(f"POST /notes HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 13\r\n\r\n".encode())
-    for piece in b'{"te':
-        talk.connection.sendall(bytes([piece]))
-        time.sleep(0.1)
-    assert talk("x").startswith(b"HTTP/1.1 408")
-    assert time.monotonic() - started < 0.85
+    talk.connection.sendall(f"POST /notes HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 900\r\n\r\n".encode())
+    talk.connection.settimeout(0.05)
+    got = b""
+    for _ in range(900):
+        talk.connection.sendall(b" ")
+        with contextlib.suppress(TimeoutError):
+            got = talk.connection.recv(65536)
+            break
+    assert got.startswith(b"HTTP/1.1 408"), "It should not have waited for the whole body."
 
 
 def test_pipelined_requests_are_answered_in_their_order(talk):

@@ -138,7 +138,7 @@ def test_redis_that_is_away_is_done_without_and_taken_back(redis, caplog, leave,
         getattr(redis, leave)()
         began = monotonic()
         answers = [await meter.hit([window(2)], ["vinod"]) for _ in range(20)]
-        assert monotonic() - began < 2
+        assert monotonic() - began < 5, "Each of them waited for a Redis that is away."
         assert sum(granted for granted, _ in answers) == 2
         assert meter.fallbacks == 20
         getattr(redis, return_)()

@@ -9,7 +9,7 @@ import pytest
 # Fixtures of other rooms: pytest finds them here by their names, which arguments then have, too.
 from tests.contract.conftest import ask, client, key, known  # noqa: F401
 from tests.security.target import Target
-from tests.service.conftest import shop, start  # noqa: F401
+from tests.service.conftest import Shop, shop  # noqa: F401
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def garbled_redis():
 
 
 @pytest.fixture(scope="session")
-def serious(start, garbled_redis):  # noqa: F811
+def serious(shared_server, garbled_redis):
     """A service as it would be in earnest, behind a proxy; only those who guess passwords need not wait a minute."""
-    return start(
+    running = shared_server(
         "sqlite",
         ACCORD_BODY_TIMEOUT="1",
         ACCORD_HEADER_TIMEOUT="1",
@@ -59,3 +59,4 @@ def serious(start, garbled_redis):  # noqa: F811
         ACCORD_REDIS_URL=garbled_redis,
         ACCORD_TRUSTED_PROXIES="127.0.0.1",
     )
+    return Shop(running)

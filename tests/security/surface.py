@@ -28,9 +28,15 @@ DEFAULTS = {
     "ACCORD_DATABASE_URL": "postgresql://accord:accord@db/accord",
 }  # fmt: skip
 UNSAFE = {
-    "ACCORD_CORS_ORIGINS", "ACCORD_DATABASE_URL", "ACCORD_TOKEN_ISSUER", "ACCORD_LOG_LEVEL", "ACCORD_PASSWORD_MEMORY_COST",
-    "ACCORD_PASSWORD_TIME_COST", "ACCORD_SIGNING_KEYS", "ACCORD_TRUSTED_PROXIES",
-}  # fmt: skip
+    "ACCORD_CORS_ORIGINS",
+    "ACCORD_DATABASE_URL",
+    "ACCORD_TOKEN_ISSUER",
+    "ACCORD_LOG_LEVEL",
+    "ACCORD_PASSWORD_MEMORY_COST",
+    "ACCORD_PASSWORD_TIME_COST",
+    "ACCORD_SIGNING_KEYS",
+    "ACCORD_TRUSTED_PROXIES",
+}
 BROKEN = [
     b"nonsense\r\n\r\n",
     request("GET", "/", "Transfer-Encoding: chunked", "Content-Length: 3", body=b"0\r\n\r\n"),

@@ -112,9 +112,9 @@ def wire(shop):
         yield wire
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    """Start a service on a new database of a kind, with some settings; it ends with the tests."""
+    """Start a service on a new database of a kind, with some settings; it ends with the module."""
     running = []
 
     def start(kind, database_url=None, **settings):
@@ -125,8 +125,7 @@ def start(tmp_path_factory):
 
     yield start
     for server in running:
-        if server.process.poll() is None:
-            server.stop()
+        server.stop()
 
 
 IMPATIENT = {
@@ -141,6 +140,6 @@ IMPATIENT = {
 
 
 @pytest.fixture(scope="session", params=KINDS)
-def impatient(request, start):
+def impatient(request, shared_server):
     """A service that waits for nothing long; tests may stop it, and do to its database what they like."""
-    return start(request.param, **IMPATIENT)
+    return Shop(shared_server(request.param, **IMPATIENT))

@@ -138,11 +138,12 @@ class TestSlowClients:
             wire.send(before)
             if before:
                 assert wire.answer().status == 200
-            started = time.monotonic()
             wire.send(begun)
+            drips = 0
             while wire.is_silent(0.2):
                 wire.tell(drip)
-                assert time.monotonic() - started < 5
+                drips += 1
+                assert drips < 25
             answer = wire.answer()
             assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
 
@@ -155,11 +156,12 @@ class TestSlowClients:
             assert wire.rest() == b""
 
     def test_empty_lines_do_not_keep_it_open(self, impatient):
-        started = time.monotonic()
         with impatient.wire() as wire:
+            drips = 0
             while wire.is_silent(0.2):
                 wire.tell(b"\r\n")
-                assert time.monotonic() - started < 5
+                drips += 1
+                assert drips < 25
             assert wire.rest() == b""
 
     def test_head_that_comes_slowly_but_in_time_is_taken(self, impatient):

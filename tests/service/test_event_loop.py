@@ -41,4 +41,3 @@ def test_others_are_served_while_passwords_are_hashed_and_a_writer_is_busy(thoro
     assert (len(logins), len(writes)) == (8, 1)
     assert len(others) > 3, "The log-ins were too quick to tell."
     assert median(others) < median(logins) / 4
-    assert max(others) < 1

@@ -130,12 +130,14 @@ class TestTime:
         started = time.monotonic()
         with impatient.wire() as wire:
             wire.send(impatient.create(line))
+            drips = 0
             while wire.is_silent(0.1):
                 wire.tell(b" " if line != CHUNKED else b"1\r\n \r\n")
-                assert time.monotonic() - started < 5
+                drips += 1
+                assert drips < 50
             answer = wire.answer()
             assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
-        assert 0.9 < time.monotonic() - started < 5
+        assert time.monotonic() - started > 0.9
 
     def test_body_that_comes_slowly_but_in_time_is_taken(self, impatient):
         body = impatient.product()

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from db.models import Product
 from db.pagination import CursorSigner
 from services import categories, products
+from tests.examples import examples
 
 CURSORS = CursorSigner(lambda: b"a secret of this test")
 SORTS = {"name": Product.name_key, "price": Product.price, "stock": Product.stock, "created_at": Product.created_at}
@@ -47,7 +48,7 @@ class Shelf:
 
 
 @pytest.mark.parametrize("sort", BOTH_WAYS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     first=st.lists(ROWS, min_size=1, max_size=8),
     meanwhile=st.lists(CHANGES, max_size=5),

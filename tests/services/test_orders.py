@@ -13,6 +13,7 @@ from accord.errors import Conflict, Invalid, NotFound
 from db.columns import new_id
 from db.models import Order, Product
 from services import categories, orders, products
+from tests.examples import examples
 
 PRICES = [Decimal("0.10"), Decimal("50.00"), Decimal("32999.00")]
 FOLLOWING = {"pending": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}
@@ -115,10 +116,11 @@ class Shop(RuleBasedStateMachine):
         assert self.service(shelves, self.ids) == [(self.stock[n], sold[n]) for n in range(3)]
 
 
+@pytest.mark.hypothesis
 def test_no_unit_of_stock_is_lost_or_made(service, owner_id):
     run_state_machine_as_test(
         lambda: Shop(service, owner_id),
-        settings=settings(max_examples=25, stateful_step_count=20, deadline=None,
+        settings=settings(max_examples=examples(12), stateful_step_count=20, deadline=None,
                           suppress_health_check=[HealthCheck.too_slow]),
     )  # fmt: skip
     numbers = service(lambda session: session.scalars(select(Order.number).order_by(Order.number)).all())

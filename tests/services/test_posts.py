@@ -14,6 +14,7 @@ from db.columns import utc_now
 from db.models import Post, User
 from db.pagination import CursorSigner
 from services import posts
+from tests.examples import examples
 
 CURSORS = CursorSigner(lambda: b"a secret of this test")
 ACTIONS = ("create", "draft", "publish", "unpublish", "rename", "delete", "restore", "close", "reopen")
@@ -141,7 +142,7 @@ def _id(item):
     return UUID(str(item["id"]))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(acts=st.lists(ACTS, min_size=3, max_size=12))
 def test_everybody_sees_what_is_theirs_to_see(service, acts):
     model = Model(service)

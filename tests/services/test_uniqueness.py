@@ -18,6 +18,7 @@ from accord.identity import users
 from db.models import Customer, Product, User
 from db.text import casefold
 from services import categories, customers, products
+from tests.examples import examples
 from tests.services.conftest import NAMES, PASSWORD
 
 ADDRESSES = [f"{name}@shop.example" for name in NAMES]
@@ -153,8 +154,10 @@ class Model(RuleBasedStateMachine):
         return None
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_are_taken_and_freed_as_in_the_model(service, kind):
     run_state_machine_as_test(
-        lambda: Model(service, KINDS[kind]), settings=settings(max_examples=20, stateful_step_count=15, deadline=None)
+        lambda: Model(service, KINDS[kind]),
+        settings=settings(max_examples=examples(10), stateful_step_count=15, deadline=None),
     )

@@ -14,6 +14,7 @@ from accord.identity import users
 from accord.identity.passwords import PasswordHasher
 from db.models import User
 from db.text import casefold
+from tests.examples import examples
 from tests.services.conftest import NAMES, PASSWORD
 
 PEOPLE = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES))
@@ -47,7 +48,7 @@ def tried(service, function, *arguments, **named):
         return None, [fault.pointer for fault in conflict.errors or [conflict]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(known=st.lists(PEOPLE, max_size=4), wanted=st.lists(PEOPLE, min_size=1, max_size=6))
 def test_a_batch_is_there_whole_or_not_at_all_and_its_faults_are_the_right_ones(service, known, wanted):
     service(lambda session: session.execute(delete(User)))
