@@ -25,7 +25,7 @@ REFUSALS = dict(re.findall(r"^\| (.+?) \| (?:``|`)(.+?)(?:``|`) \|$", TEXT, re.M
 LEFT_OUT = {
     "the paths in the indexes": ("openapi/v*/openapi.yaml", r".*/suppliers.*\n", ""),
     "a file that is referred to": ("openapi/components/schemas/SupplierPatch.yaml", None, None),
-    "who may call": (PATHS, r"  security: .*catalogue:stock.*\n", ""),
+    "the security of an operation": (PATHS, r"  security: .*catalogue:stock.*\n", ""),
     "to give a scope to a role": (PATHS, "catalogue:stock", "suppliers:read"),
     "a status": ("openapi/paths/suppliers_{supplier_id}.yaml", r"    '412'.*\n", ""),
     "an operation that a link leads to": (PATHS, "operationId: get_supplier", "operationId: show"),
