@@ -63,10 +63,10 @@ lock: $(VENV)/.dev ## Pin what pyproject.toml asks for; ARGS=--upgrade takes new
 	$(PIN) $(ARGS) pyproject.toml --extra tracing --group dev --constraints requirements-tracing.lock \
 		--output-file requirements-dev.lock
 
-.env.example: accord/settings/__init__.py $(VENV)/.run
+.env.example: $(wildcard accord/settings/*.py) $(VENV)/.run
 	$(PYTHON) main.py settings --env > $@
 
-docs/settings.md: accord/settings/__init__.py $(VENV)/.run
+docs/settings.md: $(wildcard accord/settings/*.py) $(VENV)/.run
 	$(PYTHON) main.py settings > $@
 
 clean: ## Remove what make made; the database and the keys stay

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from accord.contract.document import Document
 from accord.contract.json_schemas import Schemas
+from accord.engine.context import RequestContext
+from accord.engine.headers import NEVER, RawHeaders
 from accord.engine.marshmallow_schemas import Representations
 from accord.engine.negotiation import preferred
 from accord.engine.renderers.xml import Xml
@@ -69,6 +71,27 @@ class Problem(Exception):
         if self.errors:
             made["errors"] = self.errors
         return _WRITER.write(made) if media_type == XML else orjson.dumps(made)
+
+
+class ProblemResponse(NamedTuple):
+    """A problem as it is sent, but for `Content-Length`."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
+
+
+def response(problem: Problem, context: RequestContext, accept: bytes | None) -> ProblemResponse:
+    """Return *problem* as the response to the request of *context*, in the media type that *accept* prefers.
+
+    The context gets the type of the problem, for the log and the metrics.
+    """
+    context.problem_type = problem.type
+    kind = media_type(accept)
+    headers = [(b"content-type", kind), VARY, *NEVER]
+    headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in problem.headers.items()]
+    instance = context.path if context.resolved_path is None else context.resolved_path
+    return ProblemResponse(problem.status, headers, problem.body(instance, context.request_id, kind))
 
 
 class BrokenPromise(Exception):

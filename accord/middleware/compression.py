@@ -3,19 +3,15 @@
 import asyncio
 import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
 
 import brotli
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from accord.engine.headers import RawHeaders
 from accord.engine.negotiation import media_ranges
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Message = dict[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Feed = Callable[[bytes], bytes]
 Finish = Callable[[], bytes]
 
@@ -41,7 +37,7 @@ _ENCODINGS = {b"br": _brotli, b"gzip": _gzip}
 """How each content coding is made; the first is preferred."""
 
 
-class Compression:
+class CompressionMiddleware:
     """
     Compresses the answers that say `Vary: Accept-Encoding`; those that tell a secret do not.
 
@@ -49,24 +45,24 @@ class Compression:
     `"5d41-br"`. Requests bring such tags back, and what stands behind this sees them without.
     """
 
-    def before(self, next_app: App) -> App:
-        """Stand before *next_app*, which knows no content codings."""
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            accept, known, guarded = b"", b"", False
-            for name, value in scope.get("headers", ()):
-                if name == b"accept-encoding":
-                    accept += b"," + value
-                elif name == b"if-none-match":
-                    known += b"," + value
-                elif name == b"if-match":
-                    guarded = True
-            codings = accepted(accept) if accept else ()
-            if guarded or (known and codings):
-                scope = {**scope, "headers": [_plain(header, codings) for header in scope["headers"]]}
-            await next_app(scope, receive, _Sender(send, scope["method"], codings, known) if codings else send)
-
-        return app
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accept, known, guarded = b"", b"", False
+        for name, value in scope.get("headers", ()):
+            if name == b"accept-encoding":
+                accept += b"," + value
+            elif name == b"if-none-match":
+                known += b"," + value
+            elif name == b"if-match":
+                guarded = True
+        codings = accepted(accept) if accept else ()
+        if guarded or (known and codings):
+            scope = {**scope, "headers": [_plain(header, codings) for header in scope["headers"]]}
+        if codings:
+            send = _Sender(send, scope["method"], codings, known)
+        await self.app(scope, receive, send)
 
 
 class _Sender:
@@ -136,14 +132,14 @@ def accepted(header: bytes) -> tuple[bytes, ...]:
     return tuple(sorted(allowed, key=qualities.__getitem__, reverse=True))
 
 
-def _may_be_compressed(headers: list[tuple[bytes, bytes]]) -> bool:
+def _may_be_compressed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     names = {name for name, _ in headers}
     return any(name == b"vary" and b"Accept-Encoding" in value for name, value in headers) and not (
         {b"content-encoding", b"content-range"} & names
     )
 
 
-def _encoded(headers: list[tuple[bytes, bytes]], coding: bytes) -> list[tuple[bytes, bytes]]:
+def _encoded(headers: Iterable[tuple[bytes, bytes]], coding: bytes) -> RawHeaders:
     changed = [
         (name, _marked(value, coding) if name == b"etag" else value)
         for name, value in headers

@@ -7,8 +7,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from accord.engine.problems import JSON, Problem
-from accord.engine.request import new_identity
+from accord.engine import problems
+from accord.engine.context import RequestContext
+from accord.engine.problems import Problem
 from accord.middleware.security_headers import ALWAYS, OVER_TLS
 
 LONGEST_TARGET = 8_000
@@ -21,8 +22,6 @@ GRACE = 0.3
 _TOO_LONG = Problem(431, f"The head of a request has at most {LONGEST_HEAD} bytes.")
 
 log = logging.getLogger(__name__)
-# A malformed request, `_refuse` tells with its id and its reason.
-logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != "Invalid HTTP request received.")
 
 
 @dataclass(frozen=True)
@@ -222,17 +221,17 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        identity = new_identity()
-        body = problem.body("", identity)
+        context = RequestContext()
+        status, own, body = problems.response(problem, context, accept=None)
         headers = [
             *self.server_state.default_headers,
-            (b"content-type", JSON),
+            *own,
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
-            (b"x-request-id", identity.encode()),
+            (b"x-request-id", context.request_id.encode()),
             *(OVER_TLS if self.scheme == "https" else ALWAYS),
         ]
-        log.info("Refused a request (%s): %s", identity, problem.detail)
+        log.info("Refused a request (%s): %s", context.request_id, problem.detail)
         head = b"".join(b"%s: %s\r\n" % header for header in headers)
-        self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + body)
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
         self.transport.close()

@@ -1,11 +1,11 @@
-"""What an exchange leaves behind."""
+"""What a request leaves behind."""
 
 import asyncio
 import gc
 
 import pytest
 
-from accord.middleware.request_context import Exchanges
+from accord.middleware.request_context import RequestContextMiddleware
 from tests.engine.kit import start
 
 NOTES = {"paths": {"/notes": {"get": {"operationId": "list_notes"}}}}
@@ -26,7 +26,7 @@ async def send(message):
 @pytest.mark.parametrize("target", ["/notes", "/nowhere", "/notes?no=such"])
 def test_requests_leave_nothing_for_the_garbage_collector(target):
     """It takes its time with thousands of circles a second, and everybody waits."""
-    app = Exchanges().before(start(NOTES, {"list_notes": list_notes}).contract)
+    app = RequestContextMiddleware(start(NOTES, {"list_notes": list_notes}).app)
     path, _, query = target.partition("?")
     scope = {
         "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accord.middleware.request_context import Exchanges
+from accord.middleware.request_context import RequestContextMiddleware
 from accord.middleware.security_headers import ALWAYS
 from tests.contract.operations import OPERATIONS, each
 from tests.engine.kit import Engine, start
@@ -57,7 +57,7 @@ def list_notes():
 
 def test_answer_over_tls_asks_for_tls_from_now_on():
     engine = start({"paths": {"/notes": {"get": {"operationId": "list_notes"}}}}, {"list_notes": list_notes})
-    answering = Exchanges().before(engine.contract)
+    answering = RequestContextMiddleware(engine.app)
 
     async def over_tls(scope, receive, send):
         await answering({**scope, "scheme": "https"}, receive, send)

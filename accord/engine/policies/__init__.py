@@ -7,10 +7,22 @@ does not ask for the policy: an operation pays only for what it declares.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from accord.engine.renderers.response import Answer
 from accord.engine.request import Request
 
 Perform = Callable[[Request, Any], Answer]
 """What an operation does with a request and the session of its unit of work."""
+
+Mode = Literal["read", "write", "guarded"]
+
+
+class Seam(Protocol):
+    """Where operations meet the database: a unit of work, which returning commits and raising rolls back.
+
+    The mode is `read`, `write`, or `guarded`: a write that sees one state of the database from
+    its beginning to its end, and fails or is repeated when another was faster.
+    """
+
+    async def run(self, mode: Mode, perform: Perform, request: Request) -> Answer: ...

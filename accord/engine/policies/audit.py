@@ -17,7 +17,7 @@ class Trail(Protocol):
 
 
 class Audited:
-    """Every operation that is not safe. Its events have the identity of its exchange."""
+    """Every operation that is not safe. Its events have the id of the request."""
 
     def __init__(self, trail: Trail | None) -> None:
         self.trail = trail
@@ -29,7 +29,7 @@ class Audited:
 
         def perform_audited(request: Request, session: Any) -> Answer:
             actor = request.caller.id if request.caller else None
-            trail(session, actor=actor, operation=operation.id, request_id=request.exchange.identity)
+            trail(session, actor=actor, operation=operation.id, request_id=request.context.request_id)
             return perform(request, session)
 
         return perform_audited

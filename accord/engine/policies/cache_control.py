@@ -6,13 +6,10 @@ from typing import Any
 
 from accord.contract.document import Document
 from accord.contract.errors import at
+from accord.engine.headers import RawHeaders
 from accord.engine.request import Caller
 
-Headers = list[tuple[bytes, bytes]]
-
-NEVER: Headers = [(b"cache-control", b"no-store")]
-"""For what nobody may keep, as problems are."""
-REVALIDATED: Headers = [(b"cache-control", b"public, no-cache")]
+REVALIDATED: RawHeaders = [(b"cache-control", b"public, no-cache")]
 """For what everybody may keep, and use again after a 304."""
 
 _MEMBERS = {"description", "max-age", "kept"}
@@ -66,12 +63,12 @@ class Caching:
             known = b"private, no-cache"
         self._anonymous, self._known = _says(anonymous), _says(known)
 
-    def headers(self, caller: Caller | None) -> Headers:
+    def headers(self, caller: Caller | None) -> RawHeaders:
         """Return the headers of what *caller* gets, whether it is the whole, a part, or a 304."""
         return self._anonymous if caller is None else self._known
 
 
-def _says(value: bytes) -> Headers:
+def _says(value: bytes) -> RawHeaders:
     return [(b"cache-control", value)]
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from accord.engine.policies import Perform
+from accord.engine.headers import RawHeaders
+from accord.engine.policies import Seam
 from accord.engine.policies.conditional_requests import unless_known
-from accord.engine.renderers.response import Answer, Headers
+from accord.engine.renderers.response import Answer
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
@@ -33,10 +34,6 @@ class Generations(Protocol):
         """Return the generation of each noun, as it is at some moment after the call."""
 
 
-class Seam(Protocol):
-    async def run(self, mode: str, perform: Perform, request: Request) -> Answer: ...
-
-
 @dataclass
 class Tally:
     """By operation, how many answers were kept ones, and how many of those that are kept had to be made."""
@@ -50,7 +47,7 @@ class _Kept:
     generation: int
     until: float
     status: int
-    headers: Headers
+    headers: RawHeaders
     body: bytes
 
     @property

@@ -7,11 +7,10 @@ import orjson
 
 from accord.contract.errors import at
 from accord.contract.json_schemas import Schemas
+from accord.engine.headers import RawHeaders
 from accord.engine.problems import BrokenPromise
 from accord.engine.renderers import files
 from accord.engine.renderers.serializer import MOST_SCOPES, Dump, Dumps, Scopes
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Answer:
@@ -28,7 +27,7 @@ class Answer:
         self,
         status: int,
         body: bytes = b"",
-        headers: Headers | None = None,
+        headers: RawHeaders | None = None,
         made: Any = None,
         part: files.Part | None = None,
         tag: str | None = None,
@@ -121,7 +120,7 @@ class Response:
             headers.append((b"link", links.encode("latin-1")))
         return Answer(self.status, body, headers, made)
 
-    def _varying(self, schemas: Schemas, credentials: Sequence[str]) -> Headers:
+    def _varying(self, schemas: Schemas, credentials: Sequence[str]) -> RawHeaders:
         """
         Return what the form of an answer depends on; with `Accept-Encoding` it says that it may be compressed.
 

@@ -1,0 +1,12 @@
+"""The errors that an operator can do something about: they are told in a line, without a traceback."""
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from accord.contract.errors import ContractError
+from accord.identity.signing_keys import KeysError
+from accord.settings import SettingsError
+from accord.telemetry.tracing import TracingError
+from db.errors import Unavailable
+
+WRONG = (SettingsError, ContractError, KeysError, TracingError, Unavailable, CommandError, DBAPIError, OSError)
