@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from inspect import Parameter as Argument
 from inspect import signature
 from typing import Any
 
 from accord.contract.errors import at
 from accord.engine.marshmallow_schemas import Representations
+from accord.engine.operation_validation import (
+    PARTIAL,
+    check_arguments,
+    check_path_parameters,
+    check_statuses,
+    only_success,
+)
 from accord.engine.parsers.body import Body
 from accord.engine.parsers.parameters import Parameter, Parameters
 from accord.engine.policies import Perform
@@ -25,7 +31,6 @@ from accord.engine.security import Scheme, Security
 Policy = Callable[["Operation", Perform], Perform | None]
 
 _MOST_FAULTS = 100
-_PARTIAL = 206
 _POLICY_HEADERS = frozenset({"if-match"})
 
 
@@ -53,16 +58,21 @@ class Operation:
         self, spec: dict[str, Any], method: str, path: Path, function: Callable[..., Any], shared: "Shared"
     ) -> None:
         self.id: str = spec["operationId"]
-        self.spec, self.method, self.path, self.function = spec, method, path, function
+        self.spec = spec
+        self.method = method
+        self.path = path
+        self.function = function
         self.representations = shared.representations
-        self.schemas = schemas = shared.representations.schemas
-        self.document = document = schemas.document
+        self.schemas = shared.representations.schemas
+        self.document = self.schemas.document
+        schemas, document = self.schemas, self.document
         self.is_safe = method in ("get", "head")
         every = [Parameter(parameter, shared.representations) for parameter in spec["parameters"]]
-        self._check_path_parameters(every)
+        check_path_parameters(spec, path, every)
         self.parameters = Parameters(every, path.names, _POLICY_HEADERS)
         guards = [parameter for parameter in every if parameter.is_header("if-match")]
-        self.is_guarded, self.must_match = bool(guards), any(guard.required for guard in guards)
+        self.is_guarded = bool(guards)
+        self.must_match = any(guard.required for guard in guards)
         requirements = spec.get("security", document.raw.get("security", []))
         self.security = Security(requirements, shared.schemes) if requirements else None
         self.rate_limit = shared.rate_limits.of(spec)
@@ -76,12 +86,13 @@ class Operation:
             if status.isdigit()
         }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
-        self.success = self._success()
+        self.success = only_success(spec, self.responses)
         is_chosen = self.success.contents and not self.success.is_content
         self.media_types = MediaTypes(self.success, shared.representations) if is_chosen else None
         self.caching = self._caching(shared.caches)
-        self.deprecation, self.is_deprecated = Deprecation(spec, path.names), spec.get("deprecated", False)
-        self._check_arguments(shared.tools)
+        self.deprecation = Deprecation(spec, path.names)
+        self.is_deprecated: bool = spec.get("deprecated", False)
+        check_arguments(spec, function, self.parameters, has_body=self.body is not None, tools=shared.tools)
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
         self._wanted = frozenset(wanted)
@@ -98,7 +109,7 @@ class Operation:
             if wrapped:
                 self.perform = wrapped
                 self.needs_session = True
-        self._check_statuses()
+        check_statuses(self.spec, self._possible_statuses(), self.declares)
         if self.success.promised:
             self.perform = self._keeping_promises(self.perform)
 
@@ -201,12 +212,6 @@ class Operation:
 
         return perform_and_check
 
-    def _success(self) -> Response:
-        successes = [r for status, r in self.responses.items() if 200 <= status < 300 and status != _PARTIAL]
-        if len(successes) != 1:
-            raise at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
-        return successes[0]
-
     def _caching(self, caches: Caches) -> Caching:
         is_marked = "x-cache" in self.spec
         if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
@@ -216,44 +221,15 @@ class Operation:
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
 
-    def _check_path_parameters(self, every: list[Parameter]) -> None:
-        declared = {parameter.name for parameter in every if parameter.place == "path"}
-        if declared != set(self.path.names):
-            differing = ", ".join(sorted(declared ^ set(self.path.names)))
-            raise at(self.spec, f"{self.id}: the path is {self.path.template}, but {differing} is not in both.")
-        arguments = [parameter.argument for parameter in every]
-        if twice := {argument for argument in arguments if arguments.count(argument) > 1}:
-            raise at(self.spec, f"{self.id}: two parameters are the argument {', '.join(twice)}; rename one.")
-
-    def _check_arguments(self, tools: Mapping[str, Any]) -> None:
-        where = f"{self.function.__module__}.{self.function.__name__}"
-        wanted = signature(self.function).parameters.values()
-        if any(argument.kind not in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY) for argument in wanted):
-            raise at(self.spec, f"{where} must name its arguments, without * and **.")
-        names = {argument.name for argument in wanted}
-        declared = self._declared_arguments()
-        offered = declared | set(tools) | {"session", "caller"}
-        if unknown := sorted(names - offered):
-            raise at(self.spec, f"{where} takes {', '.join(unknown)}, which the contract of {self.id} does not have.")
-        queried = {p.argument for p in self.parameters.every if p.place != "header" and p.argument != "fields"}
-        if unused := sorted((queried | ({"body"} if self.body else set())) - names):
-            raise at(self.spec, f"{self.id} has {', '.join(unused)}, which {where} does not take.")
-        for argument in wanted:
-            parameter = self.parameters.by_argument.get(argument.name)
-            optional = parameter and not parameter.required and not parameter.has_default
-            if optional and argument.default is Argument.empty:
-                raise at(self.spec, f"{where}: {argument.name} may be missing in the request; give it a default.")
-
-    def _check_statuses(self) -> None:
-        """Raise ContractError unless every status that the declared features can end in is declared."""
-        needed = {400: True, 500: True}
-        needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
-        needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
-        needed |= {406: self.media_types is not None}
-        needed |= dict.fromkeys((_PARTIAL, 416), self.has_header("range"))
-        needed |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
-        needed |= {429: self.rate_limit is not None}
-        needed |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
-        needed |= {503: self.needs_session}
-        if missing := [str(status) for status, is_needed in needed.items() if is_needed and not self.declares(status)]:
-            raise at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")
+    def _possible_statuses(self) -> Iterator[int]:
+        """Yield every status that the declared features can end in."""
+        possible = {400: True, 500: True}
+        possible |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
+        possible |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
+        possible |= {406: self.media_types is not None}
+        possible |= dict.fromkeys((PARTIAL, 416), self.has_header("range"))
+        possible |= {410: self.deprecation.sunset is not None, 412: self.is_guarded, 428: self.must_match}
+        possible |= {429: self.rate_limit is not None}
+        possible |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
+        possible |= {503: self.needs_session}
+        yield from (status for status, is_possible in possible.items() if is_possible)

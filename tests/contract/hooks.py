@@ -10,8 +10,8 @@ from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPosi
 
 from accord.contract.document import Document
 from accord.contract.json_schemas import Schemas
-from accord.engine.csv_cell import Rows
 from accord.engine.marshmallow_schemas import Representations
+from accord.engine.renderers.csv import Rows
 from tests.pictures import MEDIA_TYPES, drawn
 
 REPRESENTATIONS = Representations(Schemas(Document.read(Path("openapi/v1/openapi.yaml"))))

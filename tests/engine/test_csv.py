@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from accord.contract.document import Document
 from accord.contract.json_schemas import Schemas
-from accord.engine.csv_cell import Rows, Table
 from accord.engine.marshmallow_schemas import Representations
+from accord.engine.parsers.csv import Table
 from accord.engine.problems import Problem
+from accord.engine.renderers.csv import Rows
 from tests.engine.kit import start, taking
 from tests.engine.test_any_schema import SETTINGS
 

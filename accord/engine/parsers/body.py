@@ -11,8 +11,8 @@ from werkzeug.http import parse_options_header
 
 from accord.contract.errors import at
 from accord.contract.json_schemas import pointer
-from accord.engine.csv_cell import Table
 from accord.engine.marshmallow_schemas import Representations
+from accord.engine.parsers.csv import Table
 from accord.engine.parsers.forms import Form, without_files
 from accord.engine.problems import Fault, Problem, body_fault
 from accord.engine.request import ClientGone, Limits, Request

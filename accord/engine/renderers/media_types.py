@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from accord.contract.errors import at
-from accord.engine.csv_cell import Rows
 from accord.engine.marshmallow_schemas import Representations
 from accord.engine.negotiation import MediaType, preferred
 from accord.engine.problems import Problem
+from accord.engine.renderers.csv import Rows
 from accord.engine.renderers.response import Response
 from accord.engine.renderers.xml import Xml
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from marshmallow import Schema, fields
 
 from accord.contract.document import component
+from accord.engine.codegen import define
 from accord.engine.marshmallow_schemas import Exact, Representation, Representations, decimal_text
 
 Dump = Callable[[Any], Any]
@@ -63,7 +64,7 @@ class Dumps:
         links = {link.name: link.source for link in self.links.get(component(schema) or "", ())}
         if "self" not in links:
             return None
-        dump: Dump = _defined(f"def links(made):\n  return {{{links['self']}}}\n", dict(self.names))["links"]
+        dump: Dump = define("links", f"def links(made):\n  return {{{links['self']}}}\n", dict(self.names))
         return lambda made: str(dump(made)["self"]["href"])
 
 
@@ -92,8 +93,7 @@ class _Dumps:
         text = self._expression(field, "value", namespace)
         if text == "value":
             return None
-        dump: Dump = _defined(f"def dump(value):\n  return {text}\n", namespace)["dump"]
-        return dump
+        return define("dump", f"def dump(value):\n  return {text}\n", namespace)
 
     def _of_shape(self, shape: type[Schema]) -> Dump:
         assert issubclass(shape, Representation)
@@ -104,7 +104,7 @@ class _Dumps:
                 return namespace["dump"](value)
 
             self._made[shape] = dump  # Kept first, so that a cycle ends here.
-            self._made[shape] = _defined(self._source(shape, namespace), namespace)["dump"]
+            self._made[shape] = define("dump", self._source(shape, namespace), namespace)
         return self._made[shape]
 
     def _source(self, shape: type[Representation], namespace: dict[str, Any]) -> str:
@@ -179,8 +179,3 @@ def _attribute(member: str) -> str:
 
 def _key(member: str) -> str:
     return f"value[{member!r}]"
-
-
-def _defined(source: str, namespace: dict[str, Any]) -> dict[str, Any]:
-    exec(source, namespace)  # noqa: S102  # The source is written above, of the names in the contract.
-    return namespace
