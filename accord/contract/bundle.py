@@ -91,7 +91,8 @@ class _Bundle:
         """Return the file that *file* names in *here*; the same ones are named again and again."""
         found = self.targets.get((here, file))
         if found is None:
-            found = self.targets[here, file] = (here.parent / file).resolve()
+            found = (here.parent / file).resolve()
+            self.targets[here, file] = found
         return found
 
     def _placed(self, node: Any, value: Any, target: Path) -> Any:

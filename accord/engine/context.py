@@ -68,9 +68,9 @@ current_context: ContextVar[RequestContext | None] = ContextVar("current_context
 def open_context(scope: Scope) -> RequestContext:
     """Create the context of the request of *scope*, and keep it there for `context_of`."""
     path: str = scope["path"]
-    context = scope[_KEY] = RequestContext(
-        scope["method"], path, scope.get("raw_path") or path.encode(), scope["headers"], scope.get("client")
-    )
+    raw_path: bytes = scope.get("raw_path") or path.encode()
+    context = RequestContext(scope["method"], path, raw_path, scope["headers"], scope.get("client"))
+    scope[_KEY] = context
     return context
 
 

@@ -98,7 +98,8 @@ class _Sender:
             start["headers"] = [*_encoded(start["headers"], self.codings[0])]
             if self.method != "HEAD":
                 self.feed, self.finish = _ENCODINGS[self.codings[0]]()
-                message["body"] = body = await self._compressed(body, more)
+                body = await self._compressed(body, more)
+                message["body"] = body
                 if not more:
                     start["headers"].append((b"content-length", b"%d" % len(body)))
         await self.send(start)

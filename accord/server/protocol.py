@@ -74,7 +74,8 @@ class _Cycle(RequestResponseCycle):
         if not is_clean or len(head.translate(None, _CONTROLS)) != len(head):
             return False
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        self.response_started = self.response_complete = True
+        self.response_started = True
+        self.response_complete = True
         self.waiting_for_100_continue = False
         self.transport.write(head + end + body)
         self.message_event.set()

@@ -235,3 +235,23 @@ def test_each_command_says_what_it_does(run):
 
 def test_command_that_there_is_not_is_refused(run):
     assert_refused(run("serv"), "serv", lines=4)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_list_of_commands_says_what_the_command_itself_says(name):
+    _, text = cli.COMMANDS[name]
+    assert cli.cli.get_command(None, name).help.startswith(text)
+
+
+def test_help_imports_neither_engine_nor_database():
+    code = """
+import sys
+from accord import cli
+sys.argv = ["main.py", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    print({"accord.engine", "connexion", "sqlalchemy"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n")

@@ -120,7 +120,8 @@ def _too_large(limit: int) -> Problem:
 
 
 async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
-    raw = request.raw = b"".join([chunk async for chunk in chunks])
+    raw = b"".join([chunk async for chunk in chunks])
+    request.raw = raw
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -131,7 +132,8 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
 
 
 async def _csv(table: Table, request: Request, chunks: AsyncIterator[bytes]) -> Any:
-    raw = request.raw = b"".join([chunk async for chunk in chunks])
+    raw = b"".join([chunk async for chunk in chunks])
+    request.raw = raw
     options = parse_options_header(request.headers[b"content-type"].decode("latin-1"))[1]
     if options.get("charset", "utf-8").lower() != "utf-8" or options.get("header", "present") != "present":
         raise Problem(415, "CSV must be in UTF-8 and have a header row.")

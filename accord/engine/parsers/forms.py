@@ -79,7 +79,8 @@ class Form:
         sizes: list[float] = []
         seen: dict[str, Any] = {}
         for name, member in flat.get("properties", {}).items():
-            shape = item = schemas.flat(member)
+            shape = schemas.flat(member)
+            item = shape
             if "array" in schemas.kinds(member):
                 self._lists.add(name)
                 item = schemas.flat(shape.get("items", {}))
@@ -99,7 +100,8 @@ class Form:
         self.schema = {**flat, "properties": flat.get("properties", {}) | seen}
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        raw = request.raw = b"".join([chunk async for chunk in chunks])
+        raw = b"".join([chunk async for chunk in chunks])
+        request.raw = raw
         try:
             found = pairs(raw)
         except Problem:

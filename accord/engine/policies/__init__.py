@@ -1,9 +1,13 @@
 """
 What an operation does beyond its handler, because its contract declares it.
 
-A policy is a function of a compiled operation and of what the operation does. It
-returns what the operation shall do instead, or None if the contract of the operation
-does not ask for the policy: an operation pays only for what it declares.
+There are two rings. Policies *inside* the unit of work are synchronous and wrap the handler: conditional requests,
+sparse fieldsets, content negotiation, range requests, idempotency, audit. Such a policy is a function of a compiled
+operation and of what the operation does. It returns what the operation shall do instead, or None if the contract of
+the operation does not ask for the policy: an operation pays only for what it declares.
+
+Policies *around* the unit of work are asynchronous or look at headers only, and have no session: rate limits, the
+response cache, cache control, deprecation. `ContractMiddleware` and `Operation.read` call them by name.
 """
 
 from collections.abc import Callable

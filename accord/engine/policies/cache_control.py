@@ -57,7 +57,8 @@ class Caching:
     def __init__(self, of: CacheClass | None, *, takes_credentials: bool) -> None:
         self.name, self.is_kept = (of.name, of.is_kept) if of else ("", False)
         if of is None:
-            anonymous = known = b"private, no-store" if takes_credentials else b"no-store"
+            anonymous = b"private, no-store" if takes_credentials else b"no-store"
+            known = anonymous
         else:
             anonymous = b"public, max-age=%d" % of.max_age if of.max_age else b"public, no-cache"
             known = b"private, no-cache"

@@ -70,7 +70,8 @@ class KeptAnswers:
         self.nouns = generations.nouns
         self.tally = Tally()
         self._generations = generations
-        self._size = self._room = size
+        self._size = size
+        self._room = size
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._making: dict[Hashable, asyncio.Future[_Kept | None]] = {}
 
@@ -96,7 +97,8 @@ class KeptAnswers:
         if under_way and (kept := await asyncio.shield(under_way)):
             self.tally.hits[operation.id] += 1
             return kept
-        made = self._making[key, generation] = asyncio.get_running_loop().create_future()
+        made: asyncio.Future[_Kept | None] = asyncio.get_running_loop().create_future()
+        self._making[key, generation] = made
         kept = None
         try:
             answer = await seam.run("read", operation.perform, request)

@@ -49,7 +49,8 @@ class Response:
         """*credentials* are the fields whose bringer gets another answer than others, of one that may be kept."""
         self.label = f"{operation} {status}"
         self.status = status
-        self.contents = contents = spec.get("content", {})
+        self.contents = spec.get("content", {})
+        contents = self.contents
         self.media_types = list(contents)
         self.is_content = bool(contents) and not any(_is_text(name) for name in contents)
         """Whether its media types are those of files, of which what the handler returns is one."""
@@ -97,7 +98,8 @@ class Response:
             if scopes not in known:
                 if len(known) >= MOST_SCOPES:
                     # Not cleared, because other threads may be about to look something up in it.
-                    known = self._dump_for = {}
+                    known = {}
+                    self._dump_for = known
                 known[scopes] = self._dumps.of(self.schema, scopes) if self._dumps else None
             dump = known[scopes]
             made = dump(result) if dump else result

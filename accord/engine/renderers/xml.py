@@ -64,7 +64,8 @@ class Xml:
     def _form(self, schema: Any) -> _Form:
         if id(schema) in self._forms:
             return self._forms[id(schema)]
-        form = self._forms[id(schema)] = _Form()  # Kept first, so that a cycle ends here.
+        form = _Form()
+        self._forms[id(schema)] = form  # Kept first, so that a cycle ends here.
         for choice in [schema, *self._schemas.choices(schema)]:
             flat = self._schemas.flat(choice)
             said = flat.get("xml", {})
