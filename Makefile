@@ -74,10 +74,10 @@ lock: $(VENV)/.installer ## Pin what pyproject.toml asks for; ARGS=--upgrade tak
 		--output-file requirements-dev.lock
 	$(PIN) $(ARGS) bench/requirements.in --output-file bench/requirements.lock
 
-.env.example: accord/settings/__init__.py $(VENV)/.run
+.env.example: $(wildcard accord/settings/*.py) $(VENV)/.run
 	$(PYTHON) main.py settings --env > $@
 
-docs/settings.md: accord/settings/__init__.py $(VENV)/.run
+docs/settings.md: $(wildcard accord/settings/*.py) $(VENV)/.run
 	$(PYTHON) main.py settings > $@
 
 clean: ## Remove what make made; the database and the keys stay

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from accord.app.factory import Service
+from accord.app.container import Container
+from accord.app.factory import build_app
 from accord.engine.policies.rate_limits import RateLimitPolicies
 from accord.middleware import request_context
 from accord.settings import Settings
 from accord.telemetry.logs import LogHandler
+from accord.telemetry.metrics import Metrics
 from tests.redis import RedisServer
 from tests.server import GENEROUS, demo_shop
 
@@ -51,10 +53,10 @@ class Caller:
     def __init__(self, variant: Variant, log: LogHandler, settings: Settings) -> None:
         self.variant = variant
         with nullcontext() if variant.is_limited else patch.object(RateLimitPolicies, "for_operation", lambda *_: None):
-            service = Service(settings)
-        self.app: Any = service.app(log)
-        if not variant.is_counted:
-            service.exchanges.listeners = service.exchanges.listeners[1:]
+            container = Container(settings)
+            container.log = log
+            with nullcontext() if variant.is_counted else patch.object(Metrics, "watch", lambda *_: None):
+                self.app: Any = build_app(container)
         self._headers = [(name.lower().encode(), value.encode()) for name, value in variant.headers.items()]
 
     async def ask(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, bytes]:

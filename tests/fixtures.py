@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from accord.app.factory import PUBLISHED
+from accord.app.documents import PUBLISHED
 from services.demo_data import LOGINS
 from tests.contract_client import ContractClient, PublishedContract, PublishedContracts
 from tests.databases import KINDS

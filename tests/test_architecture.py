@@ -15,7 +15,10 @@ ROOMS = {
     room: (set(re.findall(r"`([\w.]+)`", ours)), set(re.findall(r"`(\w+)`", never)))
     for room, ours, never in re.findall(r"^\| `([\w.]+)` \| [^|]+ \|([^|]*)\|([^|]*)\|$", TEXT, re.MULTILINE)
 }
-KNOWS_CONNEXION = {"accord/app/factory.py", "accord/engine/middleware.py", "accord/engine/security.py"}
+KNOWS_CONNEXION = {
+    *(f"accord/app/{name}.py" for name in ("container", "factory", "patches")),
+    *(f"accord/engine/{name}.py" for name in ("contract", "middleware", "resolution", "security")),
+}
 
 
 def files(room):

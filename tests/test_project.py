@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from accord.app.factory import CONTRACTS
+from accord.app.documents import CONTRACTS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from accord import settings
+from accord.settings import production, reference
 
 ROOT = Path(settings.__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
@@ -19,11 +20,11 @@ def nothing_set(monkeypatch, tmp_path):
 
 
 def test_example_shows_every_setting_with_its_default():
-    assert EXAMPLE.read_text() == settings.example(), "Run `make .env.example`."
+    assert EXAMPLE.read_text() == reference.example(), "Run `make .env.example`."
 
 
 def test_document_describes_every_setting():
-    assert ROOT.joinpath("docs", "settings.md").read_text() == settings.document(), "Run `make docs/settings.md`."
+    assert ROOT.joinpath("docs", "settings.md").read_text() == reference.document(), "Run `make docs/settings.md`."
 
 
 def test_what_documents_name_can_be_set():
@@ -33,7 +34,7 @@ def test_what_documents_name_can_be_set():
 
 
 def test_example_with_everything_uncommented_changes_nothing(tmp_path):
-    lines = settings.example().splitlines()
+    lines = reference.example().splitlines()
     tmp_path.joinpath(".env").write_text("\n".join(line.removeprefix("# ") for line in lines if "=" in line))
     assert settings.load() == settings.Settings.model_validate({})
 
@@ -138,13 +139,13 @@ def test_production_starts_with_what_it_demands(monkeypatch):
 )
 def test_production_refuses_sqlite_where_redis_says_that_there_are_several_hosts(monkeypatch, redis, is_refused):
     monkeypatch.setenv("ACCORD_REDIS_URL", redis)
-    assert is_refused == ("ACCORD_REDIS_URL" in settings.unsafe(settings.load())[0])
+    assert is_refused == ("ACCORD_REDIS_URL" in production.unsafe(settings.load())[0])
     monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://db/accord")
-    assert "ACCORD_REDIS_URL" not in settings.unsafe(settings.load())[0]
+    assert "ACCORD_REDIS_URL" not in production.unsafe(settings.load())[0]
 
 
 def test_development_is_told_what_production_would_refuse(monkeypatch):
-    told = settings.unsafe(settings.load())
+    told = production.unsafe(settings.load())
     monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
     assert refusal().splitlines() == told
 

@@ -1,15 +1,11 @@
-"""Puts the service together: gives every part what it needs of the others."""
+"""The application factory: the middleware, in their order, around the pages."""
 
 import gc
 import os
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, nullcontext
-from datetime import datetime, timedelta
-from functools import partial, reduce
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 from connexion import FlaskApp
 from connexion.exceptions import ResolverError
@@ -17,268 +13,90 @@ from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.server_error import ServerErrorMiddleware
 from connexion.resolver import Resolver
-from connexion.spec import OpenAPISpecification
-from connexion.utils import get_function_from_name
-from flask import request
 from werkzeug.exceptions import HTTPException
 
-from accord import errors as business
 from accord import portal
 from accord import settings as configuration
-from accord.contract.document import Document
-from accord.contract.errors import ContractError
-from accord.engine.middleware import Contract
-from accord.engine.policies import rate_limits
-from accord.engine.policies.response_cache import ResponseCache
-from accord.engine.problems import (
-    VARY,
-    ErrorDetail,
-    ExceptionHandlers,
-    Problem,
-    body_error,
-    parameter_error,
-    problem_media_type,
-)
-from accord.engine.request import BodyLimits, context_of
-from accord.identity import api_keys, sessions
-from accord.identity.access_tokens import AccessTokens
-from accord.identity.api_key_cache import ApiKeyCache
-from accord.identity.passwords import PasswordHasher
-from accord.identity.revocation_list import RevocationList
-from accord.identity.signing_keys import SigningKeys, open_signing_keys
+from accord.app import patches
+from accord.app.container import Container
+from accord.app.documents import BASE, CONTRACTS, PUBLISHED, ROOT
+from accord.app.exception_handlers import page_problem
+from accord.engine.contract import Contract
+from accord.engine.middleware import ContractMiddleware
 from accord.middleware.compression import CompressionMiddleware
 from accord.middleware.cors import CorsMiddleware
 from accord.middleware.request_context import RequestContextMiddleware
 from accord.middleware.versioning import ApiVersionMiddleware
-from accord.rate_limits.memory import MemoryStorage
-from accord.server.shutdown import GracefulShutdown
-from accord.settings import Settings, SettingsError
-from accord.storage.files import FileStorage
-from accord.telemetry import metrics, multiprocess
-from accord.telemetry.logs import LogHandler
-from accord.telemetry.metrics import Metrics
-from accord.telemetry.multiprocess import MultiprocessMetrics
-from accord.telemetry.tracing import Tracing, is_enabled
-from db import audit, instrumentation
-from db.cache_versions import CacheVersions
-from db.database import open_database
-from db.errors import DatabaseUnavailable, RequestInProgress
-from db.idempotency import IdempotencyStore
-from db.pagination import CursorSigner, InvalidCursor
-from db.text import casefold
-from services.health import HealthCheck
+from accord.settings import Settings
+from accord.telemetry.tracing import Tracing, TracingMiddleware, is_enabled
+from db import instrumentation
 
-ROOT = Path(__file__).resolve().parents[2]
-BASE = "/api"
-CONTRACTS = {
-    index.parent.name: index
-    for index in sorted(ROOT.glob("openapi/v*/openapi.yaml"), key=lambda index: int(index.parent.name[1:]))
-}
-"""The index of each version of the contract; the first is what a request without a version is for."""
-PUBLISHED = {version: f"{BASE}/{version}/openapi.json" for version in CONTRACTS}
-
-# Connexion's own schema is of OpenAPI 3.0; the contract is checked by the engine, and in the tests as 3.1.
-OpenAPISpecification.openapi_schema = {}
-
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
-
-ERRORS = ExceptionHandlers({
-    InvalidCursor: lambda error: _cursor_problem(error),
-    business.Unauthenticated: lambda error: Problem(401, str(error), headers=CHALLENGE),
-    business.NotFound: lambda error: _told(404, error),
-    business.Conflict: lambda error: _told(409, error),
-    business.Invalid: lambda error: _told(422, error),
-    RequestInProgress: 409,
-    DatabaseUnavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
-})  # fmt: skip
+patches.apply()
 
 
-class Service:
+def create_app(settings: Settings | None = None) -> FlaskApp:
     """
-    All parts of the service, each with what it needs of the others; nothing is open or under way yet.
+    Return the ASGI application, as *settings* or else the environment sets it.
 
-    Raises ContractError or KeysError rather than being a service that does not keep its contract.
+    Raises SettingsError, ContractError, KeysError or TracingError.
     """
-
-    def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
-        self.settings = settings
-        self.tracing = tracing
-        self.seam = seam = open_database(
-            settings.database_url,
-            pool_size=settings.database_pool_size,
-            pool_timeout=settings.database_pool_timeout,
-            statement_timeout=settings.database_statement_timeout,
-        )
-        self.departure = departure = GracefulShutdown(settings.drain_seconds)
-        self.checks = {
-            "process": HealthCheck(lambda: "The service is about to stop." if departure.is_draining else None)
-        }
-        self.exchanges = exchanges = RequestContextMiddleware()
-        self.kept = kept = ResponseCache(CacheVersions(seam), settings.response_cache_size)
-        self.tally = tally = rate_limits.RateLimitStats()
-        read: dict[metrics.Instrument, metrics.Callback] = {
-            metrics.IN_FLIGHT: lambda: {"": exchanges.in_flight},
-            metrics.POOL_SIZE: lambda: {name: use.size for name, use in seam.pool_stats().items()},
-            metrics.POOL_IN_USE: lambda: {name: use.in_use for name, use in seam.pool_stats().items()},
-            metrics.POOL_WAITS: lambda: {name: use.waits for name, use in seam.pool_stats().items()},
-            metrics.RATE_LIMIT_REJECTIONS: lambda: tally.rejected,
-            metrics.RESPONSE_CACHE_HITS: lambda: kept.stats.hits,
-            metrics.RESPONSE_CACHE_MISSES: lambda: kept.stats.misses,
-        }
-        self.meter: Any = MemoryStorage()
-        if settings.redis_url:
-            from accord.rate_limits.redis import RedisStorage  # noqa: PLC0415  # The client takes a third of a second to import.
-
-            self.meter = shared = RedisStorage(settings.redis_url)
-            self.checks["redis"] = HealthCheck(lambda: shared.error, is_needed=False)
-            read[metrics.RATE_LIMIT_FALLBACKS] = lambda: {"": shared.fallbacks}
-        self.metrics = Metrics(read)
-        self.processes = MultiprocessMetrics(multiprocess.directory(settings.data_dir), self.metrics)
-        self.contract = self._contract()
-
-    def app(self, log: LogHandler) -> FlaskApp:
-        """Return what serves, and tells *log* of it."""
-        contract, settings = self.contract, self.settings
-        self.exchanges.listeners = (self.metrics.record, log.access_log(exclude=_asked_by_machines(contract)))
-        around = [self.exchanges]
-        around += [self.tracing] if self.tracing else []
-        around += (
-            [CorsMiddleware(settings.cors_origins.split(","), contract.path_item)] if settings.cors_origins else []
-        )
-        around += [
-            CompressionMiddleware(),
-            ApiVersionMiddleware(BASE, [version.removeprefix("v") for version in CONTRACTS], vendor="accord"),
-        ]
-        app = FlaskApp(
-            __name__,
-            lifespan=partial(self._lifespan, log),
-            middlewares=[
-                _before([*around, contract]),
-                ServerErrorMiddleware,
-                ExceptionMiddleware,
-                LifespanMiddleware,
-            ],
-        )
-        app.add_api(contract.documents[0].raw, resolver=Resolver(_nowhere), resolver_error=404)
-        portal.register_portal(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
-        app.app.register_error_handler(HTTPException, _page_problem)
-        return app
-
-    @asynccontextmanager
-    async def _lifespan(self, log: LogHandler, _: Any) -> AsyncIterator[dict[str, Any]]:
-        with (
-            log.writer.buffered(),
-            closing(self.tracing) if self.tracing else nullcontext(),
-            self.processes.publishing(),
-        ):
-            with self.departure.handle_signals():
-                yield {"departure": self.departure}
-            await self.meter.close()
-            await self.seam.close()
-
-    def _contract(self) -> Contract:
-        settings, tracing = self.settings, self.tracing
-        documents = {version: document(version, settings) for version in CONTRACTS}
-        contract = Contract(
-            database=self.seam,
-            exception_handlers=ERRORS,
-            dependencies=self._tools(next(iter(documents.values()))),
-            idempotency_store=IdempotencyStore(timedelta(hours=24)),
-            audit_log=audit.track,
-            body_limits=BodyLimits(settings.max_body_size, settings.body_timeout),
-            resolver=Resolver(lambda name: tracing.instrument_handler(get_function_from_name(name)))
-            if tracing
-            else None,
-            enforce_sunset=settings.enforce_sunset,
-            rate_limit_storage=self.meter,
-            rate_limit_stats=self.tally,
-            casefold=casefold,
-            response_cache=self.kept if settings.response_cache_size else None,
-        )
-        for version, each in documents.items():
-            contract.add_document(each, f"{BASE}/{version}/openapi")
-        contract.validate()
-        return contract
-
-    def _tools(self, first: Document) -> dict[str, Any]:
-        """Return what handlers and security functions get by name."""
-        settings, seam = self.settings, self.seam
-        keys = open_signing_keys(settings.data_dir, settings.signing_keys and settings.signing_keys.get_secret_value())
-        access_lifetime = timedelta(seconds=settings.access_token_lifetime)
-        roles = first.raw["components"]["securitySchemes"]["bearer"]["x-roles"]
-
-        async def read_key(prefix: str) -> Any:
-            return await seam.run("read", lambda session: api_keys.find_by_prefix(session, prefix))
-
-        async def note_use(key_id: UUID) -> None:
-            await seam.run("write", lambda session: api_keys.record_use(session, key_id))
-
-        async def read_revoked(moment: datetime) -> Any:
-            return await seam.run("read", lambda session: sessions.revoked_since(session, moment))
-
-        known_keys = ApiKeyCache(read_key, note_use, roles=roles)
-        return {
-            "service_info": {
-                "name": first.raw["info"]["title"],
-                "version": first.raw["info"]["version"],
-                "documentation": "/docs",
-                "contract": next(iter(PUBLISHED.values())),
-            },
-            "health_checks": self.checks,
-            "cursors": CursorSigner(partial(_cursor_secret, keys)),
-            "signing_keys": keys,
-            "api_key_cache": known_keys,
-            "metrics": self.processes,
-            "password_hasher": passwords(settings),
-            "revocation_list": RevocationList(read_revoked, token_lifetime=access_lifetime, on_change=known_keys.clear),
-            "file_storage": storage(settings),
-            "access_tokens": AccessTokens(
-                keys,
-                issuer=settings.token_issuer,
-                audience=settings.token_audience,
-                access_lifetime=access_lifetime,
-                refresh_lifetime=timedelta(seconds=settings.refresh_token_lifetime),
-                roles=roles,
-            ),
-        }
-
-
-def application() -> FlaskApp:
-    """Return the service as the environment sets it; a server process calls this."""
-    settings = configuration.load()
-    app = Service(settings, _tracing()).app(take_log(settings))
-    # What is there now stays: the garbage collector need not look at it again, and may look less often.
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        app = build_app(Container(settings or configuration.load(), _tracing()))
+        # What is there now stays: the garbage collector need not look at it again, and may look less often.
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()
     gc.set_threshold(50_000, 20, 100)
     return app
 
 
-def document(version: str, settings: Settings) -> Document:
-    """The contract of *version*, with the rate limits that are set."""
-    document = Document.read(CONTRACTS[version])
-    try:
-        rate_limits.override_limits(document, settings.rate_limits)
-    except ContractError as error:
-        raise SettingsError(f"ACCORD_RATE_LIMITS: {error}") from None
-    return document
+def build_app(container: Container) -> FlaskApp:
+    """Return the application of the parts in *container*."""
+    app = FlaskApp(__name__, lifespan=partial(_lifespan, container), middlewares=_middlewares(container))
+    app.add_api(container.first_document, resolver=Resolver(_nowhere), resolver_error=404)
+    portal.register_portal(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
+    app.app.register_error_handler(HTTPException, page_problem)
+    return app
 
 
-def passwords(settings: Settings) -> PasswordHasher:
-    return PasswordHasher(memory_cost=settings.password_memory_cost, time_cost=settings.password_time_cost)
+def _middlewares(container: Container) -> list[Any]:
+    """Return the middleware, outermost first, in the form that Connexion takes: each is called with the next one."""
+    settings, contract, tracing = container.settings, container.contract, container.tracing
+    listeners = (container.metrics.record, container.log.access_log(exclude=_asked_by_machines(contract)))
+    versions = [version.removeprefix("v") for version in CONTRACTS]
+    stack: list[Any] = [
+        partial(RequestContextMiddleware, listeners=listeners, active=container.active_requests),
+    ]
+    if tracing:
+        stack.append(partial(TracingMiddleware, tracing=tracing))
+    if settings.cors_origins:
+        stack.append(
+            partial(CorsMiddleware, origins=settings.cors_origins.split(","), path_item=contract.path_item),
+        )
+    return [
+        *stack,
+        CompressionMiddleware,
+        partial(ApiVersionMiddleware, base=BASE, names=versions, vendor="accord"),
+        partial(ContractMiddleware, contract=contract),
+        ServerErrorMiddleware,
+        ExceptionMiddleware,
+        LifespanMiddleware,
+    ]
 
 
-def storage(settings: Settings) -> FileStorage:
-    return FileStorage(settings.data_dir / "files")
-
-
-def take_log(settings: Settings) -> LogHandler:
-    """Have all that this process says go one way."""
-    file = sys.stderr.buffer
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not file.isatty())
-    log = LogHandler(file, as_json=as_json, level=settings.log_level)
-    log.install()
-    return log
+@asynccontextmanager
+async def _lifespan(container: Container, _: Any) -> AsyncIterator[dict[str, Any]]:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(container.log.writer.buffered())
+        if container.tracing:
+            stack.enter_context(closing(container.tracing))
+        stack.enter_context(container.multiprocess_metrics.publishing())
+        with container.graceful_shutdown.handle_signals():
+            yield {"departure": container.graceful_shutdown}
+        await container.rate_limit_storage.close()
+        await container.database.close()
 
 
 def _tracing() -> Tracing | None:
@@ -289,50 +107,12 @@ def _tracing() -> Tracing | None:
     return tracing
 
 
-def _before(around: Sequence[Any]) -> Callable[[Any], Any]:
-    """What stands around the pages, the outermost first; Connexion builds its stack so."""
-    return lambda next_app: reduce(lambda inner, outer: outer.before(inner), reversed(around), next_app)
-
-
 def _asked_by_machines(contract: Contract) -> set[str]:
     """Return the operations that machines ask every few seconds; that all is well is not worth a line."""
     paths = ("/health", "/metrics")
     return {operation.id for operation in contract.operations if operation.path_item.template.startswith(paths)}
 
 
-def _cursor_secret(keys: SigningKeys) -> bytes:
-    """What signs cursors: the oldest signing key, which all servers have and which stays longest."""
-    secret: str = list(keys.current().keys.values())[-1].private_jwk()["d"]
-    return secret.encode()
-
-
-def _told(status: int, error: business.ServiceError) -> Problem:
-    return Problem(status, str(error), [fault for each in error.errors or [error] for fault in _fault(each)])
-
-
-def _cursor_problem(error: InvalidCursor) -> Problem:
-    return Problem(400, str(error), [parameter_error("query", "cursor", str(error), "malformed")])
-
-
-def _fault(error: business.ServiceError) -> Iterator[ErrorDetail]:
-    code = type(error).__name__.lower()
-    if error.pointer is not None:
-        yield body_error(error.pointer, str(error), code)
-    elif error.parameter is not None:
-        yield parameter_error("query", error.parameter, str(error), code)
-
-
 def _nowhere(name: str) -> Any:
     """Keep operations out of Flask: the contract serves them, Flask has the pages beside it."""
     raise ResolverError(name)
-
-
-def _page_problem(error: HTTPException) -> tuple[bytes, int, dict[str, str]]:
-    """Answer for pages as the contract's operations do."""
-    detail = "There is nothing at this path." if error.code == 404 else error.description or ""
-    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
-    about = context_of(request.environ["asgi.scope"])
-    about.problem = Problem(error.code or 500, detail)
-    kind = problem_media_type(request.headers.get("Accept", "").encode("latin-1"))
-    headers |= {"Content-Type": kind.decode(), "Vary": VARY[1].decode(), "Cache-Control": "no-store"}
-    return about.problem.body(request.path, about.identity, kind), about.problem.status, headers

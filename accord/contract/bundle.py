@@ -29,6 +29,7 @@ def bundle(index: Path) -> dict[str, Any]:
 class _Bundle:
     def __init__(self, index: Path) -> None:
         self.files: dict[Path, Any] = {}
+        self.targets: dict[tuple[Path, str], Path] = {}
         self.origins: dict[tuple[str, str], Path] = {}
         self.placing: list[str] = []
         self.root = index.parents[2]
@@ -66,7 +67,7 @@ class _Bundle:
 
     def _gather_reference(self, node: Any, here: Path) -> Any:
         file, _, fragment = node["$ref"].partition("#")
-        target, parts = (here.parent / file).resolve(), [part for part in fragment.split("/") if part]
+        target, parts = self._target(here, file), [part for part in fragment.split("/") if part]
         kind, name, inside = _address(target, parts)
         value = self._file(target, node)
         for part in parts[: len(parts) - len(inside)]:
@@ -85,6 +86,14 @@ class _Bundle:
         gathered.update({key: self._gather(value, here) for key, value in node.items() if key != "$ref"})
         gathered.place = node.place
         return gathered
+
+    def _target(self, here: Path, file: str) -> Path:
+        """Return the file that *file* names in *here*; the same ones are named again and again."""
+        found = self.targets.get((here, file))
+        if found is None:
+            found = (here.parent / file).resolve()
+            self.targets[here, file] = found
+        return found
 
     def _placed(self, node: Any, value: Any, target: Path) -> Any:
         reference = f"{target} {node['$ref'].partition('#')[2]}"

@@ -52,12 +52,22 @@ class JsonSchemas:
             [(f"urn:{side}", {"components": {"schemas": self._view(side, components, names=True)}})
              for side in ("request", "response")]
         )  # fmt: skip
+        self._validators: dict[tuple[Direction, str | int], tuple[Any, Validator]] = {}
+        """With the schema of each, so that the id of none is given to another one."""
+        self._secrets: dict[str, bool] = {}
 
     def validator(self, schema: Any, direction: Direction) -> Validator:
         """Return the validator of *schema* as *side* sees it: what is read-only is no part of a request,
         what is write-only no part of a response. Raises ContractError if it is no schema.
         """
-        seen = self._view(direction, schema)
+        # Most schemas are references to components, or stand in components that many operations share.
+        key = (direction, _reference(schema) or id(schema))
+        if key not in self._validators:
+            self._validators[key] = (schema, self._compiled(schema, direction))
+        return self._validators[key][1]
+
+    def _compiled(self, schema: Any, side: Direction) -> Validator:
+        seen = self._view(side, schema)
         try:
             made = jsonschema_rs.Draft202012Validator(
                 seen, validate_formats=True, registry=self._registry, mask="The value"
@@ -106,6 +116,14 @@ class JsonSchemas:
 
     def contains_secret(self, schema: Any) -> bool:
         """Return whether a response of *schema* can have something of `format: password` in it."""
+        name = _reference(schema)
+        if name is None:
+            return self._tells_secret(schema)
+        if name not in self._secrets:
+            self._secrets[name] = self._tells_secret(schema)
+        return self._secrets[name]
+
+    def _tells_secret(self, schema: Any) -> bool:
         followed: set[str] = set()
 
         def tells(node: Any) -> bool:
@@ -155,6 +173,13 @@ class JsonSchemas:
 def pointer(path: Sequence[str | int]) -> str:
     """Return *path* as a JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _reference(schema: Any) -> str | None:
+    """Return what *schema* refers to, if it is a reference and nothing else."""
+    if isinstance(schema, dict) and len(schema) == 1 and isinstance(schema.get("$ref"), str):
+        return str(schema["$ref"])
+    return None
 
 
 def _type_name(value: Any) -> str:

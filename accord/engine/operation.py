@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from inspect import Parameter as Argument
 from inspect import signature
 from typing import Any
 
 from accord.contract.errors import error_at
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.operation_validation import (
+    PARTIAL,
+    check_arguments,
+    check_path_parameters,
+    check_statuses,
+    only_success,
+)
 from accord.engine.parsers.body import BodyParser
 from accord.engine.parsers.parameters import Parameter, ParameterParser
 from accord.engine.policies import Handle
@@ -25,7 +31,6 @@ from accord.engine.security import SecurityRequirements, SecurityScheme
 Policy = Callable[["Operation", Handle], Handle | None]
 
 _MAX_ERRORS = 100
-_PARTIAL_CONTENT = 206
 _POLICY_HEADERS = frozenset({"if-match"})
 
 
@@ -58,16 +63,21 @@ class Operation:
         context: "DocumentContext",
     ) -> None:
         self.id: str = spec["operationId"]
-        self.spec, self.method, self.path_item, self.function = spec, method, path_item, function
+        self.spec = spec
+        self.method = method
+        self.path_item = path_item
+        self.function = function
         self.marshmallow_schemas = context.marshmallow_schemas
-        self.schemas = schemas = context.marshmallow_schemas.schemas
-        self.document = document = schemas.document
+        self.schemas = context.marshmallow_schemas.schemas
+        self.document = self.schemas.document
+        schemas, document = self.schemas, self.document
         self.is_safe = method in ("get", "head")
         every = [Parameter(parameter, context.marshmallow_schemas) for parameter in spec["parameters"]]
-        self._check_path_parameters(every)
+        check_path_parameters(spec, path_item, every)
         self.parameters = ParameterParser(every, path_item.names, _POLICY_HEADERS)
         guards = [parameter for parameter in every if parameter.is_header("if-match")]
-        self.accepts_if_match, self.requires_if_match = bool(guards), any(guard.required for guard in guards)
+        self.accepts_if_match = bool(guards)
+        self.requires_if_match = any(guard.required for guard in guards)
         requirements = spec.get("security", document.raw.get("security", []))
         self.security = SecurityRequirements(requirements, context.security_schemes) if requirements else None
         self.rate_limit = context.rate_limits.for_operation(spec)
@@ -81,12 +91,13 @@ class Operation:
             if status.isdigit()
         }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
-        self.success = self._success()
+        self.success = only_success(spec, self.responses)
         is_chosen = self.success.contents and not self.success.is_content
         self.renderers = Renderers(self.success, context.marshmallow_schemas) if is_chosen else None
         self.cache_control = self._cache_control(context.cache_profiles)
-        self.deprecation, self.is_deprecated = Deprecation(spec, path_item.names), spec.get("deprecated", False)
-        self._check_arguments(context.dependencies)
+        self.deprecation = Deprecation(spec, path_item.names)
+        self.is_deprecated: bool = spec.get("deprecated", False)
+        check_arguments(spec, function, self.parameters, has_body=self.body is not None, tools=context.dependencies)
         wanted = signature(function).parameters
         self.needs_session = "session" in wanted
         self._argument_names = frozenset(wanted)
@@ -103,7 +114,7 @@ class Operation:
             if wrapped:
                 self.handle = wrapped
                 self.needs_session = True
-        self._check_statuses()
+        check_statuses(self.spec, self._possible_statuses(), self.declares_status)
         if self.success.required_headers:
             self.handle = self._check_required_headers(self.handle)
 
@@ -206,12 +217,6 @@ class Operation:
 
         return perform_and_check
 
-    def _success(self) -> ResponseDefinition:
-        successes = [r for status, r in self.responses.items() if 200 <= status < 300 and status != _PARTIAL_CONTENT]
-        if len(successes) != 1:
-            raise error_at(self.spec, f"{self.id} has {len(successes)} responses of 2xx; an operation has one.")
-        return successes[0]
-
     def _cache_control(self, caches: CacheProfiles) -> CacheControl:
         is_marked = "x-cache-profile" in self.spec
         if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
@@ -224,50 +229,15 @@ class Operation:
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
 
-    def _check_path_parameters(self, every: list[Parameter]) -> None:
-        declared = {parameter.name for parameter in every if parameter.place == "path"}
-        if declared != set(self.path_item.names):
-            differing = ", ".join(sorted(declared ^ set(self.path_item.names)))
-            raise error_at(
-                self.spec, f"{self.id}: the path is {self.path_item.template}, but {differing} is not in both."
-            )
-        arguments = [parameter.argument for parameter in every]
-        if twice := {argument for argument in arguments if arguments.count(argument) > 1}:
-            raise error_at(self.spec, f"{self.id}: two parameters are the argument {', '.join(twice)}; rename one.")
-
-    def _check_arguments(self, dependencies: Mapping[str, Any]) -> None:
-        where = f"{self.function.__module__}.{self.function.__name__}"
-        wanted = signature(self.function).parameters.values()
-        if any(argument.kind not in (Argument.POSITIONAL_OR_KEYWORD, Argument.KEYWORD_ONLY) for argument in wanted):
-            raise error_at(self.spec, f"{where} must name its arguments, without * and **.")
-        names = {argument.name for argument in wanted}
-        declared = self._declared_arguments()
-        offered = declared | set(dependencies) | {"session", "caller"}
-        if unknown := sorted(names - offered):
-            raise error_at(
-                self.spec, f"{where} takes {', '.join(unknown)}, which the contract of {self.id} does not have."
-            )
-        queried = {p.argument for p in self.parameters.every if p.place != "header" and p.argument != "fields"}
-        if unused := sorted((queried | ({"body"} if self.body else set())) - names):
-            raise error_at(self.spec, f"{self.id} has {', '.join(unused)}, which {where} does not take.")
-        for argument in wanted:
-            parameter = self.parameters.by_argument.get(argument.name)
-            optional = parameter and not parameter.required and not parameter.has_default
-            if optional and argument.default is Argument.empty:
-                raise error_at(self.spec, f"{where}: {argument.name} may be missing in the request; give it a default.")
-
-    def _check_statuses(self) -> None:
-        """Raise ContractError unless every status that the declared features can end in is declared."""
-        needed = {400: True, 500: True}
-        needed |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
-        needed |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
-        needed |= {406: self.renderers is not None}
-        needed |= dict.fromkeys((_PARTIAL_CONTENT, 416), self.has_header("range"))
-        needed |= {410: self.deprecation.sunset is not None, 412: self.accepts_if_match, 428: self.requires_if_match}
-        needed |= {429: self.rate_limit is not None}
-        needed |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
-        needed |= {503: self.needs_session}
-        if missing := [
-            str(status) for status, is_needed in needed.items() if is_needed and not self.declares_status(status)
-        ]:
-            raise error_at(self.spec, f"{self.id} can answer {', '.join(missing)}; declare what these answers are.")
+    def _possible_statuses(self) -> Iterator[int]:
+        """Yield every status that the declared features can end in."""
+        possible = {400: True, 500: True}
+        possible |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
+        possible |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
+        possible |= {406: self.renderers is not None}
+        possible |= dict.fromkeys((PARTIAL, 416), self.has_header("range"))
+        possible |= {410: self.deprecation.sunset is not None, 412: self.accepts_if_match, 428: self.requires_if_match}
+        possible |= {429: self.rate_limit is not None}
+        possible |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
+        possible |= {503: self.needs_session}
+        yield from (status for status, is_possible in possible.items() if is_possible)

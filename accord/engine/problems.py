@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from accord.contract.document import Document
 from accord.contract.json_schemas import JsonSchemas
+from accord.engine.context import RequestContext
+from accord.engine.headers import NO_STORE, RawHeaders
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.negotiation import best_match
 from accord.engine.renderers.xml import XmlRenderer
@@ -73,6 +75,27 @@ class Problem(Exception):
         if self.errors:
             made["errors"] = self.errors
         return _XML_RENDERER.render(made) if media_type == XML else orjson.dumps(made)
+
+
+class ProblemResponse(NamedTuple):
+    """A problem as it is sent, but for `Content-Length`."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
+
+
+def response(problem: Problem, context: RequestContext, accept: bytes | None) -> ProblemResponse:
+    """Return *problem* as the response to the request of *context*, in the media type that *accept* prefers.
+
+    The context gets the type of the problem, for the log and the metrics.
+    """
+    context.problem_type = problem.type
+    kind = problem_media_type(accept)
+    headers = [(b"content-type", kind), VARY, *NO_STORE]
+    headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in problem.headers.items()]
+    instance = context.path if context.resolved_path is None else context.resolved_path
+    return ProblemResponse(problem.status, headers, problem.body(instance, context.request_id, kind))
 
 
 class ContractViolation(Exception):

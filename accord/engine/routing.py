@@ -47,7 +47,8 @@ class Router:
         if "%" in template:
             raise ContractError(f"{template} is percent-encoded; write the path as it reads.")
         if template not in self.paths:
-            path = self.paths[template] = PathItem(template)
+            path = PathItem(template)
+            self.paths[template] = path
             for other in self.paths.values():
                 if template.rpartition("/")[0] == other.template:
                     path.parent = other

@@ -3,19 +3,15 @@
 import asyncio
 import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
 
 import brotli
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from accord.engine.headers import RawHeaders
 from accord.engine.negotiation import parse_accept
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Message = dict[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Feed = Callable[[bytes], bytes]
 Finish = Callable[[], bytes]
 
@@ -49,24 +45,24 @@ class CompressionMiddleware:
     `"5d41-br"`. Requests bring such tags back, and what stands behind this sees them without.
     """
 
-    def before(self, next_app: App) -> App:
-        """Stand before *next_app*, which knows no content codings."""
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            accept, known, guarded = b"", b"", False
-            for name, value in scope.get("headers", ()):
-                if name == b"accept-encoding":
-                    accept += b"," + value
-                elif name == b"if-none-match":
-                    known += b"," + value
-                elif name == b"if-match":
-                    guarded = True
-            codings = acceptable_codings(accept) if accept else ()
-            if guarded or (known and codings):
-                scope = {**scope, "headers": [_plain(header, codings) for header in scope["headers"]]}
-            await next_app(scope, receive, _Sender(send, scope["method"], codings, known) if codings else send)
-
-        return app
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accept, known, guarded = b"", b"", False
+        for name, value in scope.get("headers", ()):
+            if name == b"accept-encoding":
+                accept += b"," + value
+            elif name == b"if-none-match":
+                known += b"," + value
+            elif name == b"if-match":
+                guarded = True
+        codings = acceptable_codings(accept) if accept else ()
+        if guarded or (known and codings):
+            scope = {**scope, "headers": [_plain(header, codings) for header in scope["headers"]]}
+        if codings:
+            send = _Sender(send, scope["method"], codings, known)
+        await self.app(scope, receive, send)
 
 
 class _Sender:
@@ -102,7 +98,8 @@ class _Sender:
             start["headers"] = [*_encoded(start["headers"], self.codings[0])]
             if self.method != "HEAD":
                 self.feed, self.finish = _ENCODINGS[self.codings[0]]()
-                message["body"] = body = await self._compressed(body, more)
+                body = await self._compressed(body, more)
+                message["body"] = body
                 if not more:
                     start["headers"].append((b"content-length", b"%d" % len(body)))
         await self.send(start)
@@ -138,14 +135,14 @@ def acceptable_codings(header: bytes) -> tuple[bytes, ...]:
     return tuple(sorted(allowed, key=qualities.__getitem__, reverse=True))
 
 
-def _may_be_compressed(headers: list[tuple[bytes, bytes]]) -> bool:
+def _may_be_compressed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     names = {name for name, _ in headers}
     return any(name == b"vary" and b"Accept-Encoding" in value for name, value in headers) and not (
         {b"content-encoding", b"content-range"} & names
     )
 
 
-def _encoded(headers: list[tuple[bytes, bytes]], coding: bytes) -> list[tuple[bytes, bytes]]:
+def _encoded(headers: Iterable[tuple[bytes, bytes]], coding: bytes) -> RawHeaders:
     changed = [
         (name, _suffixed(value, coding) if name == b"etag" else value)
         for name, value in headers

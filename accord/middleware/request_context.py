@@ -1,18 +1,16 @@
 """The outermost: what every request gets and every answer has, and who is told when both are over."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
-from accord.engine.request import Exchange, current_context
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from accord.engine.context import RequestContext, current_context, open_context
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Listener = Callable[[Exchange], None]
+Listener = Callable[[RequestContext], None]
 
 # W3C Trace Context, section 3.2: a version after 00 may say more behind, and ff is none.
 _TRACEPARENT = re.compile(
@@ -20,56 +18,60 @@ _TRACEPARENT = re.compile(
 )
 
 
+@dataclass
+class ActiveRequests:
+    """How many requests are not answered yet."""
+
+    count: int = 0
+
+
 class RequestContextMiddleware:
     """
-    Gives every request its identity, every answer the headers that it always has, and tells the *watchers* of both.
+    Creates the `RequestContext` of every request, and passes it to the *listeners* when the response was sent.
 
-    `in_flight` is how many requests are not answered yet.
+    Every response gets the request id and the security headers. *active* counts the requests in flight.
     """
 
-    def __init__(self, listeners: Sequence[Listener] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, listeners: Sequence[Listener] = (), active: ActiveRequests | None = None
+    ) -> None:
+        self.app = app
         self.listeners = listeners
-        self.in_flight = 0
+        self.active = active or ActiveRequests()
 
-    def before(self, next_app: App) -> App:
-        """Stand before *next_app*, which answers."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = open_context(scope)
+        context.trace_id = _trace_id(scope["headers"])
+        current_context.set(context)
+        always = HSTS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http":
-                await next_app(scope, receive, send)
-                return
-            exchange = scope["exchange"] = Exchange(scope)
-            exchange.trace_id = _trace_id(scope["headers"])
-            current_context.set(exchange)
-            always = HSTS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
-
-            async def send_on(message: dict[str, Any]) -> None:
-                if message["type"] == "http.response.start":
-                    exchange.status = message["status"]
-                    identity = (b"x-request-id", exchange.identity.encode())
-                    own = message["headers"]
-                    if exchange.request is None:
-                        # Pages know better than this what they load.
-                        said = {name for name, _ in own}
-                        own = [*own, *(header for header in always if header[0] not in said), identity]
-                    else:
-                        own = [*own, *always, identity]
-                    message["headers"] = own
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                context.status = message["status"]
+                request_id = (b"x-request-id", context.request_id.encode())
+                own = message["headers"]
+                if context.resolved_path is None:
+                    # Pages know better than this what they load.
+                    said = {name for name, _ in own}
+                    own = [*own, *(header for header in always if header[0] not in said), request_id]
                 else:
-                    exchange.size += len(message.get("body", b""))
-                await send(message)
+                    own = [*own, *always, request_id]
+                message["headers"] = own
+            else:
+                context.response_size += len(message.get("body", b""))
+            await send(message)
 
-            self.in_flight += 1
-            try:
-                await next_app(scope, receive, send_on)
-            finally:
-                self.in_flight -= 1
-                exchange.seconds = perf_counter() - exchange.started
-                for watch in self.listeners:
-                    watch(exchange)
-                exchange.close()
-
-        return app
+        self.active.count += 1
+        try:
+            await self.app(scope, receive, send_on)
+        finally:
+            self.active.count -= 1
+            context.duration = perf_counter() - context.started
+            for listener in self.listeners:
+                listener(context)
 
 
 def _trace_id(headers: Sequence[tuple[bytes, bytes]]) -> str | None:

@@ -1,12 +1,12 @@
 """What every answer says to browsers, whatever it is about."""
 
-Headers = list[tuple[bytes, bytes]]
+from accord.engine.headers import RawHeaders
 
-SECURITY_HEADERS: Headers = [
+SECURITY_HEADERS: RawHeaders = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 ]
-HSTS_HEADERS: Headers = [*SECURITY_HEADERS, (b"strict-transport-security", b"max-age=31536000")]
+HSTS_HEADERS: RawHeaders = [*SECURITY_HEADERS, (b"strict-transport-security", b"max-age=31536000")]
 """With it a browser does not come without TLS for a year (RFC 6797)."""

@@ -1,22 +1,18 @@
 """Which version a request is for that has none in its path."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from werkzeug.http import parse_options_header
 
+from accord.engine import problems
+from accord.engine.context import context_of
+from accord.engine.headers import RawHeaders, header_fields
 from accord.engine.negotiation import parse_accept
 from accord.engine.parsers.parameters import parse_query
-from accord.engine.policies.cache_control import NO_STORE
-from accord.engine.problems import VARY, Problem, problem_media_type
-from accord.engine.request import context_of, header_fields
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from accord.engine.problems import Problem
 
 _PARAMETER = "version"
 _JSON = "application/json"
@@ -37,27 +33,24 @@ class ApiVersionMiddleware:
     media types of the vendor are JSON to the contract, whichever version they name.
     """
 
-    def __init__(self, base: str, names: Sequence[str], vendor: str) -> None:
+    def __init__(self, app: ASGIApp, *, base: str, names: Sequence[str], vendor: str) -> None:
+        """*app* knows paths with versions only."""
+        self.app = app
         self.base = base
         self.names = names
         self._versioned = re.compile(re.escape(base) + r"/v[0-9]+(/|$)")
         self._vendor_type = re.compile(rf"application/vnd\.{re.escape(vendor)}\.v(\w+)\+json")
 
-    def before(self, next_app: App) -> App:
-        """Stand before *next_app*, which knows paths with versions only."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        rest = self._below_base(scope) if scope["type"] == "http" else None
+        if rest is None:
+            await self.app(scope, receive, send)
+        elif self._versioned.match(scope["path"]):
+            await self.app(self._accepting(scope), receive, send)
+        else:
+            await self._serve_unversioned(scope, rest, receive, send)
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            rest = self._below_base(scope) if scope["type"] == "http" else None
-            if rest is None:
-                await next_app(scope, receive, send)
-            elif self._versioned.match(scope["path"]):
-                await next_app(self._accepting(scope), receive, send)
-            else:
-                await self._serve_unversioned(next_app, scope, rest, receive, send)
-
-        return app
-
-    async def _serve_unversioned(self, next_app: App, scope: Scope, rest: bytes, receive: Receive, send: Send) -> None:
+    async def _serve_unversioned(self, scope: Scope, rest: bytes, receive: Receive, send: Send) -> None:
         try:
             resolved = self._resolved(scope, rest)
         except Problem as problem:
@@ -67,7 +60,7 @@ class ApiVersionMiddleware:
         location = resolved["raw_path"] + (b"?" + query if query else b"")
         shows = scope["method"] in ("GET", "HEAD")
 
-        async def send_with_choice(message: dict[str, Any]) -> None:
+        async def send_with_choice(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = _varying(message["headers"])
                 if shows and message["status"] < 400:
@@ -75,7 +68,7 @@ class ApiVersionMiddleware:
                 message = {**message, "headers": headers}
             await send(message)
 
-        await next_app(resolved, receive, send_with_choice)
+        await self.app(resolved, receive, send_with_choice)
 
     def _below_base(self, scope: Scope) -> bytes | None:
         """Return what stands below the base, as it was sent: percent-encoded; None for a path that is elsewhere."""
@@ -126,22 +119,20 @@ class ApiVersionMiddleware:
 
 
 async def _refuse(problem: Problem, scope: Scope, send: Send) -> None:
-    refused = context_of(scope)
-    refused.problem = problem
-    kind = problem_media_type(header_fields(scope["headers"]).get(b"accept"))
-    body = problem.body(scope["path"], refused.identity, kind)
-    headers = [
-        (b"content-type", kind),
-        (b"content-length", b"%d" % len(body)),
-        VARY,
-        *NO_STORE,
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": _varying(headers)})
+    accept = header_fields(scope["headers"]).get(b"accept")
+    status, headers, body = problems.response(problem, context_of(scope), accept)
+    headers = [*_varying(headers), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-def _varying(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _varying(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Return the headers with one `Vary`, which names what the version was chosen by, too."""
-    named = [name for field, value in headers if field == b"vary" for name in value.split(b", ")]
-    others = [header for header in headers if header[0] != b"vary"]
+    named: list[bytes] = []
+    others: RawHeaders = []
+    for header in headers:
+        if header[0] == b"vary":
+            named += header[1].split(b", ")
+        else:
+            others.append(header)
     return [*others, (b"vary", b", ".join(dict.fromkeys([*_VARY, *named])))]

@@ -7,8 +7,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from accord.engine.problems import JSON, Problem
-from accord.engine.request import new_request_id
+from accord.engine import problems
+from accord.engine.context import RequestContext
+from accord.engine.problems import Problem
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 
 MAX_TARGET_SIZE = 8_000
@@ -21,8 +22,6 @@ IDLE_CLOSE_DELAY = 0.3
 _TOO_LONG = Problem(431, f"The head of a request has at most {MAX_HEADER_SIZE} bytes.")
 
 log = logging.getLogger(__name__)
-# A malformed request, `_refuse` tells with its id and its reason.
-logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg != "Invalid HTTP request received.")
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,8 @@ class _ResponseCycle(RequestResponseCycle):
         if not is_clean or len(head.translate(None, _CONTROLS)) != len(head):
             return False
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
-        self.response_started = self.response_complete = True
+        self.response_started = True
+        self.response_complete = True
         self.waiting_for_100_continue = False
         self.transport.write(head + end + body)
         self.message_event.set()
@@ -222,17 +222,17 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        identity = new_request_id()
-        body = problem.body("", identity)
+        context = RequestContext()
+        status, own, body = problems.response(problem, context, accept=None)
         headers = [
             *self.server_state.default_headers,
-            (b"content-type", JSON),
+            *own,
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
-            (b"x-request-id", identity.encode()),
+            (b"x-request-id", context.request_id.encode()),
             *(HSTS_HEADERS if self.scheme == "https" else SECURITY_HEADERS),
         ]
-        log.info("Refused a request (%s): %s", identity, problem.detail)
+        log.info("Refused a request (%s): %s", context.request_id, problem.detail)
         head = b"".join(b"%s: %s\r\n" % header for header in headers)
-        self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + body)
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
         self.transport.close()

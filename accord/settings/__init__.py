@@ -1,17 +1,16 @@
 """What an operator can set: environment variables and `.env`, read and checked once at start."""
 
-from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PREFIX = "ACCORD_"
+from accord.settings.production import unsafe
+from accord.settings.variables import PREFIX, variable
 
 _ORIGIN = r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?"
 
@@ -217,96 +216,9 @@ def load() -> Settings:
         raise SettingsError(f".env cannot be read: {error}") from error
 
 
-def unsafe(settings: Settings) -> list[str]:
-    """What production would refuse: a line for each setting, with its remedy."""
-    return [
-        f"{_variable(name)}: in production it should be {demand}."
-        for name, (is_safe, demand) in _PRODUCTION_DEMANDS.items()
-        if not is_safe(settings)
-    ]
-
-
-def example() -> str:
-    """The text of `.env.example`: every setting with its meaning and its default."""
-    lines = ["# Settings of Accord. Copy to .env and take the # off what you change."]
-    for name, field in Settings.model_fields.items():
-        lines += ["", f"# {field.description}", f"# {_variable(name)}={_default(field)}"]
-    return "\n".join(lines) + "\n"
-
-
-def document() -> str:
-    """The text of docs/settings.md: every setting with its default, its meaning and what production demands."""
-    rows = ["variable | default | meaning | in production", "--- | --- | --- | ---"]
-    for name, field in Settings.model_fields.items():
-        default = f"`{_default(field)}`" if _default(field) else ""
-        _, demand = _PRODUCTION_DEMANDS.get(name, (None, ""))
-        rows.append(f"`{_variable(name)}` | {default} | {field.description} | {demand}")
-    return _ABOUT + "".join(f"| {row} |\n" for row in rows)
-
-
-_ABOUT = """\
-# Settings
-
-Made by `main.py settings` from `settings.py`, which reads them once, at start, from environment variables and from a
-file `.env` beside `main.py`; the environment wins. `.env.example` has them all. What is wrong is said at start, in a
-line for each variable, without its value; a variable that begins with `ACCORD_` in `.env` and is none of these is
-wrong, too.
-
-With `ACCORD_ENVIRONMENT=production`, what the last column asks for must be so, or nothing starts. `main.py check` says
-of a development what production would refuse. In production there are no `seed` and no `serve --reload`.
-
-"""
-
-
-def _default(field: FieldInfo) -> str:
-    return "" if field.default is None else str(field.default)
-
-
-# The password costs are the least that OWASP recommends for argon2id.
-_PRODUCTION_DEMANDS: dict[str, tuple[Callable[[Settings], bool], str]] = {
-    "database_url": (
-        lambda its: not _has_default_password(its.database_url),
-        "without a password that is its user's name, or one that everybody tries first",
-    ),
-    "redis_url": (
-        lambda its: not its.database_url.startswith("sqlite:") or _is_on_this_machine(its.redis_url),
-        "on this machine, or the database PostgreSQL: several machines cannot share SQLite",
-    ),
-    "trusted_proxies": (
-        lambda its: its.trusted_proxies != "",
-        "the proxy that has TLS, because tokens travel over TLS only and this service has none",
-    ),
-    "cors_origins": (lambda its: its.cors_origins != "*", "a list of origins"),
-    "log_level": (lambda its: its.log_level != "debug", "info, or less"),
-    "signing_keys": (lambda its: its.signing_keys is not None, "set, so that every server signs with the same keys"),
-    "token_issuer": (
-        lambda its: its.token_issuer.startswith("https://"),
-        "an https URL, because tokens travel over TLS only",
-    ),
-    "password_memory_cost": (lambda its: its.password_memory_cost >= 19_456, "at least 19456"),
-    "password_time_cost": (lambda its: its.password_time_cost >= 2, "at least 2"),
-}
-
-
-def _is_on_this_machine(url: str | None) -> bool:
-    return url is None or urlsplit(url).hostname in {None, "localhost", "127.0.0.1", "::1"}
-
-
-def _has_default_password(url: str) -> bool:
-    read = urlsplit(url)
-    return read.password is not None and read.password.lower() in {read.username, *_DEFAULT_PASSWORDS}
-
-
-_DEFAULT_PASSWORDS = ("", "password", "postgres", "admin", "secret", "changeme")
-
-
-def _variable(name: str) -> str:
-    return PREFIX + name.upper().removeprefix(PREFIX)
-
-
 def _line(error: ErrorDetails) -> str:
     unknown = error["type"] == "extra_forbidden"
     if not error["loc"]:
         return error["msg"].removeprefix("Value error, ")
     message = "there is no such setting" if unknown else error["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{_variable(str(error['loc'][0]))}: {message}."
+    return f"{variable(str(error['loc'][0]))}: {message}."

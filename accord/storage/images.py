@@ -19,9 +19,6 @@ _LAST_CHUNK_OF_PNG = b"IEND\xae\x42\x60\x82"
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _END, _STAND_ALONE = 0xD9, (0x01, 0xD8)
 
-# There is one limit, the one above; Pillow would warn at another one, and refuse at a third.
-Image.MAX_IMAGE_PIXELS = None
-
 
 def make(session: Session, storage: FileStorage, upload: Upload) -> Photo:
     """A photo of nobody yet, whose content is kept; raises Invalid if it is broken or too large to be shown."""

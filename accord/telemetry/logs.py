@@ -1,16 +1,17 @@
 """What the program says while it runs, each thing on a line: that a request was answered, and whatever is logged."""
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import orjson
 
-from accord.engine.request import Exchange, current_context
+from accord.engine.context import RequestContext, current_context
 
 Entry = dict[str, Any]
 Form = Callable[[Entry], bytes]
@@ -110,13 +111,12 @@ class LogHandler(logging.Handler):
                 "logger": record.name,
                 "message": record.getMessage(),
             }
-            exchange = current_context.get()
-            if exchange and not exchange.seconds:
-                operation = exchange.request.operation_id if exchange.request else None
+            context = current_context.get()
+            if context and not context.duration:
                 entry |= {
-                    "request_id": exchange.identity,
-                    "trace_id": exchange.trace_id,
-                    "operation": operation,
+                    "request_id": context.request_id,
+                    "trace_id": context.trace_id,
+                    "operation": context.operation_id,
                 }
             if record.exc_info:
                 entry["traceback"] = logging.Formatter().formatException(record.exc_info)
@@ -124,7 +124,7 @@ class LogHandler(logging.Handler):
         except Exception:  # noqa: BLE001  # What cannot be logged must not fail what is going on.
             self.handleError(record)
 
-    def access_log(self, exclude: Collection[str] = ()) -> Callable[[Exchange], None]:
+    def access_log(self, exclude: Collection[str] = ()) -> Callable[[RequestContext], None]:
         """
         Return what writes the line of a request when it is over.
 
@@ -134,42 +134,46 @@ class LogHandler(logging.Handler):
         No LogRecord is made of it, which would cost twice what the line does.
         """
         if self.level > logging.INFO:
-            return lambda exchange: None
+            return lambda context: None
         put, form, unsaid = (
             self.writer.put,
             self.form,
             frozenset(exclude) if self.level > logging.DEBUG else frozenset(),
         )
 
-        def write(exchange: Exchange) -> None:
-            request, problem, scope = exchange.request, exchange.problem, exchange.scope
-            operation = caller = path = None
-            if request:
-                operation, path = request.operation_id, request.route
-                caller = request.caller and request.caller.id
-                if operation in unsaid and not problem:
-                    return
+        def write(context: RequestContext) -> None:
+            if context.operation_id in unsaid and not context.problem_type:
+                return
             line = form(
                 {
                     "time": datetime.now(UTC),
                     "level": "info",
                     "logger": "requests",
-                    "request_id": exchange.identity,
-                    "trace_id": exchange.trace_id,
-                    "operation": operation,
-                    "method": scope["method"],
-                    "path": path or _path(scope),
-                    "status": exchange.status or None,
-                    "ms": round(exchange.seconds * 1000, 3),
-                    "bytes": exchange.size,
-                    "caller": caller,
-                    "client": scope["client"] and scope["client"][0],
-                    "problem": problem and problem.type,
+                    "request_id": context.request_id,
+                    "trace_id": context.trace_id,
+                    "operation": context.operation_id,
+                    "method": context.method,
+                    # The path of no operation is as it was sent, percent-encoded, so that it cannot break a line.
+                    "path": context.route or context.raw_path[:_MAX_PATH_LENGTH].decode("latin-1"),
+                    "status": context.status or None,
+                    "ms": round(context.duration * 1000, 3),
+                    "bytes": context.response_size,
+                    "caller": context.caller_id,
+                    "client": context.client and context.client[0],
+                    "problem": context.problem_type,
                 }
             )
             put(line)
 
         return write
+
+
+def configure_logging(log_format: Literal["auto", "json", "text"], level: str) -> LogHandler:
+    """Have all that this process says go to standard error, one way; `auto` is text on a terminal, JSON elsewhere."""
+    file = sys.stderr.buffer
+    log = LogHandler(file, as_json=log_format == "json" or (log_format == "auto" and not file.isatty()), level=level)
+    log.install()
+    return log
 
 
 def json_line(entry: Entry) -> bytes:
@@ -192,12 +196,6 @@ def text_line(entry: Entry) -> bytes:
         said.append(entry["request_id"])
     line = _escape_controls(" ".join(said))
     return "\n".join([line, *entry.get("traceback", "").splitlines(), ""]).encode(errors="backslashreplace")
-
-
-def _path(scope: dict[str, Any]) -> str:
-    """Return the path of no operation as it was sent, which cannot break a line."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw[:_MAX_PATH_LENGTH].decode("latin-1")
 
 
 def _escape_controls(text: str) -> str:

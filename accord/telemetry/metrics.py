@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from accord.engine.request import Exchange
+from accord.engine.context import RequestContext
 
 Counts = dict[str, Any]
 """
@@ -65,17 +65,17 @@ class Metrics:
         self._series: dict[tuple[str, str], _Series] = {}
         self._problems: Counter[str] = Counter()
 
-    def record(self, exchange: Exchange) -> None:
-        """Count an exchange that is over."""
-        request, seconds, status = exchange.request, exchange.seconds, exchange.status
-        key = (request and request.operation_id) or NO_OPERATION, exchange.scope["method"]
+    def record(self, context: RequestContext) -> None:
+        """Count a request that is over."""
+        seconds, status = context.duration, context.status
+        key = context.operation_id or NO_OPERATION, context.method
         series = self._series.get(key) or self._begin(*key)
         series.seconds += seconds
         series.buckets[bisect_left(DURATION_BUCKETS, seconds)] += 1
         statuses = series.statuses
         statuses[status] = statuses.get(status, 0) + 1
-        if exchange.problem is not None:
-            self._problems[exchange.problem.type] += 1
+        if context.problem_type is not None:
+            self._problems[context.problem_type] += 1
 
     def snapshot(self) -> Counts:
         """Return what was counted; any thread may ask."""

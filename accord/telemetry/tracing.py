@@ -1,15 +1,14 @@
 """Spans of OpenTelemetry for requests, handlers and queries; nothing of it is imported unless it is asked for."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial, wraps
 from typing import Any
 
-from accord.engine.request import Exchange
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-Scope = dict[str, Any]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
-SpanFactory = Callable[[str], AbstractContextManager[Any]]
+from accord.engine.context import RequestContext, context_of
+from accord.engine.headers import RawHeaders
 
 _ASKING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 
@@ -50,30 +49,30 @@ class Tracing:
         """Send what is left."""
         self._provider.shutdown()
 
-    def before(self, next_app: App) -> App:
-        """Stand before *next_app*: a span for each request, a part of the trace that the caller names."""
-        trace = self._trace
+    def request_span(self, context: RequestContext, headers: RawHeaders) -> AbstractContextManager[Any]:
+        """Return the span of a request, a part of the trace that the client names."""
+        # A `traceparent` that was not taken for one is not given to others to try.
+        received = {name.decode(): value.decode("latin-1") for name, value in headers if name.startswith(b"trace")}
+        parent = self._extract(received) if context.trace_id is not None else None
+        return self._span(context.method, context=parent, kind=self._trace.SpanKind.SERVER)
 
-        async def app(scope: Scope, receive: Any, send: Any) -> None:
-            if scope["type"] != "http":
-                await next_app(scope, receive, send)
-                return
-            exchange: Exchange = scope["exchange"]
-            # A `traceparent` that was not taken for one is not given to others to try.
-            named = exchange.trace_id is not None
-            received = {n.decode(): v.decode("latin-1") for n, v in scope["headers"] if n.startswith(b"trace")}
-            parent = self._extract(received) if named else None
-            kind = trace.SpanKind.SERVER
-            with self._span(scope["method"], context=parent, kind=kind) as span:
-                exchange.trace_id = trace.format_trace_id(span.get_span_context().trace_id)
-                try:
-                    await next_app(scope, receive, send)
-                finally:
-                    _describe(span, exchange)
-                    if exchange.status >= 500:
-                        span.set_status(trace.StatusCode.ERROR)
+    def trace_id(self, span: Any) -> str:
+        found: str = self._trace.format_trace_id(span.get_span_context().trace_id)
+        return found
 
-        return app
+    def describe(self, span: Any, context: RequestContext) -> None:
+        """Set what is known of a request when it was answered."""
+        span.update_name(f"{context.method} {context.route}" if context.route else context.method)
+        attributes = {
+            "http.request.method": context.method,
+            "http.response.status_code": context.status,
+            "http.route": context.route,
+            "accord.operation": context.operation_id,
+            "accord.request_id": context.request_id,
+        }
+        span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+        if context.status >= 500:
+            span.set_status(self._trace.StatusCode.ERROR)
 
     def instrument_handler(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function of an operation, with a span around each call."""
@@ -92,6 +91,26 @@ class Tracing:
         return self._span(verb, kind=self._trace.SpanKind.CLIENT, attributes=attributes)
 
 
+class TracingMiddleware:
+    """Makes a span of each request, and puts the id of its trace into the context."""
+
+    def __init__(self, app: ASGIApp, *, tracing: Tracing) -> None:
+        self.app = app
+        self.tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        tracing, context = self.tracing, context_of(scope)
+        with tracing.request_span(context, scope["headers"]) as span:
+            context.trace_id = tracing.trace_id(span)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                tracing.describe(span, context)
+
+
 def _processor(exporter: str) -> Any:
     from opentelemetry.sdk.trace.export import (  # noqa: PLC0415
         BatchSpanProcessor,
@@ -107,17 +126,3 @@ def _processor(exporter: str) -> Any:
         case "console":
             return SimpleSpanProcessor(ConsoleSpanExporter())
     raise TracingError(f"OTEL_TRACES_EXPORTER: {exporter} is not known here; otlp, console and none are.")
-
-
-def _describe(span: Any, exchange: Exchange) -> None:
-    request = exchange.request
-    route = request and request.route
-    span.update_name(f"{exchange.scope['method']} {route}" if route else exchange.scope["method"])
-    attributes = {
-        "http.request.method": exchange.scope["method"],
-        "http.response.status_code": exchange.status,
-        "http.route": route,
-        "accord.operation": request and request.operation_id,
-        "accord.request_id": exchange.identity,
-    }
-    span.set_attributes({name: value for name, value in attributes.items() if value is not None})

@@ -272,7 +272,7 @@ def test_somebody_elses_session_is_not_found(person, anonymous):
 
 def test_rotated_keys_log_nobody_out(person, anonymous, server):
     before = person.pair()
-    server.run("keys", "rotate")
+    server.run("signing-keys", "rotate")
     time.sleep(1)
     after = person.pair()
     kids = [jwt.get_unverified_header(pair["access_token"])["kid"] for pair in (before, after)]

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from accord.app.factory import CONTRACTS
+from accord.app.documents import CONTRACTS
 from services.demo_data import LOGINS
 from tests.pictures import drawn
 from tests.server import ROOT

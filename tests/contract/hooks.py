@@ -10,8 +10,8 @@ from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPosi
 
 from accord.contract.document import Document
 from accord.contract.json_schemas import JsonSchemas
-from accord.engine.csv_cell import CsvRenderer
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.renderers.csv import CsvRenderer
 from tests.pictures import MEDIA_TYPES, drawn
 
 REPRESENTATIONS = MarshmallowSchemas(JsonSchemas(Document.read(Path("openapi/v1/openapi.yaml"))))

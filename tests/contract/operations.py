@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from accord.app.factory import CONTRACTS
+from accord.app.documents import CONTRACTS
 from accord.contract.document import METHODS, Document
 from accord.engine.policies.rate_limits import override_limits
 from tests.pictures import drawn

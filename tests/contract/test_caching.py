@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from accord.app.factory import PUBLISHED
+from accord.app.documents import PUBLISHED
 from tests.contract.operations import GETS, OPERATIONS, WRITES, each
 
 MARKED = [operation for operation in OPERATIONS if "x-cache-profile" in operation.spec]

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from accord.app.factory import CONTRACTS
+from accord.app.documents import CONTRACTS
 from accord.contract.document import METHODS
 from tests.contract.operations import OPERATIONS, PUBLISHED, each
 

@@ -16,9 +16,10 @@ import orjson
 from connexion.resolver import Resolver
 
 from accord.contract.document import Document
-from accord.engine.middleware import Contract
+from accord.engine.context import RequestContext, context_of
+from accord.engine.contract import Contract
+from accord.engine.middleware import ContractMiddleware
 from accord.engine.problems import ExceptionHandlers, Problem
-from accord.engine.request import Exchange, context_of
 
 Headers = dict[str, str] | list[tuple[str, str]]
 
@@ -61,11 +62,11 @@ class Reply:
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
-    exchange: Exchange
+    context: RequestContext
 
     @property
-    def identity(self) -> str:
-        return self.exchange.identity
+    def request_id(self) -> str:
+        return self.context.request_id
 
     @property
     def json(self) -> Any:
@@ -86,9 +87,14 @@ class Reply:
 class Engine:
     """A contract that runs, and a client of it."""
 
-    contract: Contract
+    app: Any
     seam: Memory = field(default_factory=Memory)
     address: str = "192.0.2.1"
+
+    @property
+    def contract(self) -> Contract:
+        contract: Contract = self.app.contract
+        return contract
 
     def get(self, target: str | bytes, headers: Headers | None = None) -> Reply:
         return self.send("GET", target, headers=headers)
@@ -146,7 +152,7 @@ class Engine:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        asyncio.run(self.contract(scope, receive, send))
+        asyncio.run(self.app(scope, receive, send))
         if not sent:
             return None
         start, *rest = sent
@@ -196,7 +202,7 @@ def start(
     resolver = Resolver(lambda name: getattr(SimpleNamespace(**functions), name.rpartition(".")[2]))
     contract = Contract(exception_handlers=ERRORS, **{"resolver": resolver, **options})
     contract.add_document(document, "/openapi")
-    return Engine(contract, seam)
+    return Engine(ContractMiddleware(None, contract=contract), seam)
 
 
 def echo(schema: Any, media_type: str = "application/json", **options: Any) -> Engine:

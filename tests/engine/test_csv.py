@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from accord.contract.document import Document
 from accord.contract.json_schemas import JsonSchemas
-from accord.engine.csv_cell import CsvParser, CsvRenderer
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.parsers.csv import CsvParser
 from accord.engine.problems import Problem
+from accord.engine.renderers.csv import CsvRenderer
 from tests.engine.kit import start, taking
 from tests.engine.test_any_schema import SETTINGS
 

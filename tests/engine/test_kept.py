@@ -202,8 +202,8 @@ class Slow:
 def ask(shop, seam):
     """The task of an answer, as far as it comes by itself."""
     operation = next(o for o in shop.engine.contract.operations if o.id == "list_notes")
-    scope = {"type": "http", "path": "/notes", "headers": [], "query_string": b""}
-    request = Request(scope, None, (), operation.id)
+    scope = {"type": "http", "method": "GET", "path": "/notes", "headers": [], "query_string": b""}
+    request = Request(scope, None, ())
 
     async def asked():
         await operation.parse_request(request)

@@ -364,10 +364,10 @@ def test_successor_that_is_nowhere_is_refused():
 
 def test_write_is_followed_under_the_name_that_its_answer_has(engine):
     first, second = create(engine, None), put(engine, engine.get("/notes/1").header("etag"))
-    assert first.identity != second.identity
+    assert first.request_id != second.request_id
     assert engine.seam.kept["trail"] == [
-        (None, "create_note", first.identity),
-        (None, "replace_note", second.identity),
+        (None, "create_note", first.request_id),
+        (None, "replace_note", second.request_id),
     ]
 
 
@@ -380,14 +380,14 @@ def test_read_is_not_followed(engine):
 def test_request_has_the_name_that_its_caller_gives_it(engine, name, is_kept):
     made = engine.post("/notes", {"text": "new"}, {"X-Request-Id": name})
     refused = engine.post("/notes", {"text": "taken"}, {"X-Request-Id": name})
-    assert (made.identity == name) == is_kept
+    assert (made.request_id == name) == is_kept
     assert (refused.json["request_id"] == name) == is_kept
 
 
 def test_repetition_has_a_name_of_its_own(engine):
     first, again = create(engine), create(engine)
     assert again.header("idempotency-replayed") == "true"
-    assert first.identity != again.identity
+    assert first.request_id != again.request_id
 
 
 def test_refused_write_is_followed_by_nobody(engine):

@@ -153,7 +153,7 @@ def test_path_without_raw_path_is_found(engine):
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/api/v1/things/a", "query_string": b"", "headers": []}
-    asyncio.run(engine.contract(scope, None, send))
+    asyncio.run(engine.app(scope, None, send))
     assert sent[0]["status"] == 200
 
 
@@ -214,7 +214,7 @@ def test_what_is_in_no_contract_goes_on_to_the_next_app(engine):
         await send({"type": "http.response.start", "status": 203, "headers": []})
 
     contract = start({"paths": {"/t": {"get": {"operationId": "t"}}}}, {"t": lambda: 1})
-    contract.contract.before(pages)
+    contract.app.app = pages
     assert contract.get("/t").status == 200
     assert contract.send("PUT", "/t").status == 405
     assert contract.get("/openapi.json").status == 200
@@ -228,22 +228,22 @@ def test_what_is_not_http_goes_on_to_the_next_app_if_there_is_one():
         seen.append(scope["type"])
 
     engine = start({"paths": {}}, {})
-    asyncio.run(engine.contract({"type": "lifespan"}, None, None))
-    engine.contract.before(lifespan)
-    asyncio.run(engine.contract({"type": "lifespan"}, None, None))
+    asyncio.run(engine.app({"type": "lifespan"}, None, None))
+    engine.app.app = lifespan
+    asyncio.run(engine.app({"type": "lifespan"}, None, None))
     assert seen == ["lifespan"]
 
 
 def test_problem_says_which_request_it_is_about(engine):
     given = engine.get("/api/v1/nothing", {"X-Request-Id": "abcdef-123"})
     assert given.json["instance"] == "/api/v1/nothing"
-    assert given.json["request_id"] == given.identity == "abcdef-123"
+    assert given.json["request_id"] == given.request_id == "abcdef-123"
     assert given.json["type"] == "/problems#not-found"
 
 
 @pytest.mark.parametrize("text", ["short", "x" * 65, "a b c d e f", "ünïcödé-ünïcödé"])
 def test_request_id_that_is_none_is_replaced(engine, text):
-    assert engine.get("/api/v1/nothing", {"X-Request-Id": text}).identity != text
+    assert engine.get("/api/v1/nothing", {"X-Request-Id": text}).request_id != text
 
 
 def test_two_contracts_are_served_side_by_side():

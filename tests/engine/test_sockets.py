@@ -30,7 +30,7 @@ def port():
     raw = {"paths": {"/notes": {"post": operation, "get": {"operationId": "list_notes"}}}}
     functions = {"add_note": add_note, "list_notes": lambda: ["one"]}
     engine = start(raw, functions, body_limits=BodyLimits(max_size=1000, timeout=0.5))
-    config = uvicorn.Config(engine.contract, port=0, log_level="critical", lifespan="off", ws="none", access_log=False)
+    config = uvicorn.Config(engine.app, port=0, log_level="critical", lifespan="off", ws="none", access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))

@@ -7,7 +7,7 @@ import pytest
 from connexion.resolver import Resolver
 
 from accord.contract.errors import ContractError
-from accord.engine.middleware import Contract
+from accord.engine.contract import Contract
 from tests.engine.kit import ERRORS, Memory, complete, read, start
 
 INDEX = "openapi/v1/openapi.yaml"
@@ -573,13 +573,13 @@ def handlers(tmp_path, monkeypatch):
 def test_handlers_that_the_contract_names_are_fine(handlers):
     handlers(
         "good", things="from json import loads\n\ndef get_t():\n    return _t()\n\ndef _t():\n    return 1\n"
-    ).check()
+    ).validate()
 
 
 def test_public_function_nobody_names_is_refused(handlers):
     contract = handlers("public", things="def get_t(): ...\ndef help_t(): ...\n", others="def lonely(): ...\n")
     with pytest.raises(ContractError) as refused:
-        contract.check()
+        contract.validate()
     assert str(refused.value).splitlines() == [
         "public.others.lonely is public, but no contract names it; declare the operation, or drop it.",
         "public.things.help_t is public, but no contract names it; declare the operation, or drop it.",

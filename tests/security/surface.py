@@ -4,7 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from accord.app.factory import PUBLISHED
+from accord.app.documents import PUBLISHED
 from accord.contract.document import METHODS
 from tests.contract import operations
 from tests.contract.operations import OPERATIONS

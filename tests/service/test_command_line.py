@@ -19,7 +19,7 @@ from accord import cli
 from tests.databases import fresh_database
 from tests.server import ROOT
 
-COMMANDS = ("serve", "migrate", "seed", "check", "openapi", "operations", "sweep", "settings", "keys rotate")
+COMMANDS = [name for name in cli.COMMANDS if name != "signing-keys"] + ["signing-keys rotate"]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ class TestKeys:
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "data" / "signing_keys.json").stat().st_mode & 0o777 == 0o600
 
-    @pytest.mark.parametrize("command", ["serve", "keys rotate"])
+    @pytest.mark.parametrize("command", ["serve", "signing-keys rotate"])
     def test_folder_that_cannot_be_used_is_named(self, run, command):
         assert_refused(run(command, ACCORD_DATA_DIR="/dev/null/data"), "/dev/null/data")
 
@@ -130,7 +130,7 @@ class TestKeys:
     def test_keys_of_the_settings_are_not_rotated_here_nor_shown(self, run, tmp_path):
         run("check")
         keys = (tmp_path / "data" / "signing_keys.json").read_text()
-        done = run("keys rotate", ACCORD_SIGNING_KEYS=keys)
+        done = run("signing-keys rotate", ACCORD_SIGNING_KEYS=keys)
         assert_refused(done, "settings")
         assert json.loads(keys)["keys"][0]["d"] not in done.stderr
 
@@ -237,3 +237,23 @@ def test_each_command_says_what_it_does(run):
 
 def test_command_that_there_is_not_is_refused(run):
     assert_refused(run("serv"), "serv", lines=4)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_list_of_commands_says_what_the_command_itself_says(name):
+    _, text = cli.COMMANDS[name]
+    assert cli.cli.get_command(None, name).help.startswith(text)
+
+
+def test_help_imports_neither_engine_nor_database():
+    code = """
+import sys
+from accord import cli
+sys.argv = ["main.py", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    print({"accord.engine", "connexion", "sqlalchemy"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n")

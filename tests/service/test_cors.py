@@ -126,8 +126,9 @@ def list_notes():
 
 
 def test_all_origins_are_let_in_without_credentials():
-    inner = start({"paths": {"/notes": {"get": {"operationId": "list_notes"}}}}, {"list_notes": list_notes}).contract
-    reply = Engine(CorsMiddleware(["*"], inner.path_item).before(inner)).get("/notes", {"Origin": ORIGIN})
+    inner = start({"paths": {"/notes": {"get": {"operationId": "list_notes"}}}}, {"list_notes": list_notes})
+    app = CorsMiddleware(inner.app, origins=["*"], path_item=inner.contract.path_item)
+    reply = Engine(app).get("/notes", {"Origin": ORIGIN})
     assert reply.header("access-control-allow-origin") == "*"
     assert reply.header("access-control-allow-credentials") is None
     assert "Origin" not in reply.header("vary")

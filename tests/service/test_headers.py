@@ -57,7 +57,7 @@ def list_notes():
 
 def test_answer_over_tls_asks_for_tls_from_now_on():
     engine = start({"paths": {"/notes": {"get": {"operationId": "list_notes"}}}}, {"list_notes": list_notes})
-    answering = RequestContextMiddleware().before(engine.contract)
+    answering = RequestContextMiddleware(engine.app)
 
     async def over_tls(scope, receive, send):
         await answering({**scope, "scheme": "https"}, receive, send)

@@ -153,8 +153,8 @@ def test_debug_tells_everything_and_warning_no_request(start):
 def test_terminal_gets_lines_for_people(tmp_path):
     terminal, its_end = os.openpty()
     code = (
-        "import logging; from accord import settings; from accord.app import factory;"
-        "factory.take_log(settings.load());"
+        "import logging; from accord.telemetry.logs import configure_logging;"
+        "configure_logging('auto', 'info');"
         "logging.getLogger('shop').warning('Amul\\nButter is %s', 'melting')"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")}

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from accord.engine.request import Exchange
+from accord.engine.context import RequestContext
 from accord.telemetry.history import INTERVAL, History, summarize
 from accord.telemetry.metrics import DURATION_BUCKETS, IN_FLIGHT, POOL_WAITS, Metrics, merge
 from tests.databases import KINDS
@@ -149,7 +149,7 @@ class Clock:
 
 
 def over(*, status, seconds):
-    """An exchange that is over."""
-    made = Exchange({"headers": [], "method": "GET"})
-    made.status, made.seconds = status, seconds
+    """The context of a request that is over."""
+    made = RequestContext("GET")
+    made.status, made.duration = status, seconds
     return made

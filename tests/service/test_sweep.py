@@ -1,4 +1,4 @@
-"""What a crash leaves in the store, and what the sweep makes of it."""
+"""What a crash leaves in the store, and what `delete-orphan-files` makes of it."""
 
 import contextlib
 import threading
@@ -32,7 +32,7 @@ class Store:
         return self.client.get(file["_links"]["content"]["href"].removeprefix("/api/v1"))
 
     def sweep(self, *options):
-        return self.shop.server.run("sweep", *options).stdout
+        return self.shop.server.run("delete-orphan-files", *options).stdout
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -88,7 +88,7 @@ def test_log_names_the_trace_that_begins_here(traced, collector):
 
 def test_who_does_not_ask_for_traces_imports_nothing_of_them(tmp_path):
     code = (
-        "import sys; from accord import settings; from accord.app import factory; factory.Service(settings.load());"
+        "import sys; from accord import settings; from accord.app import create_app; create_app(settings.load());"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     environment = {"PATH": "", "ACCORD_DATA_DIR": str(tmp_path), "ACCORD_DATABASE_URL": f"sqlite:///{tmp_path}/a.db"}

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from accord.app.factory import CONTRACTS
+from accord.app.documents import CONTRACTS
 from tests.contract.operations import OPERATIONS as EVERY
 from tests.server import copied
 from tests.service.conftest import JSON

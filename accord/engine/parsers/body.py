@@ -11,8 +11,8 @@ from werkzeug.http import parse_options_header
 
 from accord.contract.errors import error_at
 from accord.contract.json_schemas import pointer
-from accord.engine.csv_cell import CsvParser
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.parsers.csv import CsvParser
 from accord.engine.parsers.forms import FormParser, without_files
 from accord.engine.problems import ErrorDetail, Problem, body_error
 from accord.engine.request import BodyLimits, ClientDisconnect, Request
@@ -122,7 +122,8 @@ def _too_large(limit: int) -> Problem:
 
 
 async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
-    raw = request.raw_body = b"".join([chunk async for chunk in chunks])
+    raw = b"".join([chunk async for chunk in chunks])
+    request.raw_body = raw
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -133,7 +134,8 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
 
 
 async def _csv(table: CsvParser, request: Request, chunks: AsyncIterator[bytes]) -> Any:
-    raw = request.raw_body = b"".join([chunk async for chunk in chunks])
+    raw = b"".join([chunk async for chunk in chunks])
+    request.raw_body = raw
     options = parse_options_header(request.headers[b"content-type"].decode("latin-1"))[1]
     if options.get("charset", "utf-8").lower() != "utf-8" or options.get("header", "present") != "present":
         raise Problem(415, "CSV must be in UTF-8 and have a header row.")

@@ -83,7 +83,8 @@ class FormParser:
         sizes: list[float] = []
         seen: dict[str, Any] = {}
         for name, member in flat.get("properties", {}).items():
-            shape = item = schemas.merged(member)
+            shape = schemas.merged(member)
+            item = shape
             if "array" in schemas.types(member):
                 self._lists.add(name)
                 item = schemas.merged(shape.get("items", {}))
@@ -103,7 +104,8 @@ class FormParser:
         self.schema = {**flat, "properties": flat.get("properties", {}) | seen}
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        raw = request.raw_body = b"".join([chunk async for chunk in chunks])
+        raw = b"".join([chunk async for chunk in chunks])
+        request.raw_body = raw
         try:
             found = parse_query(raw)
         except Problem:

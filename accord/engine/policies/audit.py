@@ -17,7 +17,7 @@ class AuditLog(Protocol):
 
 
 class Audit:
-    """Every operation that is not safe. Its events have the identity of its exchange."""
+    """Every operation that is not safe. Its events have the id of the request."""
 
     def __init__(self, audit_log: AuditLog | None) -> None:
         self.audit_log = audit_log
@@ -29,7 +29,7 @@ class Audit:
 
         def perform_audited(request: Request, session: Any) -> Response:
             actor = request.caller.id if request.caller else None
-            trail(session, actor=actor, operation=operation.id, request_id=request.context.identity)
+            trail(session, actor=actor, operation=operation.id, request_id=request.context.request_id)
             return perform(request, session)
 
         return perform_audited

@@ -6,13 +6,10 @@ from typing import Any
 
 from accord.contract.document import Document
 from accord.contract.errors import error_at
+from accord.engine.headers import RawHeaders
 from accord.engine.request import Caller
 
-Headers = list[tuple[bytes, bytes]]
-
-NO_STORE: Headers = [(b"cache-control", b"no-store")]
-"""For what nobody may keep, as problems are."""
-PUBLIC_NO_CACHE: Headers = [(b"cache-control", b"public, no-cache")]
+PUBLIC_NO_CACHE: RawHeaders = [(b"cache-control", b"public, no-cache")]
 """For what everybody may keep, and use again after a 304."""
 
 _MEMBERS = {"description", "max-age", "server-cache"}
@@ -62,18 +59,19 @@ class CacheControl:
     def __init__(self, profile: CacheProfile | None, *, takes_credentials: bool) -> None:
         self.name, self.uses_server_cache = (profile.name, profile.uses_server_cache) if profile else ("", False)
         if profile is None:
-            anonymous = known = b"private, no-store" if takes_credentials else b"no-store"
+            anonymous = b"private, no-store" if takes_credentials else b"no-store"
+            known = anonymous
         else:
             anonymous = b"public, max-age=%d" % profile.max_age if profile.max_age else b"public, no-cache"
             known = b"private, no-cache"
         self._anonymous, self._known = _header(anonymous), _header(known)
 
-    def headers(self, caller: Caller | None) -> Headers:
+    def headers(self, caller: Caller | None) -> RawHeaders:
         """Return the headers of what *caller* gets, whether it is the whole, a part, or a 304."""
         return self._anonymous if caller is None else self._known
 
 
-def _header(value: bytes) -> Headers:
+def _header(value: bytes) -> RawHeaders:
     return [(b"cache-control", value)]
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from accord.contract.errors import error_at
-
-Headers = list[tuple[bytes, bytes]]
+from accord.engine.headers import RawHeaders
 
 
 class Deprecation:
@@ -30,7 +29,7 @@ class Deprecation:
         if not spec.get("deprecated"):
             if since or self.sunset or self.successor:
                 raise error_at(spec, f"{name} has a date of deprecation or a successor, but not `deprecated: true`.")
-            self._always: Headers = []
+            self._always: RawHeaders = []
             return
         if since is None:
             raise error_at(spec, f"{name} is deprecated; say the date in x-deprecated-since.")
@@ -46,7 +45,7 @@ class Deprecation:
         if self.sunset:
             self._always.append((b"sunset", format_datetime(self.sunset, usegmt=True).encode()))
 
-    def headers(self, path_values: Sequence[str]) -> Headers:
+    def headers(self, path_values: Sequence[str]) -> RawHeaders:
         """Return the headers of an answer to a request whose path has these values."""
         if self.successor is None:
             return self._always

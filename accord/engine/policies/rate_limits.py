@@ -15,10 +15,10 @@ from limits import RateLimitItem, parse_many
 
 from accord.contract.document import Document
 from accord.contract.errors import ContractError, error_at
+from accord.engine.headers import RawHeaders
 from accord.engine.problems import Problem
 from accord.engine.request import Request
 
-Headers = list[tuple[bytes, bytes]]
 PartitionKey = Callable[[Request], Hashable]
 HitResult = tuple[bool, Sequence[tuple[int, float]]]
 
@@ -222,7 +222,7 @@ class _Plan:
         self._policy = (b"ratelimit-policy", policy.encode())
         self._quotas = [(window.quota, f'"{window.name}";r=', window.is_private) for window in windows]
 
-    def headers(self, seen: Sequence[tuple[int, float]]) -> Headers:
+    def headers(self, seen: Sequence[tuple[int, float]]) -> RawHeaders:
         """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, and the older ones, of the tightest window."""
         told: list[str] = []
         least, longest, tightest = inf, 0.0, 0

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from accord.engine.policies import Handle
+from accord.engine.headers import RawHeaders
+from accord.engine.policies import Database
 from accord.engine.policies.conditional_requests import not_modified
-from accord.engine.renderers.response import Headers, Response
+from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
@@ -33,10 +34,6 @@ class CacheVersions(Protocol):
         """Return the generation of each noun, as it is at some moment after the call."""
 
 
-class Database(Protocol):
-    async def run(self, mode: str, handle: Handle, request: Request) -> Response: ...
-
-
 @dataclass
 class CacheStats:
     """By operation, how many answers were kept ones, and how many of those that are kept had to be made."""
@@ -50,7 +47,7 @@ class _Entry:
     version: int
     until: float
     status: int
-    headers: Headers
+    headers: RawHeaders
     body: bytes
 
     @property
@@ -73,7 +70,8 @@ class ResponseCache:
         self.tags = versions.tags
         self.stats = CacheStats()
         self._versions = versions
-        self._size = self._room = size
+        self._size = size
+        self._room = size
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._rendering: dict[Hashable, asyncio.Future[_Entry | None]] = {}
 
@@ -99,7 +97,8 @@ class ResponseCache:
         if under_way and (kept := await asyncio.shield(under_way)):
             self.stats.hits[operation.id] += 1
             return kept
-        made = self._rendering[key, version] = asyncio.get_running_loop().create_future()
+        made: asyncio.Future[_Entry | None] = asyncio.get_running_loop().create_future()
+        self._rendering[key, version] = made
         kept = None
         try:
             answer = await database.run("read", operation.handle, request)

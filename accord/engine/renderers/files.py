@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import quote
 
+from accord.engine.headers import RawHeaders
 from accord.engine.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def whole_file(content: FileContent) -> ByteRange:
     return ByteRange(content.path, 0, size, size)
 
 
-def headers(content: FileContent) -> list[tuple[bytes, bytes]]:
+def headers(content: FileContent) -> RawHeaders:
     """
     Return the headers that say what the content is.
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from marshmallow.fields import Field
+
 from accord.contract.document import component_name
 from accord.contract.errors import error_at
 from accord.engine.marshmallow_schemas import MarshmallowSchemas, Representation
@@ -13,6 +15,9 @@ from accord.engine.renderers.serializer import LinkTemplate
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
+
+Fields = Mapping[str, Field[Any]]
+"""The members of a representation."""
 
 _BODY = "$response.body#/"
 
@@ -31,10 +36,14 @@ def link_templates(
     Raises ContractError for a link to nowhere, or one that cannot be followed.
     """
     found: dict[str, dict[str, LinkTemplate]] = {}
+    members: dict[type[Representation], Fields] = {}
     for operation in operations.values():
         for status, response in operation.responses.items():
             name = component_name(response.schema)
             shape = representations.for_schema(response.schema)
+            if shape and shape not in members:
+                members[shape] = shape().dump_fields
+            fields = members[shape] if shape else None
             for link, spec in operation.links(status):
                 target = operations.get(spec.get("operationId", ""))
                 if target is None:
@@ -42,9 +51,9 @@ def link_templates(
                         spec, f"link {link} of {operation.id} leads to no operation: {spec.get('operationId')!r}."
                     )
                 terms = {key.rpartition(".")[2]: term for key, term in spec.get("parameters", {}).items()}
-                _check(link, spec, operation, target, terms, shape)
+                _check(link, spec, operation, target, terms, fields)
                 if name and shape and shape.has_links and target.method == "get" and 200 <= status < 300:
-                    shown = LinkTemplate(link, target, _link_template(link, target, terms, shape))
+                    shown = LinkTemplate(link, target, _link_template(link, target, terms, shape, members[shape]))
                     found.setdefault(name, {}).setdefault(link, shown)
     return {name: list(links.values()) for name, links in found.items()}
 
@@ -56,7 +65,7 @@ def helpers() -> dict[str, Any]:
 
 def _check(
     link: str, spec: Any, operation: "Operation", target: "Operation", terms: dict[str, Any],
-    shape: type[Representation] | None,
+    fields: Fields | None,
 ) -> None:  # fmt: skip
     known = {parameter.name: parameter for parameter in target.parameters.every}
     if unknown := [name for name in terms if name not in known]:
@@ -70,14 +79,15 @@ def _check(
         if term.startswith("$") and not term.startswith(_BODY):
             raise error_at(spec, f"link {link} of {operation.id}: {term} cannot be told; speak of {_BODY}… only.")
         member = term.removeprefix(_BODY).partition("/")[0]
-        if term.startswith(_BODY) and shape and member not in shape().dump_fields:
+        if term.startswith(_BODY) and fields is not None and member not in fields:
             raise error_at(spec, f"link {link} of {operation.id}: {term} is no member of the response.")
 
 
-def _link_template(link: str, target: "Operation", terms: dict[str, str], shape: type[Representation]) -> str:
+def _link_template(
+    link: str, target: "Operation", terms: dict[str, str], shape: type[Representation], fields: Fields
+) -> str:
     """Write the source of a member of `_links`, from the members of `made`."""
     parameters = {parameter.name: parameter for parameter in target.parameters.every}
-    fields = shape().dump_fields
     url = re.split(r"{([^{}]+)}", target.path_item.template)
     query: list[str] = []
     conditions: list[str] = []

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from accord.contract.errors import error_at
-from accord.engine.csv_cell import CsvRenderer
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.negotiation import MediaType, best_match
 from accord.engine.problems import Problem
+from accord.engine.renderers.csv import CsvRenderer
 from accord.engine.renderers.response import ResponseDefinition
 from accord.engine.renderers.xml import XmlRenderer
 

@@ -7,11 +7,10 @@ import orjson
 
 from accord.contract.errors import error_at
 from accord.contract.json_schemas import JsonSchemas
+from accord.engine.headers import RawHeaders
 from accord.engine.problems import ContractViolation
 from accord.engine.renderers import files
 from accord.engine.renderers.serializer import MAX_SCOPE_SETS, Scopes, Serialize, Serializers
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Response:
@@ -28,7 +27,7 @@ class Response:
         self,
         status: int,
         body: bytes = b"",
-        headers: Headers | None = None,
+        headers: RawHeaders | None = None,
         data: Any = None,
         byte_range: files.ByteRange | None = None,
         etag: str | None = None,
@@ -50,7 +49,8 @@ class ResponseDefinition:
         """*credentials* are the fields whose bringer gets another answer than others, of one that may be kept."""
         self.label = f"{operation} {status}"
         self.status = status
-        self.contents = contents = spec.get("content", {})
+        self.contents = spec.get("content", {})
+        contents = self.contents
         self.media_types = list(contents)
         self.is_content = bool(contents) and not any(_is_text(name) for name in contents)
         """Whether its media types are those of files, of which what the handler returns is one."""
@@ -102,7 +102,8 @@ class ResponseDefinition:
             if scopes not in known:
                 if len(known) >= MAX_SCOPE_SETS:
                     # Not cleared, because other threads may be about to look something up in it.
-                    known = self._serializer_for = {}
+                    known = {}
+                    self._serializer_for = known
                 known[scopes] = self._serializers.for_schema(self.schema, scopes) if self._serializers else None
             dump = known[scopes]
             made = dump(result) if dump else result
@@ -125,7 +126,7 @@ class ResponseDefinition:
             headers.append((b"link", links.encode("latin-1")))
         return Response(self.status, body, headers, data)
 
-    def _varying(self, schemas: JsonSchemas, credentials: Sequence[str]) -> Headers:
+    def _varying(self, schemas: JsonSchemas, credentials: Sequence[str]) -> RawHeaders:
         """
         Return what the form of an answer depends on; with `Accept-Encoding` it says that it may be compressed.
 

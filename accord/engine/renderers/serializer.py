@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from marshmallow import Schema, fields
 
 from accord.contract.document import component_name
+from accord.engine.codegen import define
 from accord.engine.marshmallow_schemas import DecimalString, MarshmallowSchemas, Representation, decimal_text
 
 Serialize = Callable[[Any], Any]
@@ -65,7 +66,7 @@ class Serializers:
         links = {link.name: link.source for link in self.links.get(component_name(schema) or "", ())}
         if "self" not in links:
             return None
-        dump: Serialize = _compile(f"def links(made):\n  return {{{links['self']}}}\n", dict(self.helpers))["links"]
+        dump: Serialize = define("links", f"def links(made):\n  return {{{links['self']}}}\n", dict(self.helpers))
         return lambda made: str(dump(made)["self"]["href"])
 
 
@@ -96,8 +97,7 @@ class _Compiler:
         text = self._expression(field, "value", namespace)
         if text == "value":
             return None
-        dump: Serialize = _compile(f"def dump(value):\n  return {text}\n", namespace)["dump"]
-        return dump
+        return define("dump", f"def dump(value):\n  return {text}\n", namespace)
 
     def _for_shape(self, shape: type[Schema]) -> Serialize:
         assert issubclass(shape, Representation)
@@ -108,7 +108,7 @@ class _Compiler:
                 return namespace["dump"](value)
 
             self._made[shape] = dump  # Kept first, so that a cycle ends here.
-            self._made[shape] = _compile(self._source(shape, namespace), namespace)["dump"]
+            self._made[shape] = define("dump", self._source(shape, namespace), namespace)
         return self._made[shape]
 
     def _source(self, shape: type[Representation], namespace: dict[str, Any]) -> str:
@@ -183,8 +183,3 @@ def _attribute(member: str) -> str:
 
 def _key(member: str) -> str:
     return f"value[{member!r}]"
-
-
-def _compile(source: str, namespace: dict[str, Any]) -> dict[str, Any]:
-    exec(source, namespace)  # noqa: S102  # The source is written above, of the names in the contract.
-    return namespace

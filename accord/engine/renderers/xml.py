@@ -67,7 +67,8 @@ class XmlRenderer:
     def _form(self, schema: Any) -> _ElementForm:
         if id(schema) in self._forms:
             return self._forms[id(schema)]
-        form = self._forms[id(schema)] = _ElementForm()  # Kept first, so that a cycle ends here.
+        form = _ElementForm()
+        self._forms[id(schema)] = form  # Kept first, so that a cycle ends here.
         for choice in [schema, *self._schemas.alternatives(schema)]:
             flat = self._schemas.merged(choice)
             said = flat.get("xml", {})

@@ -1,4 +1,4 @@
-"""What an exchange leaves behind."""
+"""What a request leaves behind."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ async def send(message):
 @pytest.mark.parametrize("target", ["/notes", "/nowhere", "/notes?no=such"])
 def test_requests_leave_nothing_for_the_garbage_collector(target):
     """It takes its time with thousands of circles a second, and everybody waits."""
-    app = RequestContextMiddleware().before(start(NOTES, {"list_notes": list_notes}).contract)
+    app = RequestContextMiddleware(start(NOTES, {"list_notes": list_notes}).app)
     path, _, query = target.partition("?")
     scope = {
         "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),

@@ -1,0 +1,21 @@
+"""The errors that an operator can do something about: they are told in a line, without a traceback."""
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from accord.contract.errors import ContractError
+from accord.identity.signing_keys import SigningKeysError
+from accord.settings import SettingsError
+from accord.telemetry.tracing import TracingError
+from db.errors import DatabaseUnavailable
+
+EXPECTED_ERRORS = (
+    SettingsError,
+    ContractError,
+    SigningKeysError,
+    TracingError,
+    DatabaseUnavailable,
+    CommandError,
+    DBAPIError,
+    OSError,
+)
