@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from db.change_tracking import UNKNOWN, Change, Pair
+from db.change_tracking import UNKNOWN
 from db.columns import now
 from db.models import AuditEvent
 from db.prepared import compiled
-from db.session import UnitSession
+from db.session import Change, Pair, UnitSession
 
 _LONGEST_TEXT = 200
 _LONGEST_LIST = 100

@@ -1,7 +1,6 @@
 """What a unit of work changes: noted when the ORM writes it, and said by whoever writes without the ORM."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -10,22 +9,10 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db import Base
-from db.session import UnitSession
+from db.session import Change, Pair, UnitSession
 
 UNKNOWN: Final = object()
 """Stands for what nobody has read, or nobody is to see."""
-
-Pair = tuple[Any, Any]
-"""What a member was, and what it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Some members of an object, changed."""
-
-    table: str
-    id: UUID
-    members: dict[str, Pair]
 
 
 def noted(session: Session, model: type[Base], object_id: UUID, changed: Mapping[str, Pair]) -> None:

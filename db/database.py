@@ -10,20 +10,18 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, make_url
-from sqlalchemy.orm import Session
-from sqlalchemy.util import await_only
-from sqlalchemy.util.concurrency import in_greenlet
 
 from db.drivers.greenlets import Greenlets
 from db.drivers.postgresql import PostgresPool
 from db.drivers.sqlite import SqlitePool, sqlite_engine
 from db.drivers.threads import Threads
 from db.errors import is_overtaken, unavailable
-from db.session import Call, Mode, Pool, Record, Returned, UnitSession, Use, call_each
+from db.pool import Mode, Pool, Use
+from db.session import Record, UnitSession, call_each
+from db.unit_of_work import RestartUnitOfWork
 
 T = TypeVar("T")
 
@@ -51,63 +49,6 @@ def open_seam(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, state
             raise ValueError(f"The database is PostgreSQL or SQLite, not {other}.")
 
 
-def aside(function: Callable[..., T], *arguments: Any) -> T:
-    """
-    Run a slow function that needs no session, and let others be served meanwhile.
-
-    Close the session before: what it holds, others wait for.
-    """
-    if in_greenlet():
-        return await_only(asyncio.to_thread(function, *arguments))
-    return function(*arguments)
-
-
-def beforehand(session: Session, function: Callable[..., T], *arguments: Any) -> T:
-    """
-    Return what a slow function that needs no session returns; it is called while this unit of work holds nothing.
-
-    A unit that holds something, because it has claimed a key or compared a tag, is rolled back, and done again from its
-    beginning when the function has returned. It must ask for the same calls then.
-    """
-    if not isinstance(session, UnitSession):
-        return function(*arguments)
-    call, returned = (function, arguments), session.returned
-    if session.prepared == len(returned):
-        if session.is_holding:
-            raise _Beforehand(call, returned)
-        returned.append((call, function(*arguments)))
-    elif returned[session.prepared][0] != call:
-        raise RuntimeError("Done again, this unit of work asks for another call than before.")
-    session.prepared += 1
-    return returned[session.prepared - 1][1]  # type: ignore[no-any-return]
-
-
-def after_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
-    """Have the function called once the session's unit of work is committed, never if it is rolled back."""
-    if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out know when they are committed.")
-    session.committed.append(partial(function, *arguments))
-
-
-def on_rollback(session: Session, function: Callable[..., object], *arguments: Any) -> None:
-    """
-    Have the function called when the session's unit of work, or one try of it, is rolled back.
-
-    It undoes what no transaction can, such as a file that was written. It is not called after a
-    commit, nor when nobody can tell whether there was one.
-    """
-    if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
-    session.rolled_back.append(partial(function, *arguments))
-
-
-def after_rollback(session: Session, perform: Callable[..., object], *arguments: Any) -> None:
-    """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is redone."""
-    if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
-    session.failed.append(partial(perform, *arguments))
-
-
 class Seam(ABC):
     """Runs units of work: returning commits, raising rolls back."""
 
@@ -123,7 +64,7 @@ class Seam(ABC):
         for attempt in range(1, TRIES + 1):
             try:
                 return await self._run(mode, perform, arguments)
-            except _Beforehand as asked:
+            except RestartUnitOfWork as asked:
                 function, given = asked.call
                 asked.returned.append((asked.call, await asyncio.to_thread(function, *given)))
                 return await self.run(mode, asked.resumed(perform), *arguments)
@@ -199,21 +140,6 @@ class _ThreadSeam(Seam):
             threads, pool = self._lanes[mode]
             await asyncio.to_thread(threads.close)
             pool.close()
-
-
-class _Beforehand(BaseException):
-    """The unit of work is to be done again, after this call; no failure, so that nobody takes it for one."""
-
-    def __init__(self, call: Call, returned: Returned) -> None:
-        super().__init__(call)
-        self.call, self.returned = call, returned
-
-    def resumed(self, perform: Callable[..., T]) -> Callable[..., T]:
-        def knowing(*arguments: Any) -> T:
-            arguments[-1].returned = self.returned
-            return perform(*arguments)
-
-        return knowing
 
 
 def _work(

@@ -1,20 +1,17 @@
-"""The session of a unit of work, and what it asks of the connection under it."""
+"""The session of a unit of work."""
 
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
 
 from db.errors import is_refusal
-
-if TYPE_CHECKING:
-    from db.change_tracking import Change
-
-Mode = Literal["read", "write", "guarded"]
+from db.pool import Held, Mode, Pool
 
 log = logging.getLogger(__name__)
 
@@ -23,49 +20,23 @@ Returned = list[tuple[Call, Any]]
 """Calls and what they have returned, in their order."""
 
 
-class Held(Protocol):
-    """A connection that stays open between units of work."""
-
-    @property
-    def connection(self) -> Connection:
-        """The same connection as SQLAlchemy speaks to it."""
-
-    def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """All rows, from the driver itself; the statement is prepared once."""
-
-    def begin(self, mode: Mode) -> None: ...
-
-    def commit(self) -> None: ...
-
-    def rollback(self) -> None: ...
+Pair = tuple[Any, Any]
+"""What a member was, and what it is."""
 
 
-H = TypeVar("H", bound=Held)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Some members of an object, changed."""
+
+    table: str
+    id: UUID
+    members: dict[str, Pair]
 
 
 class Around(Protocol):
     """What surrounds a query."""
 
     def __call__(self, sql: str, /) -> AbstractContextManager[object]: ...
-
-
-@dataclass(frozen=True)
-class Use:
-    """How full a pool is: how many connections it may have, how many are taken, how often one was waited for so far."""
-
-    size: int
-    in_use: int
-    waits: int
-
-
-class Pool(Protocol[H]):
-    """Where connections are taken from, one for each unit of work at a time."""
-
-    def take(self) -> H:
-        """A connection outside of any transaction; raises Unavailable when there is none in time."""
-
-    def give(self, held: H) -> None:
-        """Take it back; one that is broken or still in a transaction is thrown away."""
 
 
 class UnitSession(Session):

@@ -28,7 +28,7 @@ from accord.telemetry.tracing import TracingError
 from db import migrations
 from db.database import open_seam
 from db.errors import Unavailable
-from db.session import Mode
+from db.pool import Mode
 from services import demo_data
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from accord.errors import Invalid, NotFound
 from accord.identity.access_tokens import Caller
 from accord.identity.api_key_cache import BETWEEN_NOTES, KnownKeys, hash_of
-from db import database
+from db import unit_of_work
 from db.columns import now
 from db.list_query import Listing
 from db.models import ApiKey, User
@@ -83,7 +83,7 @@ def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID
     for member, value in changes.items():
         setattr(key, member, value)
     session.flush()
-    database.after_commit(session, known_keys.forget)
+    unit_of_work.after_commit(session, known_keys.forget)
     return key
 
 
@@ -95,14 +95,14 @@ def rotate(
     key.previous_hash, key.previous_until = None, None
     if overlap_seconds:
         key.previous_hash, key.previous_until = key.key_hash, now() + timedelta(seconds=overlap_seconds)
-    database.after_commit(session, known_keys.forget)
+    unit_of_work.after_commit(session, known_keys.forget)
     return _issued(session, key)
 
 
 def delete(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID) -> None:
     session.delete(get(session, owner_id, key_id))
     session.flush()
-    database.after_commit(session, known_keys.forget)
+    unit_of_work.after_commit(session, known_keys.forget)
 
 
 def look_up(session: Session, prefix: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from unicodedata import normalize
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from db.database import aside
+from db.unit_of_work import aside
 
 
 class Passwords:

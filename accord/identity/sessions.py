@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from accord.errors import NotFound, Unauthenticated
 from accord.identity.access_tokens import Tokens
 from accord.identity.revocation_list import Revocations
-from db import database, pagination
+from db import pagination, unit_of_work
 from db.change_tracking import UNKNOWN, noted
 from db.columns import new_id, now
 from db.models import RefreshToken, User, UserSession
@@ -62,7 +62,7 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
     if session_id is None:
         ended = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
         if ended:
-            database.after_rollback(session, lambda unit: revoke(unit, revocations, ended))
+            unit_of_work.after_rollback(session, lambda unit: revoke(unit, revocations, ended))
         raise Unauthenticated("The refresh token is not valid any more.")
     expires_at = moment + tokens.refresh_lifetime
     user_id = session.scalar(
@@ -142,7 +142,7 @@ def _revoke(session: Session, revocations: Revocations, *which: ColumnElement[bo
     ).all()
     for session_id in ended:
         noted(session, UserSession, session_id, {"revoked_at": (None, moment)})
-    database.after_commit(session, revocations.add, ended)
+    unit_of_work.after_commit(session, revocations.add, ended)
     return ended
 
 

@@ -13,13 +13,13 @@ from accord.identity import sessions
 from accord.identity.passwords import Passwords
 from accord.identity.revocation_list import Revocations
 from db.columns import new_id, now
-from db.database import beforehand
 from db.errors import violated
 from db.list_query import Listing, bound, containing, found_in
 from db.models import User
 from db.pagination import Page
 from db.prepared import compiled
 from db.text import fold
+from db.unit_of_work import beforehand
 
 
 def _shown(user: Any) -> Select[*tuple[Any, ...]]:

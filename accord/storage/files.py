@@ -16,9 +16,9 @@ from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from accord.storage.atomic import UNFINISHED, written
-from db import database
-from db.database import aside
+from db import unit_of_work
 from db.models import File, Photo
+from db.unit_of_work import aside
 
 _CHUNK = 256 * 1024
 _LOOKED_UP_AT_ONCE = 500
@@ -94,12 +94,12 @@ class Storage:
         Nothing is asked of the session, so that whoever calls this first holds no connection while it takes.
         """
         stored_as = uuid4().hex
-        database.on_rollback(session, aside, self._remove, stored_as)
+        unit_of_work.on_rollback(session, aside, self._remove, stored_as)
         return aside(self._write, stored_as, content)
 
     def drop(self, session: Session, stored_as: str) -> None:
         """Remove the content once the session's unit of work is committed."""
-        database.after_commit(session, aside, self._remove, stored_as)
+        unit_of_work.after_commit(session, aside, self._remove, stored_as)
 
     def download(self, kept: Kept, name: str) -> Download:
         return Download(self._folder / kept.stored_as, kept.media_type, name, kept.sha256, kept.created_at)

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from accord.errors import Invalid
 from accord.storage.files import Storage, Upload
-from db.database import aside
 from db.models import Photo
+from db.unit_of_work import aside
 
 MOST_PIXELS = 40_000_000
 

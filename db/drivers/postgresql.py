@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
 from db.errors import RolledBack, Unavailable
-from db.session import Mode, Use
+from db.pool import Mode, Use
 from db.types import json_text
 
 T = TypeVar("T")

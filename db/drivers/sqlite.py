@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import IntegrityError
 
 from db.errors import Unavailable
-from db.session import Mode, Use
+from db.pool import Mode, Use
 from db.types import json_text
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000

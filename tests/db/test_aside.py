@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextvars import ContextVar
 
-from db.database import aside, beforehand
+from db.unit_of_work import aside, beforehand
 from tests.db.catalogue import stock, take_one
 
 

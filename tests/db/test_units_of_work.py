@@ -10,10 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from db.database import TRIES, after_commit, on_rollback, open_seam
+from db.database import TRIES, open_seam
 from db.errors import Unavailable
 from db.models import Category, Product
 from db.prepared import compiled
+from db.unit_of_work import after_commit, on_rollback
 from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
