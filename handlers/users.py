@@ -1,5 +1,5 @@
 from accord.identity import users
-from accord.identity.callers import only_of
+from accord.identity.callers import visible_owner
 
 
 def list_users(
@@ -16,7 +16,7 @@ def create_user(session, passwords, body):
 
 
 def get_user(session, caller, user_id):
-    return users.get(session, only_of(caller, "users"), user_id)
+    return users.get(session, visible_owner(caller, "users"), user_id)
 
 
 def replace_user(session, passwords, revocations, caller, user_id, body):

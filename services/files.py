@@ -3,17 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from accord.errors import NotFound
+from accord.identity.callers import Everyone, owned_by, owner_filter
 from accord.storage.files import Download, Storage, Upload
 from db.list_query import Listing, bound, found_in, words
 from db.models import File, User
 from db.pagination import Page
 from db.prepared import compiled
 from db.text import fold
-from db.types import Identifier
 
 _LONGEST_NAME = File.name.type.length
 _NAME_OF_THE_NAMELESS = "file"
@@ -27,28 +27,23 @@ def _shown(file: Any) -> Select[*tuple[Any, ...]]:
     return select(*own, *owner).join(User, User.id == file.owner_id)
 
 
-_FILE = compiled(
-    _shown(File).where(
-        File.id == bindparam("id"),
-        File.owner_id == func.coalesce(bindparam("owner_id", type_=Identifier()), File.owner_id),
-    )
-)
+_FILE = compiled(_shown(File).where(File.id == bindparam("id")))
 _FILTERS = {"owner": File.owner_id, "media_type": File.media_type, "word": found_in(File.name_key)}
 _FILES = Listing(File, _shown, _FILTERS)
 
 
 def find(
-    session: Session, owner_id: UUID | None, *, page: int, per_page: int,
+    session: Session, owner: UUID | Everyone, *, page: int, per_page: int,
     media_type: str | None = None, q: str | None = None,
 ) -> Page:  # fmt: skip
-    """Return a page of the files of one owner, or of all, that fit all filters; the newest come first."""
-    values = bound(owner=owner_id, media_type=media_type, word=words(q))
+    """Return a page of the files of *owner* that fit all filters; the newest come first."""
+    values = bound(media_type=media_type, word=words(q)) | owner_filter("owner", owner)
     return _FILES.numbered(session, values, {"media_type": media_type, "q": q}, page=page, per_page=per_page)
 
 
-def get(session: Session, owner_id: UUID | None, file_id: UUID) -> dict[str, Any]:
-    file = _FILE.first(session, id=file_id, owner_id=owner_id)
-    if file is None:
+def get(session: Session, owner: UUID | Everyone, file_id: UUID) -> dict[str, Any]:
+    file = _FILE.first(session, id=file_id)
+    if file is None or not owned_by(UUID(str(file["owner"]["id"])), owner):
         raise _missing()
     return file
 
@@ -72,25 +67,25 @@ def create(
     return get(session, owner_id, made.id)
 
 
-def update(session: Session, owner_id: UUID | None, file_id: UUID, **changes: Any) -> dict[str, Any]:
-    file = _entity(session, owner_id, file_id)
+def update(session: Session, owner: UUID | Everyone, file_id: UUID, **changes: Any) -> dict[str, Any]:
+    file = _load(session, owner, file_id)
     if "name" in changes:
         changes |= _named(changes["name"])
     for member, value in changes.items():
         setattr(file, member, value)
     session.flush()
-    return get(session, owner_id, file_id)
+    return get(session, owner, file_id)
 
 
-def delete(session: Session, storage: Storage, owner_id: UUID | None, file_id: UUID) -> None:
-    file = _entity(session, owner_id, file_id)
+def delete(session: Session, storage: Storage, owner: UUID | Everyone, file_id: UUID) -> None:
+    file = _load(session, owner, file_id)
     session.delete(file)
     session.flush()
     storage.drop(session, file.stored_as)
 
 
-def content(session: Session, storage: Storage, owner_id: UUID | None, file_id: UUID) -> Download:
-    file = _entity(session, owner_id, file_id)
+def content(session: Session, storage: Storage, owner: UUID | Everyone, file_id: UUID) -> Download:
+    file = _load(session, owner, file_id)
     return storage.download(file, file.name)
 
 
@@ -102,9 +97,9 @@ def _named(name: str) -> dict[str, str]:
     return {"name": kept, "name_key": fold(kept)}
 
 
-def _entity(session: Session, owner_id: UUID | None, file_id: UUID) -> File:
+def _load(session: Session, owner: UUID | Everyone, file_id: UUID) -> File:
     file = session.get(File, file_id)
-    if file is None or owner_id not in (None, file.owner_id):
+    if file is None or not owned_by(file.owner_id, owner):
         raise _missing()
     return file
 

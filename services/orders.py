@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select, type_coerce
+from sqlalchemy import Select, bindparam, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, NotFound, ServiceError
+from accord.identity.callers import Everyone, owned_by, owner_filter
 from db.change_tracking import noted
 from db.columns import now
 from db.expressions import given
@@ -40,12 +41,7 @@ _FILTERS = {
     "to": lambda moment: Order.created_at < moment,
 }
 _ORDERS = Listing(Order, _shown, _FILTERS)
-_ORDER = compiled(
-    _shown(Order).where(
-        Order.id == bindparam("id"),
-        Order.owner_id == func.coalesce(bindparam("owner_id", type_=Identifier()), Order.owner_id),
-    )
-)
+_ORDER = compiled(_shown(Order).where(Order.id == bindparam("id")))
 _ASKED = given("orders", id=Identifier())
 _ITEMS = compiled(
     select(
@@ -74,18 +70,17 @@ _COUNT = {"postgresql": _counting(postgresql.insert(OrderYear)), "sqlite": _coun
 
 
 def find(
-    session: Session, cursors: Cursors, owner_id: UUID | None, *, cursor: str, per_page: int, **filters: Any
+    session: Session, cursors: Cursors, owner: UUID | Everyone, *, cursor: str, per_page: int, **filters: Any
 ) -> Page:
-    """Return the page after *cursor* of the owner's orders that fit all filters, or of everybody's, newest first."""
-    query = {"user_id": owner_id, **filters}
+    """Return the page after *cursor* of the orders of *owner* that fit all filters, newest first."""
+    query = {**owner_filter("user_id", owner), **filters}
     page = _ORDERS.after(session, cursors, bound(**query), query, cursor=cursor, per_page=per_page)
     return page | {"items": _with_items(session, page["items"])}
 
 
-def get(session: Session, owner_id: UUID | None, order_id: UUID) -> dict[str, Any]:
-    """Return the order of this owner or, if that is None, of whomever."""
-    order = _ORDER.first(session, owner_id=owner_id, id=order_id)
-    if order is None:
+def get(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
+    order = _ORDER.first(session, id=order_id)
+    if order is None or not owned_by(UUID(str(order["owner"]["id"])), owner):
         raise NotFound("There is no order with this id.")
     return _with_items(session, [order])[0]
 
@@ -134,31 +129,31 @@ def place(
 
 
 def update(
-    session: Session, owner_id: UUID | None, order_id: UUID, *, knows_customers: bool, **changes: Any
+    session: Session, owner: UUID | Everyone, order_id: UUID, *, knows_customers: bool, **changes: Any
 ) -> dict[str, Any]:
-    order = _entity(session, owner_id, order_id)
+    order = _load(session, owner, order_id)
     if faults := list(_customer_faults(session, changes.get("customer_id"), knows_customers)):
         raise _refusal(faults)
     for name, value in changes.items():
         setattr(order, name, value)
     session.flush()
-    return get(session, owner_id, order_id)
+    return get(session, owner, order_id)
 
 
-def set_status(session: Session, owner_id: UUID | None, order_id: UUID, status: str) -> dict[str, Any]:
+def set_status(session: Session, owner: UUID | Everyone, order_id: UUID, status: str) -> dict[str, Any]:
     """Bring the order to a status that can follow the one it has; one that is cancelled gives back what it took."""
-    order = _entity(session, owner_id, order_id)
+    order = _load(session, owner, order_id)
     if status not in _FOLLOWING.get(order.status, ()):
         raise Conflict(f"An order that is {order.status} cannot become {status}.")
     order.status = status
     session.flush()
     if status == _CANCELLED:
         stock.give_back(session, _units((item.product_id, item.quantity) for item in order.items))
-    return get(session, owner_id, order_id)
+    return get(session, owner, order_id)
 
 
-def cancel(session: Session, owner_id: UUID | None, order_id: UUID) -> dict[str, Any]:
-    return set_status(session, owner_id, order_id, _CANCELLED)
+def cancel(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
+    return set_status(session, owner, order_id, _CANCELLED)
 
 
 def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -168,9 +163,9 @@ def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict
     return [order | {"items": items[str(order["id"])]} for order in orders]
 
 
-def _entity(session: Session, owner_id: UUID | None, order_id: UUID) -> Order:
+def _load(session: Session, owner: UUID | Everyone, order_id: UUID) -> Order:
     order = session.get(Order, order_id)
-    if order is None or owner_id not in (None, order.owner_id):
+    if order is None or not owned_by(order.owner_id, owner):
         raise NotFound("There is no order with this id.")
     return order
 

@@ -3,13 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
 from accord.errors import NotFound
 from accord.identity import accounts, users
 from accord.identity.access_tokens import Caller
-from accord.identity.callers import only_of
+from accord.identity.callers import EVERYONE, owned_by, visible_owner
 from db.columns import now
 from db.list_query import Listing, bound, found_in, words
 from db.models import Post, User
@@ -19,17 +19,19 @@ from db.text import fold
 
 _NOBODY = UUID(int=0)
 _drafts_of = bindparam("drafts_of", type_=User.id.type)
+_all_drafts = bindparam("all_drafts", type_=Post.published.type)
 _VISIBLE = and_(
     Post.deleted_at.is_(None),
     Post.author_id.not_in(select(User.id).where(User.deleted_at.is_not(None)).correlate(None)),
-    or_(Post.published, Post.author_id == _drafts_of, _drafts_of.is_(None)),
+    or_(Post.published, Post.author_id == _drafts_of, _all_drafts),
 )
 """Whether a viewer sees a post: every way to posts has this condition, bound to what `_seen_by` says of the viewer."""
 
 
-def _seen_by(viewer: Caller | None) -> dict[str, UUID | None]:
-    """Whose drafts the viewer sees beside what is published; None for everybody's."""
-    return {"drafts_of": only_of(viewer, "posts:all") if viewer else _NOBODY}
+def _seen_by(viewer: Caller | None) -> dict[str, UUID | bool]:
+    """Return the parameters of `_VISIBLE`: whose drafts the viewer sees beside the published posts."""
+    owner = visible_owner(viewer, "posts:all") if viewer else _NOBODY
+    return {"drafts_of": _NOBODY if owner is EVERYONE else owner, "all_drafts": owner is EVERYONE}
 
 
 def _shown(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
@@ -41,6 +43,7 @@ def _shown(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
 _POST = compiled(_shown(Post, Post.content).where(Post.id == bindparam("id"), _VISIBLE))
 _FILTERS = {
     "drafts_of": lambda _: _VISIBLE,
+    "all_drafts": lambda _: true(),
     "published": Post.published,
     "author": Post.author_id,
     "word": found_in(Post.search),
@@ -59,7 +62,7 @@ def find(
 
 def find_of_user(session: Session, cursors: Cursors, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
     """As `find` does, of one author; raises NotFound if there is no such user."""
-    users.get(session, None, user_id)
+    users.get(session, EVERYONE, user_id)
     return find(session, cursors, viewer, author=user_id, **asked)
 
 
@@ -104,7 +107,7 @@ def restore(session: Session, post_id: UUID) -> Post:
 def _writable(session: Session, writer: Caller, post_id: UUID) -> Post:
     """Return the post if the writer sees it, and it is theirs or they write everybody's."""
     post = session.scalars(select(Post).where(Post.id == post_id, _VISIBLE), _seen_by(writer)).one_or_none()
-    if post is None or only_of(writer, "posts:all") not in (None, post.author_id):
+    if post is None or not owned_by(post.author_id, visible_owner(writer, "posts:all")):
         raise NotFound("There is no post with this id.")
     return post
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from accord.errors import NotFound
 from accord.identity import accounts
 from accord.identity.access_tokens import Caller
-from accord.identity.callers import only_of
+from accord.identity.callers import Everyone, owned_by, owner_filter, visible_owner
 from db.list_query import Listing, bound
 from db.models import Task, User
 from db.pagination import Cursors, Page
@@ -29,12 +29,12 @@ def find(
     session: Session, cursors: Cursors, reader: Caller, *, page: int, per_page: int, cursor: str | None, **filters: Any
 ) -> Page:
     """Return a page of the tasks that *reader* may read and that fit all filters."""
-    values = bound(owner=only_of(reader, "tasks:all"), **filters)
+    values = bound(**filters) | owner_filter("owner", visible_owner(reader, "tasks:all"))
     return _TASKS.find(session, cursors, values, filters, page=page, per_page=per_page, cursor=cursor)
 
 
 def get(session: Session, reader: Caller, task_id: UUID) -> Task:
-    return _of(session, only_of(reader, "tasks:all"), task_id)
+    return _load(session, visible_owner(reader, "tasks:all"), task_id)
 
 
 def create(session: Session, owner_id: UUID, **members: Any) -> Task:
@@ -45,7 +45,7 @@ def create(session: Session, owner_id: UUID, **members: Any) -> Task:
 
 
 def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> Task:
-    task = _of(session, owner_id, task_id)
+    task = _load(session, owner_id, task_id)
     for name, value in changes.items():
         setattr(task, name, value)
     session.flush()
@@ -53,13 +53,12 @@ def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> T
 
 
 def delete(session: Session, remover: Caller, task_id: UUID) -> None:
-    session.delete(_of(session, only_of(remover, "tasks:delete"), task_id))
+    session.delete(_load(session, visible_owner(remover, "tasks:delete"), task_id))
     session.flush()
 
 
-def _of(session: Session, owner_id: UUID | None, task_id: UUID) -> Task:
-    """Return the task of the owner; whosever it is, for None."""
+def _load(session: Session, owner: UUID | Everyone, task_id: UUID) -> Task:
     task = session.get(Task, task_id)
-    if task is None or owner_id not in (None, task.owner_id):
+    if task is None or not owned_by(task.owner_id, owner):
         raise NotFound("There is no task with this id.")
     return task

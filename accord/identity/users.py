@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, NotFound, require_all, without_pointers
 from accord.identity import sessions
+from accord.identity.callers import Everyone, owned_by
 from accord.identity.passwords import Passwords
 from accord.identity.revocation_list import Revocations
 from db.columns import new_id, now
@@ -50,9 +51,9 @@ def find(session: Session, *, sort: str, page: int, per_page: int, **filters: An
     return _USERS.numbered(session, values, {"sort": sort, **filters}, page=page, per_page=per_page)
 
 
-def get(session: Session, only: UUID | None, user_id: UUID) -> dict[str, Any]:
-    """Return a user; a caller who sees one user *only* finds no other."""
-    user = _USER.first(session, id=user_id) if only in (None, user_id) else None
+def get(session: Session, owner: UUID | Everyone, user_id: UUID) -> dict[str, Any]:
+    """Return the user; raises NotFound unless *owner*, the user whom the caller may see, is this one or EVERYONE."""
+    user = _USER.first(session, id=user_id) if owned_by(user_id, owner) else None
     if user is None:
         raise NotFound("There is no user with this id.")
     return user
