@@ -2,7 +2,10 @@
 
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 from uuid import UUID
+
+T = TypeVar("T")
 
 
 class ServiceError(Exception):
@@ -44,11 +47,27 @@ class Invalid(ServiceError):
     """The request is well-formed and asks for what cannot be."""
 
 
+def require(noun: str, found: T | None) -> T:
+    """Return what was found by an id; raises NotFound, which names the *noun*, for None."""
+    if found is None:
+        raise NotFound(f"There is no {noun} with this id.")
+    return found
+
+
 def require_all(noun: str, ids: Sequence[UUID], found: Container[UUID]) -> None:
     """Raise NotFound unless all the *ids*, which the parameter `id` has, are found; it names each that is not."""
     missing = [NotFound(f"There is no {noun} with the id {one}.", parameter="id") for one in ids if one not in found]
     if missing:
         raise NotFound(str(missing[0]), each=missing)
+
+
+def taken_conflict(noun: str, taken: Sequence[tuple[str | None, str]]) -> Conflict:
+    """Return the Conflict for unique members that another *noun* has; *taken* is what `db.rows.flush_unique` gives."""
+    errors = [
+        Conflict(f"Another {noun} has this {member}.", pointer=None if pointer is None else f"{pointer}/{member}")
+        for pointer, member in taken
+    ]
+    return errors[0] if len(errors) == 1 else Conflict(str(errors[0]), each=errors)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound
+from accord.errors import require
 from db.list_query import Listing, bound
 from db.models import AuditEvent, User
 from db.pagination import Cursors, Page
@@ -46,10 +46,7 @@ def find(session: Session, cursors: Cursors, *, per_page: int, cursor: str, **fi
 
 
 def get(session: Session, event_id: UUID) -> dict[str, Any]:
-    event = _EVENT.first(session, id=event_id)
-    if event is None:
-        raise NotFound("There is no audit event with this id.")
-    return _told(event)
+    return _told(require("audit event", _EVENT.first(session, id=event_id)))
 
 
 def _told(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,19 +1,19 @@
 """Kinds of products."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, NotFound
+from accord.errors import Conflict, require
 from db import pagination
-from db.errors import violated
 from db.models import Category, Product
 from db.pagination import Page
 from db.prepared import compiled
+from db.rows import Constraints, assign, flush, load_live
 from db.text import fold
 
 _SHOWN = (Category.id, Category.name, Category.description, Category.created_at, Category.updated_at)
@@ -35,6 +35,10 @@ _PAGE = {
     )
     for counted, columns in _COLUMNS.items()
 }
+_CONSTRAINTS: Constraints = {
+    "uq_categories_name_key": partial(Conflict, "Another category has this name.", pointer="/name"),
+    "fk_products_category_id": partial(Conflict, "Products are of this category."),
+}
 
 
 def find(session: Session, *, page: int, per_page: int, expand: Sequence[str] | None = None) -> Page:
@@ -44,46 +48,24 @@ def find(session: Session, *, page: int, per_page: int, expand: Sequence[str] | 
 
 
 def get(session: Session, category_id: UUID, *, expand: Sequence[str] | None = None) -> dict[str, Any]:
-    category = _CATEGORY[bool(expand)].first(session, id=category_id)
-    if category is None:
-        raise NotFound("There is no category with this id.")
-    return category
+    return require("category", _CATEGORY[bool(expand)].first(session, id=category_id))
 
 
 def create(session: Session, *, name: str, description: str | None) -> Category:
     category = Category(name=name, name_key=fold(name), description=description)
     session.add(category)
-    _flush(session)
+    flush(session, _CONSTRAINTS)
     return category
 
 
 def update(session: Session, category_id: UUID, **changes: Any) -> Category:
-    category = _entity(session, category_id)
-    for member, value in changes.items():
-        setattr(category, member, value)
+    category = require("category", load_live(session, Category, category_id))
+    assign(category, changes)
     category.name_key = fold(category.name)
-    _flush(session)
+    flush(session, _CONSTRAINTS)
     return category
 
 
 def delete(session: Session, category_id: UUID) -> None:
-    session.delete(_entity(session, category_id))
-    _flush(session)
-
-
-def _entity(session: Session, category_id: UUID) -> Category:
-    category = session.get(Category, category_id)
-    if category is None:
-        raise NotFound("There is no category with this id.")
-    return category
-
-
-def _flush(session: Session) -> None:
-    try:
-        session.flush()
-    except IntegrityError as error:
-        if violated(error) == "uq_categories_name_key":
-            raise Conflict("Another category has this name.", pointer="/name") from error
-        if violated(error) == "fk_products_category_id":
-            raise Conflict("Products are of this category.") from error
-        raise
+    session.delete(require("category", load_live(session, Category, category_id)))
+    flush(session, _CONSTRAINTS)

@@ -1,28 +1,29 @@
 """The people a shop deals with."""
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, NotFound, without_pointers
+from accord.errors import NotFound, require, taken_conflict, without_pointers
 from accord.storage import images
 from accord.storage.files import Download, Storage, Upload
 from db.change_tracking import noted
-from db.columns import now
-from db.errors import violated
+from db.columns import new_id, now
 from db.list_query import Listing, bound, found_in, words
 from db.models import Customer, Photo
 from db.pagination import Cursors, Page
 from db.prepared import compiled
+from db.rows import assign, flush_unique, load_deleted, load_live
 from db.text import fold
 
-_UNIQUE = {"uq_customers_email_key": "email", "uq_customers_phone": "phone"}
-_KEYS = {"email": Customer.email_key, "phone": Customer.phone}
+_UNIQUE = {
+    "email": ("uq_customers_email_key", Customer.email_key),
+    "phone": ("uq_customers_phone", Customer.phone),
+}
 
 
 def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
@@ -50,10 +51,7 @@ def find(
 
 
 def get(session: Session, customer_id: UUID) -> dict[str, Any]:
-    customer = _CUSTOMER.first(session, id=customer_id)
-    if customer is None:
-        raise NotFound("There is no customer with this id.")
-    return _with_photo(customer)
+    return _with_photo(require("customer", _CUSTOMER.first(session, id=customer_id)))
 
 
 def exists(session: Session, customer_id: UUID) -> bool:
@@ -61,7 +59,7 @@ def exists(session: Session, customer_id: UUID) -> bool:
 
 
 def create(session: Session, storage: Storage, *, photo: Upload | None = None, **members: Any) -> dict[str, Any]:
-    customer = Customer(**members, photo=photo and images.make(session, storage, photo))
+    customer = Customer(id=new_id(), **members, photo=photo and images.make(session, storage, photo))
     session.add(customer)
     _flush(session, customer)
     noted(session, Customer, customer.id, {"photo": (None, _hash(customer.photo))})
@@ -70,22 +68,19 @@ def create(session: Session, storage: Storage, *, photo: Upload | None = None, *
 
 def update(session: Session, customer_id: UUID, **changes: Any) -> dict[str, Any]:
     """Change some members of the customer, and leave the others as they are."""
-    customer = _entity(session, customer_id)
-    for name, value in changes.items():
-        setattr(customer, name, value)
+    customer = _load(session, customer_id)
+    assign(customer, changes)
     _flush(session, customer)
     return get(session, customer_id)
 
 
 def delete(session: Session, customer_id: UUID) -> None:
-    _entity(session, customer_id).deleted_at = now()
+    _load(session, customer_id).deleted_at = now()
     session.flush()
 
 
 def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
-    customer = session.get(Customer, customer_id)
-    if customer is None or customer.deleted_at is None:
-        raise NotFound("There is no deleted customer with this id.")
+    customer = require("deleted customer", load_deleted(session, Customer, customer_id))
     customer.deleted_at = None
     with without_pointers():
         _flush(session, customer)
@@ -94,20 +89,20 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
 
 def replace_photo(session: Session, storage: Storage, customer_id: UUID, *, photo: Upload) -> None:
     made = images.make(session, storage, photo)
-    customer = _entity(session, customer_id)
+    customer = _load(session, customer_id)
     if customer.photo:
         storage.drop(session, customer.photo.stored_as)
     _show(session, customer, made)
 
 
 def delete_photo(session: Session, storage: Storage, customer_id: UUID) -> None:
-    customer = _entity(session, customer_id)
+    customer = _load(session, customer_id)
     storage.drop(session, _photo(customer).stored_as)
     _show(session, customer, None)
 
 
 def photo(session: Session, storage: Storage, customer_id: UUID) -> Download:
-    kept = _photo(_entity(session, customer_id))
+    kept = _photo(_load(session, customer_id))
     return storage.download(kept, f"photo{guess_extension(kept.media_type)}")
 
 
@@ -135,11 +130,8 @@ def _with_photo(customer: dict[str, Any]) -> dict[str, Any]:
     return customer | {"photo": photo if photo["media_type"] else None}
 
 
-def _entity(session: Session, customer_id: UUID) -> Customer:
-    customer = session.get(Customer, customer_id)
-    if customer is None or customer.deleted_at is not None:
-        raise NotFound("There is no customer with this id.")
-    return customer
+def _load(session: Session, customer_id: UUID) -> Customer:
+    return require("customer", load_live(session, Customer, customer_id))
 
 
 def _flush(session: Session, customer: Customer) -> None:
@@ -147,26 +139,4 @@ def _flush(session: Session, customer: Customer) -> None:
     customer.name_key, customer.email_key = fold(customer.name), fold(customer.email)
     customer.location_key = None if customer.location is None else fold(customer.location)
     customer.search = fold(f"{customer.name}\n{customer.email}")
-    found = {member: getattr(customer, key.key) for member, key in _KEYS.items()}
-    customer_id, wanted = customer.id, {member: value for member, value in found.items() if value is not None}
-    try:
-        session.flush()
-    except IntegrityError as error:
-        member = _UNIQUE.get(violated(error))
-        if member is None:
-            raise
-        # The unit of work has failed; without what it wrote, what others have is left.
-        session.rollback()
-        raise _refused(member, _taken(session, customer_id, wanted)) from error
-
-
-def _refused(member: str, taken: Sequence[str]) -> Conflict:
-    # Who had it may be gone by now.
-    faults = [Conflict(f"Another customer has this {name}.", pointer=f"/{name}") for name in taken or [member]]
-    return faults[0] if len(faults) == 1 else Conflict(str(faults[0]), each=faults)
-
-
-def _taken(session: Session, customer_id: UUID | None, wanted: Mapping[str, str]) -> list[str]:
-    """Return the members of which another customer has what is wanted."""
-    others = select(Customer.id).where(Customer.deleted_at.is_(None), Customer.id != customer_id)
-    return [name for name, value in wanted.items() if session.scalars(others.where(_KEYS[name] == value)).first()]
+    flush_unique(session, {"": customer}, _UNIQUE, partial(taken_conflict, "customer"))

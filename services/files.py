@@ -6,13 +6,14 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound
+from accord.errors import require
 from accord.identity.callers import Everyone, owned_by, owner_filter
 from accord.storage.files import Download, Storage, Upload
 from db.list_query import Listing, bound, found_in, words
 from db.models import File, User
 from db.pagination import Page
 from db.prepared import compiled
+from db.rows import assign, load_live
 from db.text import fold
 
 _LONGEST_NAME = File.name.type.length
@@ -43,9 +44,7 @@ def find(
 
 def get(session: Session, owner: UUID | Everyone, file_id: UUID) -> dict[str, Any]:
     file = _FILE.first(session, id=file_id)
-    if file is None or not owned_by(UUID(str(file["owner"]["id"])), owner):
-        raise _missing()
-    return file
+    return require("file", file if file and owned_by(UUID(str(file["owner"]["id"])), owner) else None)
 
 
 def create(
@@ -71,8 +70,7 @@ def update(session: Session, owner: UUID | Everyone, file_id: UUID, **changes: A
     file = _load(session, owner, file_id)
     if "name" in changes:
         changes |= _named(changes["name"])
-    for member, value in changes.items():
-        setattr(file, member, value)
+    assign(file, changes)
     session.flush()
     return get(session, owner, file_id)
 
@@ -98,11 +96,5 @@ def _named(name: str) -> dict[str, str]:
 
 
 def _load(session: Session, owner: UUID | Everyone, file_id: UUID) -> File:
-    file = session.get(File, file_id)
-    if file is None or not owned_by(file.owner_id, owner):
-        raise _missing()
-    return file
-
-
-def _missing() -> NotFound:
-    return NotFound("There is no file with this id.")
+    file = load_live(session, File, file_id)
+    return require("file", file if file and owned_by(file.owner_id, owner) else None)

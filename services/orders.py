@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, Invalid, NotFound, ServiceError
+from accord.errors import Conflict, Invalid, ServiceError, require
 from accord.identity.callers import Everyone, owned_by, owner_filter
 from db.change_tracking import noted
 from db.columns import now
@@ -19,6 +19,7 @@ from db.list_query import Listing, bound
 from db.models import Order, OrderItem, OrderYear, Product, User
 from db.pagination import Cursors, Page
 from db.prepared import compiled
+from db.rows import assign, load_live
 from db.types import Identifier
 from services import customers, stock
 
@@ -80,9 +81,8 @@ def find(
 
 def get(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
     order = _ORDER.first(session, id=order_id)
-    if order is None or not owned_by(UUID(str(order["owner"]["id"])), owner):
-        raise NotFound("There is no order with this id.")
-    return _with_items(session, [order])[0]
+    visible = order if order and owned_by(UUID(str(order["owner"]["id"])), owner) else None
+    return _with_items(session, [require("order", visible)])[0]
 
 
 def place(
@@ -134,8 +134,7 @@ def update(
     order = _load(session, owner, order_id)
     if faults := list(_customer_faults(session, changes.get("customer_id"), knows_customers)):
         raise _refusal(faults)
-    for name, value in changes.items():
-        setattr(order, name, value)
+    assign(order, changes)
     session.flush()
     return get(session, owner, order_id)
 
@@ -164,10 +163,8 @@ def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict
 
 
 def _load(session: Session, owner: UUID | Everyone, order_id: UUID) -> Order:
-    order = session.get(Order, order_id)
-    if order is None or not owned_by(order.owner_id, owner):
-        raise NotFound("There is no order with this id.")
-    return order
+    order = load_live(session, Order, order_id)
+    return require("order", order if order and owned_by(order.owner_id, owner) else None)
 
 
 def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound
+from accord.errors import require
 from accord.identity import accounts, users
 from accord.identity.access_tokens import Caller
 from accord.identity.callers import EVERYONE, owned_by, visible_owner
@@ -15,6 +15,7 @@ from db.list_query import Listing, bound, found_in, words
 from db.models import Post, User
 from db.pagination import Cursors, Page
 from db.prepared import compiled
+from db.rows import assign, load_deleted
 from db.text import fold
 
 _NOBODY = UUID(int=0)
@@ -67,10 +68,7 @@ def find_of_user(session: Session, cursors: Cursors, viewer: Caller | None, user
 
 
 def get(session: Session, viewer: Caller | None, post_id: UUID) -> dict[str, Any]:
-    post = _POST.first(session, id=post_id, **_seen_by(viewer))
-    if post is None:
-        raise NotFound("There is no post with this id.")
-    return post
+    return require("post", _POST.first(session, id=post_id, **_seen_by(viewer)))
 
 
 def create(session: Session, author_id: UUID, *, title: str, content: str, published: bool) -> Post:
@@ -83,8 +81,7 @@ def create(session: Session, author_id: UUID, *, title: str, content: str, publi
 
 def update(session: Session, writer: Caller, post_id: UUID, **changes: Any) -> Post:
     post = _writable(session, writer, post_id)
-    for name, value in changes.items():
-        setattr(post, name, value)
+    assign(post, changes)
     post.search = _search(post)
     session.flush()
     return post
@@ -96,9 +93,8 @@ def delete(session: Session, writer: Caller, post_id: UUID) -> None:
 
 
 def restore(session: Session, post_id: UUID) -> Post:
-    post = session.get(Post, post_id)
-    if post is None or post.deleted_at is None or post.author.deleted_at:
-        raise NotFound("There is no deleted post with this id.")
+    deleted = load_deleted(session, Post, post_id)
+    post = require("deleted post", deleted if deleted and not deleted.author.deleted_at else None)
     post.deleted_at = None
     session.flush()
     return post
@@ -107,9 +103,8 @@ def restore(session: Session, post_id: UUID) -> Post:
 def _writable(session: Session, writer: Caller, post_id: UUID) -> Post:
     """Return the post if the writer sees it, and it is theirs or they write everybody's."""
     post = session.scalars(select(Post).where(Post.id == post_id, _VISIBLE), _seen_by(writer)).one_or_none()
-    if post is None or not owned_by(post.author_id, visible_owner(writer, "posts:all")):
-        raise NotFound("There is no post with this id.")
-    return post
+    owner = visible_owner(writer, "posts:all")
+    return require("post", post if post and owned_by(post.author_id, owner) else None)
 
 
 def _search(post: Post) -> str:

@@ -1,22 +1,22 @@
 """What the shop sells."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, Invalid, NotFound, require_all, without_pointers
+from accord.errors import Conflict, Invalid, require, require_all, without_pointers
 from db.change_tracking import noted
 from db.columns import now
-from db.errors import violated
 from db.expressions import gathered
 from db.list_query import Listing, bound, found_in, words
 from db.models import Category, Product, ProductTag, Tag
 from db.pagination import Cursors, Page
 from db.prepared import compiled
+from db.rows import Constraints, assign, flush, load_deleted, load_live, translate_violations
 from db.text import fold
 from services import tags
 
@@ -58,6 +58,10 @@ _FILTERS = {
 }
 _PRODUCTS = Listing(Product, _shown, _FILTERS, {"name": "name_key"})
 _POPULAR = Listing(Product, lambda product: _shown(product).add_columns(product.units_sold), sort="-units_sold")
+_CONSTRAINTS: Constraints = {
+    "uq_products_sku": partial(Conflict, "Another product has this SKU.", pointer="/sku"),
+    "fk_products_category_id": partial(Invalid, "There is no category with this id.", pointer="/category_id"),
+}
 
 
 def find(
@@ -76,17 +80,12 @@ def find_popular(session: Session, *, page: int, per_page: int) -> Page:
 
 
 def get(session: Session, product_id: UUID) -> dict[str, Any]:
-    product = _PRODUCT.first(session, id=product_id)
-    if product is None:
-        raise NotFound("There is no product with this id.")
-    return product
+    return require("product", _PRODUCT.first(session, id=product_id))
 
 
 def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
-    try:
+    with translate_violations(_CONSTRAINTS):
         product = _CREATE.all(session, **members, **_keys(**members))[0]
-    except IntegrityError as error:
-        raise _refused(error) from error
     product["tags"] = _tag(session, product["id"], tags)
     noted(session, Product, product["id"], {name: (None, value) for name, value in members.items()})
     return product
@@ -98,14 +97,7 @@ def create_all(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[
     known = {tag.name_key: tag for tag in used}
     made = [_new(known, **members) for members in products]
     session.add_all(made)
-    try:
-        session.flush()
-    except IntegrityError as error:
-        if _refused(error) is error:
-            raise
-        # The unit of work has failed; without what it wrote, what others have is left.
-        session.rollback()
-        raise _faults(session, products) from error
+    flush(session, dict.fromkeys(_CONSTRAINTS, partial(_faults, session, products)))
     chosen = select(Category).where(Category.id.in_({product.category_id for product in made}))
     categories = {category.id: category for category in session.scalars(chosen)}
     items = [_made(product, categories[product.category_id]) for product in made]
@@ -115,10 +107,9 @@ def create_all(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[
 
 
 def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
-    product = _entity(session, product_id)
-    for name, value in (members | _keys(**members)).items():
-        setattr(product, name, value)
-    _flush(session)
+    product = _load(session, product_id)
+    assign(product, members | _keys(**members))
+    flush(session, _CONSTRAINTS)
     before = [tagged.tag.name for tagged in product.tags]
     product.tags.clear()
     session.flush()
@@ -127,15 +118,14 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
 
 
 def update(session: Session, product_id: UUID, **changes: Any) -> dict[str, Any]:
-    product = _entity(session, product_id)
-    for name, value in changes.items():
-        setattr(product, name, value)
-    _flush(session)
+    product = _load(session, product_id)
+    assign(product, changes)
+    flush(session, _CONSTRAINTS)
     return get(session, product_id)
 
 
 def delete(session: Session, product_id: UUID) -> None:
-    _entity(session, product_id).deleted_at = now()
+    _load(session, product_id).deleted_at = now()
     session.flush()
 
 
@@ -151,12 +141,10 @@ def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
 
 
 def restore(session: Session, product_id: UUID) -> dict[str, Any]:
-    product = session.get(Product, product_id)
-    if product is None or product.deleted_at is None:
-        raise NotFound("There is no deleted product with this id.")
+    product = require("deleted product", load_deleted(session, Product, product_id))
     product.deleted_at = None
     with without_pointers():
-        _flush(session)
+        flush(session, _CONSTRAINTS)
     return get(session, product_id)
 
 
@@ -176,11 +164,8 @@ def _made(product: Product, category: Category) -> dict[str, Any]:
     return own | {"category": category, "tags": [place.tag.name for place in product.tags]}
 
 
-def _entity(session: Session, product_id: UUID) -> Product:
-    product = session.get(Product, product_id)
-    if product is None or product.deleted_at is not None:
-        raise NotFound("There is no product with this id.")
-    return product
+def _load(session: Session, product_id: UUID) -> Product:
+    return require("product", load_live(session, Product, product_id))
 
 
 def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
@@ -194,23 +179,10 @@ def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Seque
     return after
 
 
-def _flush(session: Session) -> None:
-    try:
-        session.flush()
-    except IntegrityError as error:
-        raise _refused(error) from error
-
-
-def _refused(error: IntegrityError) -> Exception:
-    if violated(error) == "uq_products_sku":
-        return Conflict("Another product has this SKU.", pointer="/sku")
-    if violated(error) == "fk_products_category_id":
-        return Invalid("There is no category with this id.", pointer="/category_id")
-    return error
-
-
 def _faults(session: Session, products: Sequence[Mapping[str, Any]]) -> Conflict | Invalid:
     """Return what is wrong with each of the products: an SKU that is taken or comes again, an unknown category."""
+    # The unit of work has failed; without what it wrote, only other products have the SKUs.
+    session.rollback()
     skus = select(Product.sku).where(Product.sku.in_([p["sku"] for p in products]), Product.deleted_at.is_(None))
     taken = set(session.scalars(skus))
     categories = select(Category.id).where(Category.id.in_([p["category_id"] for p in products]))

@@ -6,13 +6,14 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound
+from accord.errors import require
 from accord.identity import accounts
 from accord.identity.access_tokens import Caller
 from accord.identity.callers import Everyone, owned_by, owner_filter, visible_owner
 from db.list_query import Listing, bound
 from db.models import Task, User
 from db.pagination import Cursors, Page
+from db.rows import assign, load_live
 
 
 def _shown(task: Any) -> Select[*tuple[Any, ...]]:
@@ -46,8 +47,7 @@ def create(session: Session, owner_id: UUID, **members: Any) -> Task:
 
 def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> Task:
     task = _load(session, owner_id, task_id)
-    for name, value in changes.items():
-        setattr(task, name, value)
+    assign(task, changes)
     session.flush()
     return task
 
@@ -58,7 +58,5 @@ def delete(session: Session, remover: Caller, task_id: UUID) -> None:
 
 
 def _load(session: Session, owner: UUID | Everyone, task_id: UUID) -> Task:
-    task = session.get(Task, task_id)
-    if task is None or not owned_by(task.owner_id, owner):
-        raise NotFound("There is no task with this id.")
-    return task
+    task = load_live(session, Task, task_id)
+    return require("task", task if task and owned_by(task.owner_id, owner) else None)

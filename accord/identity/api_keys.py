@@ -20,6 +20,7 @@ from db.list_query import Listing
 from db.models import ApiKey, User
 from db.pagination import Page
 from db.prepared import compiled
+from db.rows import assign, load_live
 
 _MEMBERS = ("id", "name", "prefix", "scopes", "expires_at", "last_used_at", "created_at", "updated_at")
 
@@ -50,7 +51,7 @@ def find(session: Session, owner_id: UUID, *, page: int, per_page: int) -> Page:
 
 
 def get(session: Session, owner_id: UUID, key_id: UUID) -> ApiKey:
-    key = session.get(ApiKey, key_id)
+    key = load_live(session, ApiKey, key_id)
     if key is None or key.owner_id != owner_id:
         raise NotFound("You have no API key with this id.")
     return key
@@ -80,8 +81,7 @@ def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID
     ends, ended = changes.get("expires_at", key.expires_at), key.expires_at
     if ended is not None and (ends is None or ends > ended):
         raise Invalid("A key does not end later than before; make a new one.", pointer="/expires_at")
-    for member, value in changes.items():
-        setattr(key, member, value)
+    assign(key, changes)
     session.flush()
     unit_of_work.after_commit(session, known_keys.forget)
     return key

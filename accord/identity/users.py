@@ -1,24 +1,24 @@
 """Those who may log in: who they are, what they may, and that nobody shares a name or an address with another."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, NotFound, require_all, without_pointers
+from accord.errors import Conflict, require, require_all, taken_conflict, without_pointers
 from accord.identity import sessions
 from accord.identity.callers import Everyone, owned_by
 from accord.identity.passwords import Passwords
 from accord.identity.revocation_list import Revocations
 from db.columns import new_id, now
-from db.errors import violated
 from db.list_query import Listing, bound, containing, found_in
 from db.models import User
 from db.pagination import Page
 from db.prepared import compiled
+from db.rows import assign, flush_unique, load_deleted, load_live
 from db.text import fold
 from db.unit_of_work import beforehand
 
@@ -31,10 +31,12 @@ def _shown(user: Any) -> Select[*tuple[Any, ...]]:
 _ADMIN = "admin"
 _ACCESS = {"role": "role", "is_active": "is_active", "password_hash": "password"}
 """What lets somebody in, and the members of the contract that change it."""
-_UNIQUE = {"uq_users_username_key": "username", "uq_users_email_key": "email"}
-_KEYS = {"username": User.username_key, "email": User.email_key}
+_UNIQUE = {
+    "username": ("uq_users_username_key", User.username_key),
+    "email": ("uq_users_email_key", User.email_key),
+}
 _USER = compiled(_shown(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
-_TEXTS = {**_KEYS, "name": User.name_key}
+_TEXTS = {"username": User.username_key, "email": User.email_key, "name": User.name_key}
 _FILTERS = {
     **{name: found_in(column) for name, column in _TEXTS.items()},
     "role": User.role,
@@ -53,10 +55,7 @@ def find(session: Session, *, sort: str, page: int, per_page: int, **filters: An
 
 def get(session: Session, owner: UUID | Everyone, user_id: UUID) -> dict[str, Any]:
     """Return the user; raises NotFound unless *owner*, the user whom the caller may see, is this one or EVERYONE."""
-    user = _USER.first(session, id=user_id) if owned_by(user_id, owner) else None
-    if user is None:
-        raise NotFound("There is no user with this id.")
-    return user
+    return require("user", _USER.first(session, id=user_id) if owned_by(user_id, owner) else None)
 
 
 def create(session: Session, passwords: Passwords, **members: Any) -> User:
@@ -75,7 +74,7 @@ def update(
     """Change members of a user; a password that is not given stays. What changes their access ends their sessions."""
     if password is not None:
         changes["password_hash"] = beforehand(session, passwords.hash, password)
-    user = _entity(session, user_id)
+    user = _load(session, user_id)
     changed = [member for member in _ACCESS if changes.get(member, getattr(user, member)) != getattr(user, member)]
     if changed and user_id == caller_id:
         raise _own(changed)
@@ -89,14 +88,13 @@ def update(
 
 def change(session: Session, user: User, **changes: Any) -> User:
     """Change members of a user, whoever they are and whoever asks."""
-    for member, value in changes.items():
-        setattr(user, member, value)
+    assign(user, changes)
     _flush(session, {"": user})
     return user
 
 
 def delete(session: Session, revocations: Revocations, caller_id: UUID, user_id: UUID) -> None:
-    _delete(session, revocations, caller_id, [_entity(session, user_id)])
+    _delete(session, revocations, caller_id, [_load(session, user_id)])
 
 
 def delete_all(session: Session, revocations: Revocations, caller_id: UUID, user_ids: Sequence[UUID]) -> None:
@@ -108,20 +106,15 @@ def delete_all(session: Session, revocations: Revocations, caller_id: UUID, user
 
 
 def restore(session: Session, user_id: UUID) -> User:
-    user = session.get(User, user_id)
-    if user is None or user.deleted_at is None:
-        raise NotFound("There is no deleted user with this id.")
+    user = require("deleted user", load_deleted(session, User, user_id))
     user.deleted_at = None
     with without_pointers():
         _flush(session, {"": user})
     return user
 
 
-def _entity(session: Session, user_id: UUID) -> User:
-    user = session.get(User, user_id)
-    if user is None or user.deleted_at is not None:
-        raise NotFound("There is no user with this id.")
-    return user
+def _load(session: Session, user_id: UUID) -> User:
+    return require("user", load_live(session, User, user_id))
 
 
 def _create(session: Session, passwords: Passwords, wanted: Mapping[str, Mapping[str, Any]]) -> list[User]:
@@ -178,35 +171,7 @@ def _own(changed: Sequence[str]) -> Conflict:
 
 def _flush(session: Session, users: Mapping[str, User]) -> None:
     """Write users, each by the pointer to it; raises Conflict that names each member of them that another one has."""
-    wanted = []
-    for pointer, user in users.items():
+    for user in users.values():
         user.username_key, user.email_key = fold(user.username), fold(user.email)
         user.name_key = None if user.name is None else fold(user.name)
-        wanted += [(pointer, member, getattr(user, f"{member}_key"), user.id) for member in _KEYS]
-    try:
-        session.flush()
-    except IntegrityError as error:
-        member = _UNIQUE.get(violated(error))
-        if member is None:
-            raise
-        # The unit of work has failed; without what it wrote, the others' names are what is left.
-        session.rollback()
-        raise _refused(member, _taken(session, wanted)) from error
-
-
-def _refused(member: str, faults: Sequence[Conflict]) -> Conflict:
-    return faults[0] if len(faults) == 1 else Conflict(f"Another user has this {member}.", each=faults)
-
-
-def _taken(session: Session, wanted: Sequence[tuple[str, str, str, UUID]]) -> list[Conflict]:
-    """Return a Conflict for each key that somebody has already, in the database or before in *wanted*."""
-    holders: dict[tuple[str, str], UUID] = {}
-    for member, column in _KEYS.items():
-        keys = [key for _, of, key, _ in wanted if of == member]
-        held = select(column, User.id).where(column.in_(keys), User.deleted_at.is_(None))
-        holders |= {(member, key): user_id for key, user_id in session.execute(held)}
-    return [
-        Conflict(f"Another user has this {member}.", pointer=f"{pointer}/{member}")
-        for pointer, member, key, user_id in wanted
-        if holders.setdefault((member, key), user_id) != user_id
-    ]
+    flush_unique(session, users, _UNIQUE, partial(taken_conflict, "user"))
