@@ -1,17 +1,14 @@
 """The people a shop deals with."""
 
 from functools import partial
-from mimetypes import guess_extension
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound, require, taken_conflict, without_pointers
-from accord.storage import images
-from accord.storage.files import Download, Storage, Upload
-from db.change_tracking import noted
+from accord.errors import require, taken_conflict, without_pointers
+from accord.storage.files import Storage, Upload
 from db.columns import new_id, now
 from db.list_query import Listing, bound, found_in, words
 from db.models import Customer, Photo
@@ -19,6 +16,7 @@ from db.pagination import Cursors, Page
 from db.prepared import compiled
 from db.rows import assign, flush_unique, load_deleted, load_live
 from db.text import fold
+from services import customer_photos
 
 _UNIQUE = {
     "email": ("uq_customers_email_key", Customer.email_key),
@@ -35,6 +33,7 @@ def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
 
 
 _CUSTOMER = compiled(_shown(Customer).where(Customer.id == bindparam("id"), Customer.deleted_at.is_(None)))
+_EXISTS = compiled(select(Customer.id).where(Customer.id == bindparam("id"), Customer.deleted_at.is_(None)))
 _FILTERS = {"location": Customer.location_key, "word": found_in(Customer.search)}
 _CUSTOMERS = Listing(Customer, _shown, _FILTERS, {"name": "name_key"})
 
@@ -55,14 +54,15 @@ def get(session: Session, customer_id: UUID) -> dict[str, Any]:
 
 
 def exists(session: Session, customer_id: UUID) -> bool:
-    return _CUSTOMER.first(session, id=customer_id) is not None
+    return _EXISTS.first(session, id=customer_id) is not None
 
 
 def create(session: Session, storage: Storage, *, photo: Upload | None = None, **members: Any) -> dict[str, Any]:
-    customer = Customer(id=new_id(), **members, photo=photo and images.make(session, storage, photo))
+    made = customer_photos.make(session, storage, photo) if photo else None
+    customer = Customer(id=new_id(), **members, photo=made)
     session.add(customer)
     _flush(session, customer)
-    noted(session, Customer, customer.id, {"photo": (None, _hash(customer.photo))})
+    customer_photos.note_change(session, customer.id, None, made)
     return get(session, customer.id)
 
 
@@ -85,43 +85,6 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
     with without_pointers():
         _flush(session, customer)
     return get(session, customer_id)
-
-
-def replace_photo(session: Session, storage: Storage, customer_id: UUID, *, photo: Upload) -> None:
-    made = images.make(session, storage, photo)
-    customer = _load(session, customer_id)
-    if customer.photo:
-        storage.drop(session, customer.photo.stored_as)
-    _show(session, customer, made)
-
-
-def delete_photo(session: Session, storage: Storage, customer_id: UUID) -> None:
-    customer = _load(session, customer_id)
-    storage.drop(session, _photo(customer).stored_as)
-    _show(session, customer, None)
-
-
-def photo(session: Session, storage: Storage, customer_id: UUID) -> Download:
-    kept = _photo(_load(session, customer_id))
-    return storage.download(kept, f"photo{guess_extension(kept.media_type)}")
-
-
-def _photo(customer: Customer) -> Photo:
-    if customer.photo is None:
-        raise NotFound("The customer has no photo.")
-    return customer.photo
-
-
-def _show(session: Session, customer: Customer, photo: Photo | None) -> None:
-    """Give the customer a photo or none; of two that do so at once, the version of the customer tells the second."""
-    before = customer.photo
-    customer.photo, customer.updated_at = photo, now()
-    session.flush()
-    noted(session, Customer, customer.id, {"photo": (_hash(before), _hash(photo))})
-
-
-def _hash(photo: Photo | None) -> str | None:
-    return photo.sha256 if photo else None
 
 
 def _with_photo(customer: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,9 @@
-"""Photos of customers. They are measured without decoding: a small file can hold a picture that fills the memory."""
+"""Image files: their size in pixels, read without decoding them."""
 
 import re
 from typing import BinaryIO
 
 from PIL import Image
-from sqlalchemy.orm import Session
-
-from accord.errors import Invalid
-from accord.storage.files import Storage, Upload
-from db.models import Photo
-from db.unit_of_work import aside
 
 MOST_PIXELS = 40_000_000
 
@@ -23,38 +17,33 @@ _END, _STAND_ALONE = 0xD9, (0x01, 0xD8)
 Image.MAX_IMAGE_PIXELS = None
 
 
-def make(session: Session, storage: Storage, upload: Upload) -> Photo:
-    """A photo of nobody yet, whose content is kept; raises Invalid if it is broken or too large to be shown."""
-    width, height = aside(_measured, upload.file, upload.media_type)
-    stored = storage.keep(session, upload.file)
-    return Photo(
-        stored_as=stored.stored_as,
-        media_type=upload.media_type,
-        bytes=stored.bytes,
-        sha256=stored.sha256,
-        width=width,
-        height=height,
-    )
+class ImageError(Exception):
+    """The file is no image that can be stored; the message says why, for the client who sent it."""
 
 
-def _measured(file: BinaryIO, media_type: str) -> tuple[int, int]:
+def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
+    """
+    Return width and height of a PNG, JPEG or GIF file, in pixels; raises ImageError.
+
+    The image is not decoded, because a small file can hold an image that fills the memory.
+    """
     file.seek(0)
     try:
-        with Image.open(file, formats=[_FORMATS[media_type]]) as picture:
-            width, height = picture.size
-            is_whole = width * height > MOST_PIXELS or _is_whole(picture, file)
+        with Image.open(file, formats=[_FORMATS[media_type]]) as image:
+            width, height = image.size
+            is_whole = width * height > MOST_PIXELS or _is_whole(image, file)
     except Exception as error:  # A parser raises whatever it stumbles over.
-        raise Invalid("The picture is broken.", pointer="/photo") from error
+        raise ImageError("The picture is broken.") from error
     if not is_whole:
-        raise Invalid("The picture is broken: its end is missing.", pointer="/photo")
+        raise ImageError("The picture is broken: its end is missing.")
     if width * height > MOST_PIXELS:
-        raise Invalid(f"The picture has more than {MOST_PIXELS} pixels.", pointer="/photo")
+        raise ImageError(f"The picture has more than {MOST_PIXELS} pixels.")
     return width, height
 
 
-def _is_whole(picture: Image.Image, file: BinaryIO) -> bool:
-    ends = _ENDS[str(picture.format)]
-    picture.verify()  # Of a PNG it raises what is wrong; of the others it looks at nothing.
+def _is_whole(image: Image.Image, file: BinaryIO) -> bool:
+    ends = _ENDS[str(image.format)]
+    image.verify()  # Of a PNG it raises what is wrong; of the others it looks at nothing.
     file.seek(0)
     return ends(file.read())
 

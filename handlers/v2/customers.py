@@ -1,4 +1,4 @@
-from services import customers
+from services import customer_photos, customers
 
 
 def list_customers(session, cursors, page, per_page, sort, cursor=None, location=None, q=None):
@@ -32,15 +32,15 @@ def restore_customer(session, customer_id):
 
 
 def get_customer_photo(session, storage, customer_id):
-    return customers.photo(session, storage, customer_id)
+    return customer_photos.download(session, storage, customer_id)
 
 
 def replace_customer_photo(session, storage, customer_id, body):
-    customers.replace_photo(session, storage, customer_id, **body)
+    customer_photos.replace(session, storage, customer_id, **body)
 
 
 def delete_customer_photo(session, storage, customer_id):
-    customers.delete_photo(session, storage, customer_id)
+    customer_photos.delete(session, storage, customer_id)
 
 
 def _shown(customer):

@@ -1,0 +1,2 @@
+def get_index(about):
+    return about
