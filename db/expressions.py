@@ -1,15 +1,26 @@
-"""SQL expressions that both databases have: a subquery as a list, and a list of rows as one parameter."""
+"""SQL that both databases have: a subquery as a list, rows as one parameter, an insert that may find its row."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import JSON, Dialect, Select, String, Subquery, Text, TypeDecorator, bindparam, cast, column, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+from db import Base
+
+
+def upsert(model: type[Base]) -> Insert:
+    """
+    Return an INSERT into the table of *model* that takes `on_conflict_do_update` and `on_conflict_do_nothing`.
+
+    SQLite's compiler writes these clauses of PostgreSQL's INSERT, too: their syntax is the same on both databases.
+    """
+    return insert(model)
 
 
 class Texts(TypeDecorator[list[str]]):

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.columns import now
 from db.errors import InFlight, is_lock_timeout
+from db.expressions import upsert
 from db.models import IdempotencyKey
 from db.prepared import compiled
 
@@ -43,7 +43,7 @@ class IdempotencyKeys:
         name = {"caller": caller, "operation": operation, "key": key}
         at = now()
         try:
-            claimed = _CLAIMS[session.get_bind().dialect.name].first(
+            claimed = _CLAIM.first(
                 session, **name, fingerprint=fingerprint, created_at=at, expired_at=at - self.lifetime
             )
         except Exception as error:
@@ -83,22 +83,21 @@ _NAME = (_C.caller, _C.operation, _C.key)
 _THIS_ONE = [column == bindparam(f"of_{column.name}") for column in _NAME]
 
 
-def _claim_with(insert: postgresql.Insert | sqlite.Insert) -> compiled:
-    fresh = {"fingerprint": insert.excluded.fingerprint, "created_at": insert.excluded.created_at}
-    return compiled(
-        insert.on_conflict_do_update(
-            index_elements=_NAME,
-            set_=fresh | {"status": None, "headers": None, "body": None},
-            where=_C.created_at < bindparam("expired_at"),
-        ).returning(_C.key),
-        given=("caller", "operation", "key", "fingerprint", "created_at"),
-    )
-
-
-_CLAIMS = {
-    "postgresql": _claim_with(postgresql.insert(IdempotencyKey)),
-    "sqlite": _claim_with(sqlite.insert(IdempotencyKey)),
-}
+_INSERT = upsert(IdempotencyKey)
+_CLAIM = compiled(
+    _INSERT.on_conflict_do_update(
+        index_elements=_NAME,
+        set_={
+            "fingerprint": _INSERT.excluded.fingerprint,
+            "created_at": _INSERT.excluded.created_at,
+            "status": None,
+            "headers": None,
+            "body": None,
+        },
+        where=_C.created_at < bindparam("expired_at"),
+    ).returning(_C.key),
+    given=("caller", "operation", "key", "fingerprint", "created_at"),
+)
 _KEPT = compiled(select(_C.fingerprint, _C.status, _C.headers, _C.body).where(*_THIS_ONE))
 _KEEP = compiled(update(IdempotencyKey).where(*_THIS_ONE), given=("status", "headers", "body"))
 _PURGE = compiled(delete(IdempotencyKey).where(_C.created_at < bindparam("expired_at")))

@@ -10,7 +10,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
 from db.session import UnitSession
-from db.types import Identifier
 
 Values = dict[str, Any]
 Dicts = Callable[[Sequence[Sequence[Any]]], list[Values]]
@@ -25,7 +24,7 @@ class compiled:  # noqa: N801  # It reads as what is done to the statement.
 
     It sees what its transaction has done. Of an insert or update, `given` names the columns
     whose values come with each call; the others get their defaults. Identifiers may be given as
-    text, and on SQLite they come as their canonical text.
+    text, and are returned as UUIDs.
     """
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, *, given: Sequence[str] = ()) -> None:
@@ -104,7 +103,7 @@ def _dicts(statement: Any, dialect: Dialect | None) -> Dicts:
     tree: Values = {}
     columns = list(statement.exported_columns) if statement.is_select or statement._returning else []
     for n, column in enumerate(columns):
-        process = dialect and not isinstance(column.type, Identifier) and _result_processor(column.type, dialect)
+        process = _result_processor(column.type, dialect) if dialect else None
         if process:
             namespace[f"p{n}"] = process
         *parents, last = column.key.split("__")

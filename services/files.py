@@ -44,7 +44,7 @@ def find(
 
 def get(session: Session, owner: UUID | Everyone, file_id: UUID) -> dict[str, Any]:
     file = _FILE.first(session, id=file_id)
-    return require("file", file if file and owned_by(UUID(str(file["owner"]["id"])), owner) else None)
+    return require("file", file if file and owned_by(file["owner"]["id"], owner) else None)
 
 
 def create(

@@ -1,20 +1,19 @@
 """What is ordered, and how far it is."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select, type_coerce
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, ServiceError, require
 from accord.identity.callers import Everyone, owned_by, owner_filter
 from db.change_tracking import noted
 from db.columns import now
-from db.expressions import given
+from db.expressions import given, upsert
 from db.list_query import Listing, bound
 from db.models import Order, OrderItem, OrderYear, Product, User
 from db.pagination import Cursors, Page
@@ -23,14 +22,14 @@ from db.rows import assign, load_live
 from db.types import Identifier
 from services import customers, stock
 
+_MEMBERS = ("id", "number", "customer_id", "total", "status", "note", "created_at", "updated_at")
 _PLACED, _CANCELLED = "pending", "cancelled"
 _FOLLOWING = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, "shipped": {"delivered"}}
 
 
 def _shown(order: Any) -> Select[*tuple[Any, ...]]:
     """Select the orders of the table, or of a part of it, each with its owner."""
-    own = (order.id, order.number, order.customer_id, order.total, order.status, order.note,
-           order.created_at, order.updated_at)  # fmt: skip
+    own = (getattr(order, name) for name in _MEMBERS)
     owner = (User.id.label("owner__id"), User.username.label("owner__username"))
     return select(*own, *owner).join(User, User.id == order.owner_id)
 
@@ -43,6 +42,7 @@ _FILTERS = {
 }
 _ORDERS = Listing(Order, _shown, _FILTERS)
 _ORDER = compiled(_shown(Order).where(Order.id == bindparam("id")))
+_OWNER = compiled(select(User.id, User.username).where(User.id == bindparam("id")))
 _ASKED = given("orders", id=Identifier())
 _ITEMS = compiled(
     select(
@@ -60,14 +60,13 @@ _ITEMS = compiled(
 )
 
 
-def _counting(insert: postgresql.Insert | sqlite.Insert) -> compiled:
-    one_more = insert.values(orders=1).on_conflict_do_update(
-        index_elements=[OrderYear.year], set_={"orders": OrderYear.orders + 1}
-    )
-    return compiled(one_more.returning(OrderYear.orders), given=["year"])
-
-
-_COUNT = {"postgresql": _counting(postgresql.insert(OrderYear)), "sqlite": _counting(sqlite.insert(OrderYear))}
+_COUNT = compiled(
+    upsert(OrderYear)
+    .values(orders=1)
+    .on_conflict_do_update(index_elements=[OrderYear.year], set_={"orders": OrderYear.orders + 1})
+    .returning(OrderYear.orders),
+    given=["year"],
+)
 
 
 def find(
@@ -81,7 +80,7 @@ def find(
 
 def get(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
     order = _ORDER.first(session, id=order_id)
-    visible = order if order and owned_by(UUID(str(order["owner"]["id"])), owner) else None
+    visible = order if order and owned_by(order["owner"]["id"], owner) else None
     return _with_items(session, [require("order", visible)])[0]
 
 
@@ -101,13 +100,11 @@ def place(
     """
     units = _units((item["product_id"], item["quantity"]) for item in items)
     taken = stock.take(session, units)
-    missing = {product_id: number for product_id, number in units.items() if str(product_id) not in taken}
+    missing = {product_id: number for product_id, number in units.items() if product_id not in taken}
     if faults := [*_customer_faults(session, customer_id, knows_customers), *_item_faults(session, items, missing)]:
         raise _refusal(faults)
-    lines = [
-        OrderItem(position=position, unit_price=taken[str(item["product_id"])]["price"], **item)
-        for position, item in enumerate(items)
-    ]
+    lines = [_line(taken[item["product_id"]], item["quantity"]) for item in items]
+    owner = _OWNER.first(session, id=owner_id)
     moment = now()
     order = Order(
         number=_next_number(session, moment.year),
@@ -115,17 +112,18 @@ def place(
         customer_id=customer_id,
         status=_PLACED,
         note=note,
-        total=sum((line.unit_price * line.quantity for line in lines), Decimal()),
-        items=lines,
+        total=sum((line["amount"] for line in lines), Decimal()),
+        items=[
+            OrderItem(position=position, unit_price=line["unit_price"], **item)
+            for position, (item, line) in enumerate(zip(items, lines, strict=True))
+        ],
         created_at=moment,
         updated_at=moment,
     )
     session.add(order)
     session.flush()
-    placed = get(session, owner_id, order.id)
-    said = [f"{item['quantity']} of {item['product']['sku']}" for item in placed["items"]]
-    noted(session, Order, order.id, {"items": (None, said)})
-    return placed
+    noted(session, Order, order.id, {"items": (None, [f"{x['quantity']} of {x['product']['sku']}" for x in lines])})
+    return {name: getattr(order, name) for name in _MEMBERS} | {"owner": owner, "items": lines}
 
 
 def update(
@@ -156,10 +154,20 @@ def cancel(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str
 
 
 def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    items: dict[str, list[dict[str, Any]]] = {str(order["id"]): [] for order in orders}
-    for item in _ITEMS.all(session, orders=[[order_id] for order_id in items]):
-        items[str(item["order_id"])].append(item)
-    return [order | {"items": items[str(order["id"])]} for order in orders]
+    items: dict[UUID, list[dict[str, Any]]] = {order["id"]: [] for order in orders}
+    for item in _ITEMS.all(session, orders=[[str(order_id)] for order_id in items]):
+        items[item["order_id"]].append(item)
+    return [order | {"items": items[order["id"]]} for order in orders]
+
+
+def _line(product: Mapping[str, Any], quantity: int) -> dict[str, Any]:
+    """Return the representation of an item of a new order; *product* is what `stock.take` gives."""
+    return {
+        "product": {name: product[name] for name in ("id", "sku", "name")},
+        "quantity": quantity,
+        "unit_price": product["price"],
+        "amount": product["price"] * quantity,
+    }
 
 
 def _load(session: Session, owner: UUID | Everyone, order_id: UUID) -> Order:
@@ -177,7 +185,7 @@ def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
 
 def _next_number(session: Session, year: int) -> str:
     # The next order waits here until this one is done, so this comes after everything that may take long or fail.
-    counted = _COUNT[session.get_bind().dialect.name].all(session, year=year)[0]["orders"]
+    counted = _COUNT.all(session, year=year)[0]["orders"]
     return f"{year}-{counted:06}"
 
 
@@ -189,7 +197,7 @@ def _customer_faults(session: Session, customer_id: UUID | None, knows_customers
 def _item_faults(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:
     left = stock.left(session, missing) if missing else {}
     for position, item in enumerate(items):
-        product = left.get(str(item["product_id"]))
+        product = left.get(item["product_id"])
         if product:
             yield Conflict(_left(product["name"], product["stock"]), pointer=f"/items/{position}/quantity")
         elif item["product_id"] in missing:

@@ -13,8 +13,8 @@ from db.models import Product
 from db.prepared import compiled
 from db.types import Identifier
 
-Products = dict[str, dict[str, Any]]
-"""Products by their ids as text."""
+Products = dict[UUID, dict[str, Any]]
+"""Products by id: `sku`, `name`, `price` and `stock` of those that `take` took, `name` and `stock` of those `left`."""
 
 _WANTED = given("wanted", product_id=Identifier(), units=Integer())
 # Whoever moves several products waits for them in one order, so that no two wait for each other.
@@ -37,7 +37,7 @@ def _moved(*conditions: ColumnElement[bool]) -> compiled:
             units_sold=Product.units_sold + _LOCKED.c.units,
             version=Product.version + 1,
         )
-        .returning(Product.id, Product.price, Product.stock)
+        .returning(Product.id, Product.sku, Product.name, Product.price, Product.stock)
     )
 
 
@@ -73,7 +73,7 @@ def left(session: Session, units: Mapping[UUID, int]) -> Products:
 def _move(session: Session, statement: compiled, units: Mapping[UUID, int]) -> Products:
     moved = _by_id(statement.all(session, wanted=_rows(units)))
     for product_id, number in units.items():
-        if product := moved.get(str(product_id)):
+        if product := moved.get(product_id):
             noted(session, Product, product_id, {"stock": (product["stock"] + number, product["stock"])})
     return moved
 
@@ -83,4 +83,4 @@ def _rows(units: Mapping[UUID, int]) -> list[list[Any]]:
 
 
 def _by_id(products: list[dict[str, Any]]) -> Products:
-    return {str(product["id"]): product for product in products}
+    return {product["id"]: product for product in products}

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db import pagination
 from db.change_tracking import noted
+from db.expressions import upsert
 from db.models import Product, ProductTag, Tag
 from db.pagination import Page
 from db.prepared import compiled
@@ -30,10 +30,7 @@ _TAGS = compiled(
     .offset(bindparam("offset"))
 )
 
-_MAKE = {
-    "postgresql": postgresql.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
-    "sqlite": sqlite.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
-}
+_CREATE = upsert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag)
 
 
 def find(session: Session, *, page: int, per_page: int) -> Page:
@@ -48,7 +45,7 @@ def named(session: Session, names: Sequence[str]) -> list[Tag]:
     known = _known(session, wanted)
     if new := sorted(wanted.keys() - known.keys()):
         rows = [{"name": wanted[key], "name_key": key} for key in new]
-        for tag in session.scalars(_MAKE[session.get_bind().dialect.name], rows):
+        for tag in session.scalars(_CREATE, rows):
             noted(session, Tag, tag.id, {"name": (None, tag.name)})
         # Others may have made some of them meanwhile, which makes them neither new nor known.
         known = _known(session, wanted)

@@ -67,8 +67,8 @@ class KnownKeys:
         ends_at = _end(row, key_hash)
         if row is None or time.time() >= ends_at:
             return None
-        key_id, scopes = UUID(str(row["id"])), self._scopes[row["role"]].intersection(row["scopes"])
-        caller = Caller(UUID(str(row["owner_id"])), None, row["role"], scopes, key_id)
+        key_id, scopes = row["id"], self._scopes[row["role"]].intersection(row["scopes"])
+        caller = Caller(row["owner_id"], None, row["role"], scopes, key_id)
         if len(known) >= _REMEMBERED:
             known.clear()
         known[key_hash] = _Known(caller, ends_at, current_until)
