@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
@@ -14,8 +14,11 @@ class ServiceError(Exception):
 
     The message is written for the caller of the API. `pointer` names the member of the
     body that is at fault, as a JSON pointer (RFC 6901), and `parameter` the parameter,
-    where there is one to name. `each` has the faults, where there are several.
+    where there is one to name. `each` has the faults, where there are several. `code` is what
+    the error is called in the API.
     """
+
+    code: ClassVar[str]
 
     def __init__(
         self,
@@ -34,17 +37,25 @@ class ServiceError(Exception):
 class Unauthenticated(ServiceError):
     """The credentials do not name anybody who may come in."""
 
+    code = "unauthenticated"
+
 
 class NotFound(ServiceError):
     """There is no such thing, or none that the caller may know of."""
+
+    code = "notfound"
 
 
 class Conflict(ServiceError):
     """The change collides with the current state."""
 
+    code = "conflict"
+
 
 class Invalid(ServiceError):
     """The request is well-formed and asks for what cannot be."""
+
+    code = "invalid"
 
 
 def require(noun: str, found: T | None) -> T:

@@ -294,11 +294,10 @@ def _cursor_problem(error: InvalidCursor) -> Problem:
 
 
 def _fault(error: business.ServiceError) -> Iterator[Fault]:
-    code = type(error).__name__.lower()
     if error.pointer is not None:
-        yield body_fault(error.pointer, str(error), code)
+        yield body_fault(error.pointer, str(error), error.code)
     elif error.parameter is not None:
-        yield parameter_fault("query", error.parameter, str(error), code)
+        yield parameter_fault("query", error.parameter, str(error), error.code)
 
 
 def _nowhere(name: str) -> Any:
