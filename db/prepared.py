@@ -55,7 +55,7 @@ class compiled:  # noqa: N801  # It reads as what is done to the statement.
             raise TypeError("Lists of any length, as `in_` takes them, cannot be compiled ahead.")
         names = tuple(done.positiontup or ())
         processors = [done.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-        plan = self._plans[dialect.name] = _Plan(
+        plan = _Plan(
             sql=str(done),
             names=names,
             processors=processors if any(processors) else None,
@@ -63,6 +63,7 @@ class compiled:  # noqa: N801  # It reads as what is done to the statement.
             defaults=_defaults(done),
             dicts=_dicts(self.statement, dialect),
         )
+        self._plans[dialect.name] = plan
         return plan
 
 

@@ -145,7 +145,10 @@ class UnitSession(Session):
         held, self._held = self._held, None
         if held is not None:
             try:
-                held.commit() if commit else held.rollback()
+                if commit:
+                    held.commit()
+                else:
+                    held.rollback()
             finally:
                 self._pool.give(held)
 

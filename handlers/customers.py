@@ -46,7 +46,7 @@ def delete_customer_photo(session, storage, customer_id):
 
 
 def _shown(customer):
-    photo_url = customer["photo"] and f"/api/v1/customers/{customer['id']}/photo"
+    photo_url = f"/api/v1/customers/{customer['id']}/photo" if customer["photo"] else None
     return _renamed(customer, "location", "city") | {"photo_url": photo_url}
 
 

@@ -44,7 +44,7 @@ def find(
 ) -> Page:  # fmt: skip
     """Return a page of the customers that fit all filters: page number *page*, or the one after *cursor*."""
     query = {"sort": sort, "location": location, "q": q}
-    values = bound(location=location and fold(location), word=words(q))
+    values = bound(location=None if location is None else fold(location), word=words(q))
     found = _CUSTOMERS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
     return found | {"items": [_with_photo(customer) for customer in found["items"]]}
 

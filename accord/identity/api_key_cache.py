@@ -92,8 +92,10 @@ def hash_of(key: str) -> str:
 
 def _end(row: Mapping[str, Any] | None, key_hash: str) -> float:
     """Until when the key is good, in seconds since 1970. As much is compared where there is no row."""
-    is_current = compare_digest(key_hash, row["key_hash"] if row else _NO_HASH)
-    is_previous = compare_digest(key_hash, (row and row["previous_hash"]) or _NO_HASH)
+    current_hash = row["key_hash"] if row else _NO_HASH
+    previous_hash = row["previous_hash"] if row else None
+    is_current = compare_digest(key_hash, current_hash)
+    is_previous = compare_digest(key_hash, previous_hash or _NO_HASH)
     if row is None or not (is_current or is_previous):
         return 0
     ends = row["expires_at"], None if is_current else row["previous_until"]

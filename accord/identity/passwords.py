@@ -32,9 +32,8 @@ class Passwords:
 
     def fits(self, password: str, password_hash: str | None) -> bool:
         """Whether the hash is of this password; without a hash the answer is no, and takes as long."""
-        return (
-            aside(self._fits, normalize("NFC", password), password_hash or self._nobodys) and password_hash is not None
-        )
+        fits = aside(self._fits, normalize("NFC", password), password_hash or self._nobodys)
+        return fits and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other costs than are set now."""

@@ -39,7 +39,7 @@ def start(session: Session, tokens: Tokens, user: User, user_agent: str | None =
     started = UserSession(
         id=new_id(),
         user_id=user.id,
-        user_agent=user_agent and user_agent[:_LONGEST_USER_AGENT],
+        user_agent=user_agent[:_LONGEST_USER_AGENT] if user_agent else None,
         expires_at=now() + tokens.refresh_lifetime,
     )
     session.add(started)
@@ -72,8 +72,8 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
         .returning(UserSession.user_id)
     )
     noted(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
-    user = user_id and session.get(User, user_id)
-    if not user or not user.is_active or user.deleted_at:
+    user = session.get(User, user_id) if user_id else None
+    if user is None or not user.is_active or user.deleted_at:
         raise Unauthenticated("The refresh token is not valid any more.")
     return _pair(session, tokens, user, session_id, expires_at)
 

@@ -111,7 +111,7 @@ class Storage:
         A file is there before its row is committed. Its age tells what a crash left from what an
         upload is about to commit, which takes seconds: no request lasts as long as the default.
         """
-        files = size = 0
+        files, size = 0, 0
         candidates = self._last_written_before(time.time() - older_than.total_seconds())
         while found := dict(islice(candidates, _LOOKED_UP_AT_ONCE)):
             named = set(session.scalars(union_all(*(select(name).where(name.in_(found)) for name in _NAMED_BY))))

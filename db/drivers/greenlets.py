@@ -32,7 +32,9 @@ class Greenlets:
             else:
                 awaited = worker.switch(value)
         answer, raised = worker.answer, worker.raised
-        worker.answer = worker.raised = worker.gr_context = None
+        worker.answer = None
+        worker.raised = None
+        worker.gr_context = None
         if len(self._free) < _KEPT:
             self._free.append(worker)
         if raised is not None:

@@ -54,7 +54,8 @@ class PostgresConnection:
         try:
             statement = self._prepared.get(sql)
             if statement is None:
-                statement = self._prepared[sql] = self._wait(self._driver.prepare(sql))
+                statement = self._wait(self._driver.prepare(sql))
+                self._prepared[sql] = statement
             return self._wait(statement.fetch(*arguments))
         except asyncpg.IntegrityConstraintViolationError as error:
             error.detail = None  # It shows the values.
@@ -110,7 +111,8 @@ class PostgresPool:
             connect_args={"async_creator_fn": _connector(timeout, statement_timeout, is_read_only=is_read_only)},
         ).sync_engine
         self._timeout = timeout
-        self._size = self._room = size
+        self._size = size
+        self._room = size
         self._waits = 0
         self._free: list[PostgresConnection] = []
         self._waiting: deque[asyncio.Future[PostgresConnection | None]] = deque()
@@ -176,7 +178,11 @@ class PostgresPool:
                 return await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._vacate() if (held := turn.result()) is None else self.give(held)
+                held = turn.result()
+                if held is None:
+                    self._vacate()
+                else:
+                    self.give(held)
             if isinstance(error, TimeoutError):
                 raise Unavailable("All connections to the database are in use.") from error
             raise
