@@ -22,7 +22,7 @@ _LONGEST_LIST = 100
 def follow(session: Session, *, actor: UUID | None, operation: str, request_id: str) -> None:
     """Have an event written, when the session is committed, for each object that it changes by then."""
     if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out can be followed.")
+        raise TypeError("The session does not belong to a unit of work, so its changes cannot be recorded.")
     session.record = partial(_record, actor_id=actor, action=operation, request_id=request_id)
 
 

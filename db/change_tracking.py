@@ -22,7 +22,7 @@ def noted(session: Session, model: type[Base], object_id: UUID, changed: Mapping
     To be called for every statement that writes without the ORM, and for members that are rows of their own.
     """
     if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out keep what they change.")
+        raise TypeError("The session does not belong to a unit of work, so its changes cannot be recorded.")
     about = _about(model)
     members = {
         name: (UNKNOWN, UNKNOWN) if about.get(name) == "secret" else (old, new)

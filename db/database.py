@@ -46,7 +46,7 @@ def open_seam(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, state
         case "sqlite":
             return _ThreadSeam(parsed, pool_size, pool_timeout, statement_timeout)
         case other:
-            raise ValueError(f"The database is PostgreSQL or SQLite, not {other}.")
+            raise ValueError(f"The database must be PostgreSQL or SQLite, not {other}.")
 
 
 class Seam(ABC):
@@ -156,5 +156,5 @@ def _work(
             for follow_up in session.failed:
                 _work(pool, mode, follow_up, (), session.record)
         raise
-    call_each(session.committed, "What follows the commit failed.")
+    call_each(session.committed, "A commit hook failed.")
     return answer

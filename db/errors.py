@@ -54,7 +54,7 @@ def unavailable(error: Exception) -> Unavailable | None:
         return error
     cause = _cause(error)
     if is_overtaken(error):
-        return Unavailable("Others are changing the same data; try again.")
+        return Unavailable("Another request changed the same data. Try again.")
     if _state(cause) in _TOO_SLOW or isinstance(cause, TimeoutError) or _code(cause) == sqlite3.SQLITE_INTERRUPT:
         return Unavailable("The database took too long to answer.")
     # A connection that was told of its end, and does not have it yet, refuses whatever is asked of it.

@@ -48,13 +48,13 @@ class IdempotencyKeys:
             )
         except Exception as error:
             if is_lock_timeout(error):
-                raise InFlight("Another request with this key is still being worked on.") from error
+                raise InFlight("Another request with this Idempotency-Key is in progress.") from error
             raise
         if claimed:
             return None
         kept = _KEPT.first(session, **{f"of_{part}": value for part, value in name.items()})
         if kept is None or kept["status"] is None:
-            raise InFlight("Another request with this key is still being worked on.")
+            raise InFlight("Another request with this Idempotency-Key is in progress.")
         return Kept(kept["fingerprint"], kept["status"], [(k, v) for k, v in kept["headers"]], kept["body"])
 
     def keep(

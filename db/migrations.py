@@ -81,7 +81,7 @@ def _on_sqlite(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
         answer = perform(connection)
         if broken := connection.exec_driver_sql("pragma foreign_key_check").all():
-            raise ValueError(f"{len(broken)} rows would refer to nothing, the first of {broken[0][0]}.")
+            raise ValueError(f"{len(broken)} rows violate a foreign key, the first in table {broken[0][0]}.")
         connection.commit()
         return answer
 

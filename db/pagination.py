@@ -6,12 +6,28 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Any
+from typing import Any, TypedDict, cast
 
 BEGINNING = "*"
 """The cursor that begins."""
 
-Page = dict[str, Any]
+
+class Page(TypedDict, total=False):
+    """
+    A page of a list, and the parameters that were asked for, by their names.
+
+    A page by number has `page` and `next_page`, one by cursor has `cursor` and `next_cursor`, and no counts.
+    """
+
+    items: Sequence[Any]
+    total: int | None
+    page: int
+    pages: int | None
+    next_page: int | None
+    prev_page: int | None
+    per_page: int
+    cursor: str
+    next_cursor: str | None
 
 
 class InvalidCursor(Exception):
@@ -21,7 +37,7 @@ class InvalidCursor(Exception):
 def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, query: Mapping[str, Any]) -> Page:
     """Return page number *page*; *query* is what was asked for, of which nothing is said that is None."""
     pages = max(-(-total // per_page), 1)
-    return _asked(query) | {
+    shown: Page = {
         "items": items,
         "total": total,
         "page": page,
@@ -30,13 +46,14 @@ def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, quer
         "prev_page": min(page - 1, pages) if page > 1 else None,
         "per_page": per_page,
     }
+    return _with_query(shown, query)
 
 
 def after(
     items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]
 ) -> Page:
     """Return the page after *cursor*; it does not count."""
-    return _asked(query) | {
+    shown: Page = {
         "items": items,
         "total": None,
         "pages": None,
@@ -45,6 +62,7 @@ def after(
         "cursor": cursor,
         "next_cursor": next_cursor,
     }
+    return _with_query(shown, query)
 
 
 class Cursors:
@@ -78,5 +96,9 @@ class Cursors:
         return blake2b(asked + b"\0" + position, key=self._secret(), digest_size=16).digest()
 
 
-def _asked(query: Mapping[str, Any]) -> Page:
+def _with_query(page: Page, query: Mapping[str, Any]) -> Page:
+    return cast("Page", {**_asked(query), **page})
+
+
+def _asked(query: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}

@@ -52,7 +52,7 @@ class compiled:  # noqa: N801  # It reads as what is done to the statement.
     def _plan(self, dialect: Dialect) -> "_Plan":
         done = self.statement.compile(dialect=dialect, column_keys=self._given or None)
         if done.post_compile_params:
-            raise TypeError("Lists of any length, as `in_` takes them, cannot be compiled ahead.")
+            raise TypeError("A statement with `in_` cannot be prepared: its SQL depends on the number of values.")
         names = tuple(done.positiontup or ())
         processors = [done.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
         plan = _Plan(

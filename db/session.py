@@ -139,7 +139,7 @@ class UnitSession(Session):
         finally:
             self._end(commit=False)
             functions, self.rolled_back = self.rolled_back, []
-            call_each(functions, "What follows the rollback failed.")
+            call_each(functions, "A rollback hook failed.")
 
     def _end(self, *, commit: bool) -> None:
         held, self._held = self._held, None

@@ -45,7 +45,7 @@ class Amount(TypeDecorator[Decimal]):
             return None
         amount = value.quantize(_CENT)
         if amount != value:
-            raise ValueError("An amount of money has at most two decimal places.")
+            raise ValueError("An amount of money can have at most two decimal places.")
         return amount
 
 
@@ -66,7 +66,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("A moment in time needs a time zone.")
+            raise ValueError("A datetime must have a time zone.")
         return value.astimezone(UTC)
 
 

@@ -40,7 +40,7 @@ def beforehand(session: Session, function: Callable[..., T], *arguments: Any) ->
             raise RestartUnitOfWork(call, returned)
         returned.append((call, function(*arguments)))
     elif returned[session.prepared][0] != call:
-        raise RuntimeError("Done again, this unit of work asks for another call than before.")
+        raise RuntimeError("The repeated unit of work makes another call outside its transaction than the first time.")
     session.prepared += 1
     return returned[session.prepared - 1][1]  # type: ignore[no-any-return]
 
@@ -48,7 +48,7 @@ def beforehand(session: Session, function: Callable[..., T], *arguments: Any) ->
 def after_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
     """Have the function called once the session's unit of work is committed, never if it is rolled back."""
     if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out know when they are committed.")
+        raise TypeError("The session does not belong to a unit of work, so it has no commit hooks.")
     session.committed.append(partial(function, *arguments))
 
 
@@ -60,14 +60,14 @@ def on_rollback(session: Session, function: Callable[..., object], *arguments: A
     commit, nor when nobody can tell whether there was one.
     """
     if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
+        raise TypeError("The session does not belong to a unit of work, so it has no rollback hooks.")
     session.rolled_back.append(partial(function, *arguments))
 
 
 def after_rollback(session: Session, perform: Callable[..., object], *arguments: Any) -> None:
     """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is redone."""
     if not isinstance(session, UnitSession):
-        raise TypeError("Only the sessions that a seam hands out know when they are rolled back.")
+        raise TypeError("The session does not belong to a unit of work, so it has no rollback hooks.")
     session.failed.append(partial(perform, *arguments))
 
 

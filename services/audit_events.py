@@ -42,7 +42,8 @@ _EVENTS = Listing(AuditEvent, _shown, _FILTERS, sort="-at")
 def find(session: Session, cursors: Cursors, *, per_page: int, cursor: str, **filters: Any) -> Page:
     """Return the page after *cursor* of the events that fit all filters, newest first."""
     page = _EVENTS.after(session, cursors, bound(**filters), filters, cursor=cursor, per_page=per_page)
-    return page | {"items": [_told(event) for event in page["items"]]}
+    page["items"] = [_told(event) for event in page["items"]]
+    return page
 
 
 def get(session: Session, event_id: UUID) -> dict[str, Any]:

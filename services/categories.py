@@ -37,7 +37,7 @@ _PAGE = {
 }
 _CONSTRAINTS: Constraints = {
     "uq_categories_name_key": partial(Conflict, "Another category has this name.", pointer="/name"),
-    "fk_products_category_id": partial(Conflict, "Products are of this category."),
+    "fk_products_category_id": partial(Conflict, "The category has products."),
 }
 
 

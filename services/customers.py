@@ -46,7 +46,8 @@ def find(
     query = {"sort": sort, "location": location, "q": q}
     values = bound(location=None if location is None else fold(location), word=words(q))
     found = _CUSTOMERS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
-    return found | {"items": [_with_photo(customer) for customer in found["items"]]}
+    found["items"] = [_with_photo(customer) for customer in found["items"]]
+    return found
 
 
 def get(session: Session, customer_id: UUID) -> dict[str, Any]:

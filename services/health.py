@@ -33,4 +33,4 @@ def _migrations_fault(session: Session) -> str | None:
     applied = migrations.applied(session)
     if applied == migrations.head():
         return None
-    return f"The database has migration {applied}, and this release needs {migrations.head()}."
+    return f"The database is at migration {applied}; this release needs {migrations.head()}."

@@ -75,7 +75,8 @@ def find(
     """Return the page after *cursor* of the orders of *owner* that fit all filters, newest first."""
     query = {**owner_filter("user_id", owner), **filters}
     page = _ORDERS.after(session, cursors, bound(**query), query, cursor=cursor, per_page=per_page)
-    return page | {"items": _with_items(session, page["items"])}
+    page["items"] = _with_items(session, page["items"])
+    return page
 
 
 def get(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def set_status(session: Session, owner: UUID | Everyone, order_id: UUID, status:
     """Bring the order to a status that can follow the one it has; one that is cancelled gives back what it took."""
     order = _load(session, owner, order_id)
     if status not in _FOLLOWING.get(order.status, ()):
-        raise Conflict(f"An order that is {order.status} cannot become {status}.")
+        raise Conflict(f"An order with status {order.status} cannot change to {status}.")
     order.status = status
     session.flush()
     if status == _CANCELLED:
@@ -211,4 +212,4 @@ def _left(name: str, units: int) -> str:
 def _refusal(faults: Sequence[ServiceError]) -> ServiceError:
     kind = Invalid if any(isinstance(fault, Invalid) for fault in faults) else Conflict
     told = {str(fault) for fault in faults}
-    return kind(told.pop() if len(told) == 1 else "The order cannot be as it is; see errors.", each=faults)
+    return kind(told.pop() if len(told) == 1 else "The order has errors; see `errors`.", each=faults)

@@ -195,4 +195,4 @@ def _faults(session: Session, products: Sequence[Mapping[str, Any]]) -> Conflict
             each.append(Invalid("There is no category with this id.", pointer=f"/{n}/category_id"))
         taken.add(product["sku"])
     kind = Invalid if any(isinstance(fault, Invalid) for fault in each) else Conflict
-    return kind(str(each[0]) if each else "Others are changing the same products; try again.", each=each)
+    return kind(str(each[0]) if each else "Another request changed the same products. Try again.", each=each)

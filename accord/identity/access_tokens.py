@@ -94,17 +94,17 @@ class Tokens:
     def _verify(self, token: str) -> tuple[Caller, int]:
         """Whom a token speaks for, and until when; raises ValueError or RecursionError if it is not a good one."""
         if len(token) > _LONGEST or not _SHAPE.fullmatch(token):
-            raise ValueError("not three parts in base64url, the last one a signature")
+            raise ValueError("not a JWT with a signature")
         header, payload, signature = map(_decode, token.split("."))
         match _json(header):
             case {"kid": str(kid)} as said if said == {"alg": ALGORITHM, "typ": _TYPE, "kid": kid}:
                 # Another process may have begun to sign with a new key, so an unknown one is looked for at once.
                 key = self._keys.current().keys.get(kid) or self._keys.look().keys.get(kid)
             case _:
-                raise ValueError("not a header of ours")
+                raise ValueError("unexpected JWT header")
         signed = token.rpartition(".")[0].encode()
         if key is None or not _es256.verify(signed, key.private.public_key(), signature):
-            raise ValueError("not signed by us")
+            raise ValueError("invalid signature")
         return self._claims(_json(payload))
 
     def _claims(self, claims: Any) -> tuple[Caller, int]:
@@ -123,9 +123,9 @@ class Tokens:
             }:
                 pass
             case _:
-                raise ValueError("a claim is missing, or not what it should be")
+                raise ValueError("missing or invalid claim")
         if self._audience not in ([audience] if isinstance(audience, str) else audience):
-            raise ValueError("meant for others")
+            raise ValueError("other audience")
         _check_time(issued_at, claims.get("nbf", issued_at), expires_at)
         return Caller(_uuid(user_id), _uuid(session_id), role, frozenset(scope.split())), expires_at
 
@@ -133,15 +133,15 @@ class Tokens:
 def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
     # True is an int to Python, and Infinity is not to be compared with.
     if not all(type(moment) is int and 0 <= moment <= _LAST_MOMENT for moment in (issued_at, not_before, expires_at)):
-        raise ValueError("not a moment")
+        raise ValueError("invalid timestamp")
     now = time.time()
     if not max(issued_at, not_before) - _SECONDS_CLOCKS_DIFFER <= now < expires_at:
-        raise ValueError("not of now")
+        raise ValueError("outside its period of validity")
 
 
 def _uuid(text: str) -> UUID:
     if str(made := UUID(text)) != text:
-        raise ValueError("a UUID written in another way than ours")
+        raise ValueError("UUID not in canonical form")
     return made
 
 
@@ -149,7 +149,7 @@ def _decode(part: str) -> bytes:
     """The bytes of base64url, written in the one way that has no padding and no bits to spare."""
     decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     if urlsafe_b64encode(decoded).rstrip(b"=").decode() != part:
-        raise ValueError("not canonical")
+        raise ValueError("base64url not in canonical form")
     return decoded
 
 
@@ -160,5 +160,5 @@ def _json(text: bytes) -> Any:
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made := dict(pairs)) < len(pairs):
-        raise ValueError("a member twice")
+        raise ValueError("duplicate member")
     return made

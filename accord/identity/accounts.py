@@ -63,7 +63,7 @@ def get(session: Session, user_id: UUID) -> User:
     """The account of a caller, whose token may be older than the end of the account."""
     user = session.get(User, user_id)
     if user is None or user.deleted_at or not user.is_active:
-        raise Unauthenticated("This account is closed.")
+        raise Unauthenticated("The account is closed.")
     return user
 
 
@@ -85,11 +85,11 @@ def change_password(
     known_hash = get(session, caller.id).password_hash
     session.rollback()
     if not passwords.fits(current_password, known_hash):
-        raise Invalid("This is not your password.", pointer="/current_password")
+        raise Invalid("The current password is wrong.", pointer="/current_password")
     new_hash = passwords.hash(new_password)
     user = _lock(session, caller.id, known_hash)
     if not user:
-        raise Conflict("The account was changed at the same time; try again.")
+        raise Conflict("The account was changed by another request. Try again.")
     user.password_hash = new_hash
     session.flush()
     sessions.revoke_all(session, revocations, caller.id, but=caller.session_id)

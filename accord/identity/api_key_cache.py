@@ -82,7 +82,7 @@ class KnownKeys:
         try:
             await self._note_use(key_id)
         except Exception as error:  # noqa: BLE001  # Nobody is refused because of this.
-            _log.warning("That the API key %s is in use could not be noted: %s", key_id, error)
+            _log.warning("The use of the API key %s could not be recorded: %s", key_id, error)
 
 
 def hash_of(key: str) -> str:

@@ -67,9 +67,9 @@ def create(
         if scope not in creator.scopes
     ]
     if beyond:
-        raise Invalid("A key may no more than who makes it.", each=beyond)
+        raise Invalid("An API key cannot have scopes that its creator lacks.", each=beyond)
     if expires_at is not None and expires_at <= now():
-        raise Invalid("This moment has passed.", pointer="/expires_at")
+        raise Invalid("The time is in the past.", pointer="/expires_at")
     key = ApiKey(owner_id=creator.id, name=name, scopes=scopes, expires_at=expires_at, prefix=_prefix())
     session.add(key)
     return _issued(session, key)
@@ -80,7 +80,9 @@ def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID
     key = get(session, owner_id, key_id)
     ends, ended = changes.get("expires_at", key.expires_at), key.expires_at
     if ended is not None and (ends is None or ends > ended):
-        raise Invalid("A key does not end later than before; make a new one.", pointer="/expires_at")
+        raise Invalid(
+            "The expiry of an API key cannot be moved to a later time. Create a new key.", pointer="/expires_at"
+        )
     assign(key, changes)
     session.flush()
     unit_of_work.after_commit(session, known_keys.forget)

@@ -63,7 +63,7 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
         ended = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
         if ended:
             unit_of_work.after_rollback(session, lambda unit: revoke(unit, revocations, ended))
-        raise Unauthenticated("The refresh token is not valid any more.")
+        raise Unauthenticated("The refresh token is no longer valid.")
     expires_at = moment + tokens.refresh_lifetime
     user_id = session.scalar(
         update(UserSession)
@@ -74,7 +74,7 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
     noted(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
     user = session.get(User, user_id) if user_id else None
     if user is None or not user.is_active or user.deleted_at:
-        raise Unauthenticated("The refresh token is not valid any more.")
+        raise Unauthenticated("The refresh token is no longer valid.")
     return _pair(session, tokens, user, session_id, expires_at)
 
 

@@ -58,21 +58,21 @@ class SigningKey:
             raise KeysError("A signing key is not a JSON Web Key with a `kid` of 1 to 128 characters.")
         for member, value in _KIND.items():
             if jwk.get(member) != value:
-                raise KeysError(f"Signing key {kid!r} is of another kind: `{member}` is not {value}.")
+                raise KeysError(f"Signing key {kid!r} has the wrong type: `{member}` is not {value}.")
         for member, value in _PURPOSE.items():
             if jwk.get(member, value) != value:
-                raise KeysError(f"Signing key {kid!r} is meant for something else: `{member}` is not {value}.")
+                raise KeysError(f"Signing key {kid!r} is not for signing: `{member}` is not {value}.")
         if jwk.get("key_ops", ["sign"]) not in _OPERATIONS:
-            raise KeysError(f"Signing key {kid!r} is meant for something else: `key_ops` is not sign.")
+            raise KeysError(f"Signing key {kid!r} is not for signing: `key_ops` does not contain sign.")
         made_at = jwk.get("iat")
         if made_at is not None and type(made_at) is not int:
-            raise KeysError(f"Signing key {kid!r}: `iat` is not a whole number of seconds.")
+            raise KeysError(f"Signing key {kid!r}: `iat` is not an integer number of seconds.")
         try:
             private = ECAlgorithm.from_jwk(jwk)
         except (PyJWTError, ValueError, TypeError) as error:
-            raise KeysError(f"Signing key {kid!r} is not a key: {error}") from None
+            raise KeysError(f"Signing key {kid!r} is not a valid key: {error}") from None
         if not isinstance(private, EllipticCurvePrivateKey):
-            raise KeysError(f"Signing key {kid!r} is public only: `d` is missing.")
+            raise KeysError(f"Signing key {kid!r} has no private part: `d` is missing.")
         return cls(kid, private, made_at)
 
     def public(self) -> dict[str, str]:
@@ -99,7 +99,9 @@ class KeySet:
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or not isinstance(jwks := document.get("keys"), list) or not jwks:
-            raise KeysError('The signing keys are not a JSON Web Key Set, such as {"keys": [...]}, with a key in it.')
+            raise KeysError(
+                'The signing keys are not a JSON Web Key Set with at least one key, such as {"keys": [...]}.'
+            )
         keys = [SigningKey.read(jwk) for jwk in jwks]
         if len(by_id := {key.id: key for key in keys}) < len(keys):
             raise KeysError("Two of the signing keys have the same `kid`.")
@@ -148,7 +150,7 @@ class Keys:
 
     def rotate(self, seconds_kept: int) -> KeySet:
         """Sign with a new key from now on; the old ones verify as long as what they signed may be in use."""
-        raise KeysError("The signing keys come from the settings: put a new key first there, and keep the old ones.")
+        raise KeysError("The signing keys come from the settings. Put a new key first there, and keep the old keys.")
 
 
 class KeyFile(Keys):
@@ -182,7 +184,7 @@ class KeyFile(Keys):
                 self._seen = mark
                 self._keys = KeySet.read(self._file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, KeysError) as error:
-            _log.error("The signing keys in %s cannot be used, the ones before stay: %s", self._file, error)
+            _log.error("The signing keys in %s cannot be used, so the previous keys stay in use: %s", self._file, error)
         return self._keys
 
     def rotate(self, seconds_kept: int) -> KeySet:

@@ -135,7 +135,7 @@ def _new(password_hash: str, *, password: str, **members: Any) -> User:
 
 def _delete(session: Session, revocations: Revocations, caller_id: UUID, users: Collection[User]) -> None:
     if caller_id in {user.id for user in users}:
-        raise Conflict("Nobody deletes themselves.")
+        raise Conflict("You cannot delete your own account.")
     if any(_is_active_admin(user) for user in users):
         _keep_an_admin(session, users)
     for user in users:
@@ -158,12 +158,12 @@ def _keep_an_admin(session: Session, leaving: Collection[User], *, pointer: str 
         .with_for_update(key_share=True)
     )
     if not set(admins) - {user.id for user in leaving}:
-        raise Conflict("The last admin stays.", pointer=pointer)
+        raise Conflict("The last active admin cannot be removed.", pointer=pointer)
 
 
 def _own(changed: Sequence[str]) -> Conflict:
     faults = [
-        Conflict(f"Nobody changes their own {_ACCESS[member]} here.", pointer=f"/{_ACCESS[member]}")
+        Conflict(f"You cannot change your own {_ACCESS[member]} here.", pointer=f"/{_ACCESS[member]}")
         for member in changed
     ]
     return Conflict(str(faults[0]), each=faults)

@@ -33,11 +33,11 @@ def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
             width, height = image.size
             is_whole = width * height > MOST_PIXELS or _is_whole(image, file)
     except Exception as error:  # A parser raises whatever it stumbles over.
-        raise ImageError("The picture is broken.") from error
+        raise ImageError("The image file is damaged.") from error
     if not is_whole:
-        raise ImageError("The picture is broken: its end is missing.")
+        raise ImageError("The image is truncated.")
     if width * height > MOST_PIXELS:
-        raise ImageError(f"The picture has more than {MOST_PIXELS} pixels.")
+        raise ImageError(f"The image has more than {MOST_PIXELS} pixels.")
     return width, height
 
 

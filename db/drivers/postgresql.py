@@ -73,7 +73,7 @@ class PostgresConnection:
         if self._is_in_transaction:
             self._is_in_transaction = False
             if self._wait(self._driver.execute("COMMIT")) != "COMMIT":
-                raise RolledBack("A statement had failed, so PostgreSQL rolled the transaction back.")
+                raise RolledBack("PostgreSQL rolled the transaction back at COMMIT, because a statement had failed.")
 
     def rollback(self) -> None:
         if self._is_in_transaction:
@@ -206,7 +206,7 @@ def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) 
                 server_settings=settings,
             )
         except (OSError, asyncpg.PostgresError) as error:
-            log.warning("PostgreSQL takes no connection: %s", error)
+            log.warning("PostgreSQL refuses the connection: %s", error)
             raise Unavailable("The database is not available.") from error
 
     return connect
