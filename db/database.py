@@ -1,8 +1,8 @@
 """
-Where handlers run. They are plain functions with a plain session and never know.
+The database: runs units of work, which are plain functions of a session.
 
-On PostgreSQL they run on the event loop, in a greenlet that steps aside while the database
-works. On SQLite, where the database is in this process, they run in threads.
+On PostgreSQL they run on the event loop, in a greenlet that is suspended while the database
+works. On SQLite, whose statements run in this process, they run in threads.
 """
 
 import asyncio
@@ -26,18 +26,19 @@ from db.unit_of_work import RestartUnitOfWork
 T = TypeVar("T")
 
 TRIES = 8
-"""How often in all a unit of work is done that others were faster than."""
+"""How often a unit of work is run at most when it fails to serialize."""
 
 _POOLS: tuple[Mode, ...] = ("read", "write")
-"""Guarded units share the connections of those that write."""
+"""Guarded units use the pool of those that write."""
 
 
 def open_seam(url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, statement_timeout: float = 10.0) -> "Seam":
     """
-    The seam to the database of this URL, `postgresql://…` or `sqlite:///…`.
+    Return the database of this URL, `postgresql://…` or `sqlite:///…`; raises ValueError for another one.
 
     It opens up to `pool_size` connections for reading and as many for writing (SQLite has one
-    writer), each when it is first needed.
+    writer), each when it is first needed. The timeouts are in seconds: `pool_timeout` of waiting
+    for a connection, `statement_timeout` of one statement.
     """
     parsed = make_url(url)
     match parsed.get_backend_name():
@@ -58,8 +59,8 @@ class Seam(ABC):
 
         "read" can only read, each statement by itself; "write" is a transaction; "guarded" is one
         in which what was read has not changed by the time of the commit. A unit of work that
-        another transaction overtook is done again from its beginning. Raises Unavailable when the
-        database cannot answer now.
+        fails to serialize is run again from its beginning. Raises Unavailable when the database
+        cannot answer now.
         """
         for attempt in range(1, TRIES + 1):
             try:
@@ -74,16 +75,16 @@ class Seam(ABC):
                     if reason is None or reason is error:
                         raise
                     raise reason from error
-            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  # It only spreads them out.
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  # It only spreads the retries.
         raise AssertionError
 
     async def open(self) -> None:
-        """Prove that the database can be reached; raises Unavailable."""
+        """Connect to the database once; raises Unavailable if it cannot be reached."""
         await self.run("read", UnitSession.hold)
 
     @abstractmethod
     def uses(self) -> Mapping[str, Use]:
-        """How full each pool of connections is, by what they are for."""
+        """Return the statistics of the connection pools, by mode: "read" and "write"."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""SQL that both databases have: a subquery as a list, rows as one parameter, an insert that may find its row."""
+"""SQL constructs for both databases: a subquery as a list, rows as one JSON parameter, and upserts."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Texts(TypeDecorator[list[str]]):
 
 
 class gathered(FunctionElement[list[str]]):  # noqa: N801  # It is used as a function, as `func.count` is.
-    """The texts that a correlated `select(column)` gives, in its order, as one list: a page needs no second query."""
+    """The strings of a correlated `select(column)` as one list, in its order, so that a page needs one query."""
 
     type = Texts()
     inherit_cache = True
@@ -63,10 +63,10 @@ class _JsonTexts(String):
 
 def given(name: str, **columns: TypeEngine[Any]) -> Subquery:
     """
-    Rows to select from, with these columns.
+    Return a subquery of rows that are passed as one JSON parameter, so that the SQL does not depend on their number.
 
-    Bound to the name is a list of rows, each a list of what JSON can say, in the order of the
-    columns: `WANTED.all(session, wanted=[[str(product_id), 3], …])`.
+    The value of the parameter *name* is a list of rows, each a list of JSON values in the order of the columns:
+    `WANTED.all(session, wanted=[[str(product_id), 3], …])`.
     """
     row = _elements(bindparam(name, type_=JSON())).table_valued(column("value", JSON())).c.value
     values = (

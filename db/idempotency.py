@@ -1,4 +1,4 @@
-"""Keys that callers send with what they ask for, and the answers that repetitions get."""
+"""Idempotency keys of requests, and the stored responses that repetitions of a request get."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from db.prepared import compiled
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The answer to the first request with a key, and what that request was."""
+    """The response to the first request with a key, and the fingerprint of that request."""
 
     fingerprint: str
     status: int
@@ -26,7 +26,7 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class IdempotencyKeys:
     """
-    Keys, kept for a lifetime in the very transaction of the effect they stand for.
+    The store of idempotency keys. A key is written in the transaction of its request, and stored for `lifetime`.
 
     A key whose transaction fails is free again.
     """
@@ -35,9 +35,9 @@ class IdempotencyKeys:
 
     def claim(self, session: Session, *, caller: str, operation: str, key: str, fingerprint: str) -> Kept | None:
         """
-        Claim the key, or return what was kept for it.
+        Claim the key and return None, or return the response that is stored for it.
 
-        While another transaction has it claimed, this waits for its answer; raises InFlight when
+        While another transaction has claimed the key, this waits for its end; raises InFlight when
         that takes too long.
         """
         name = {"caller": caller, "operation": operation, "key": key}
@@ -68,13 +68,13 @@ class IdempotencyKeys:
         headers: list[tuple[str, str]],
         body: bytes,
     ) -> None:
-        """Keep the answer to the request that claimed the key in this session."""
+        """Store the response to the request that claimed the key in this session."""
         _KEEP.run(
             session, of_caller=caller, of_operation=operation, of_key=key, status=status, headers=headers, body=body
         )
 
     def purge(self, session: Session) -> None:
-        """Delete the keys whose lifetime is over."""
+        """Delete the expired keys."""
         _PURGE.run(session, expired_at=now() - self.lifetime)
 
 

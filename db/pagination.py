@@ -1,4 +1,4 @@
-"""Pages of a list: by number, or by a cursor that says after which row to go on."""
+"""Pages of a list, by number or by cursor, and the signing of cursors."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from hmac import compare_digest
 from typing import Any, TypedDict, cast
 
 BEGINNING = "*"
-"""The cursor that begins."""
+"""The cursor of the first page."""
 
 
 class Page(TypedDict, total=False):
@@ -31,11 +31,11 @@ class Page(TypedDict, total=False):
 
 
 class InvalidCursor(Exception):
-    """The cursor was not made by this installation, or belongs to another list or filter."""
+    """The cursor was not signed by this installation, or belongs to another list or filter."""
 
 
 def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, query: Mapping[str, Any]) -> Page:
-    """Return page number *page*; *query* is what was asked for, of which nothing is said that is None."""
+    """Return page number *page* of *total* items; it echoes the parameters of *query* that are not None."""
     pages = max(-(-total // per_page), 1)
     shown: Page = {
         "items": items,
@@ -52,7 +52,7 @@ def numbered(items: Sequence[Any], *, total: int, page: int, per_page: int, quer
 def after(
     items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]
 ) -> Page:
-    """Return the page after *cursor*; it does not count."""
+    """Return the page after *cursor*, without counts; it echoes the parameters of *query* that are not None."""
     shown: Page = {
         "items": items,
         "total": None,
@@ -66,19 +66,19 @@ def after(
 
 
 class Cursors:
-    """Makes and reads cursors. They are signed: one that was not made here, or for another query, is refused."""
+    """Signs and verifies cursors; the signature covers the query that a cursor belongs to."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
-        """*secret* gives what all servers of the installation know, at most 64 bytes."""
+        """*secret* returns the key that all servers of the installation share, at most 64 bytes."""
         self._secret = secret
 
     def make(self, row: Sequence[Any], query: Mapping[str, Any]) -> str:
-        """Return the cursor of *row*, the values that the list is ordered by."""
+        """Return the signed cursor of *row*, the sort values of a row."""
         position = json.dumps([str(value) for value in row], separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._signature(position, query) + position).rstrip(b"=").decode()
 
     def read(self, cursor: str, query: Mapping[str, Any]) -> list[str]:
-        """Return the values that the cursor was made of, as text; raises InvalidCursor."""
+        """Return the sort values in the cursor, as text; raises InvalidCursor."""
         try:
             raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError):

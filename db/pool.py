@@ -14,10 +14,10 @@ class Held(Protocol):
 
     @property
     def connection(self) -> Connection:
-        """The same connection as SQLAlchemy speaks to it."""
+        """Return SQLAlchemy's view of the connection."""
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """All rows, from the driver itself; the statement is prepared once."""
+        """Return all rows of a statement, which the driver prepares once for each connection."""
 
     def begin(self, mode: Mode) -> None: ...
 
@@ -31,7 +31,7 @@ H = TypeVar("H", bound=Held)
 
 @dataclass(frozen=True)
 class Use:
-    """How full a pool is: how many connections it may have, how many are taken, how often one was waited for so far."""
+    """Statistics of a pool: connections at most, connections in use, and how often a unit of work waited for one."""
 
     size: int
     in_use: int
@@ -39,10 +39,10 @@ class Use:
 
 
 class Pool(Protocol[H]):
-    """Where connections are taken from, one for each unit of work at a time."""
+    """A pool of connections; a unit of work takes one at a time."""
 
     def take(self) -> H:
-        """A connection outside of any transaction; raises Unavailable when there is none in time."""
+        """Return a connection outside of any transaction; raises Unavailable when none is free in time."""
 
     def give(self, held: H) -> None:
-        """Take it back; one that is broken or still in a transaction is thrown away."""
+        """Take the connection back; one that is broken or still in a transaction is closed."""

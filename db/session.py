@@ -17,16 +17,16 @@ log = logging.getLogger(__name__)
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 Returned = list[tuple[Call, Any]]
-"""Calls and what they have returned, in their order."""
+"""The calls outside the transaction and their results, in order."""
 
 
 Pair = tuple[Any, Any]
-"""What a member was, and what it is."""
+"""The old and the new value of a member."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Some members of an object, changed."""
+    """Changed members of an object."""
 
     table: str
     id: UUID
@@ -34,18 +34,18 @@ class Change:
 
 
 class Around(Protocol):
-    """What surrounds a query."""
+    """Makes the context manager that a query runs in."""
 
     def __call__(self, sql: str, /) -> AbstractContextManager[object]: ...
 
 
 class UnitSession(Session):
     """
-    A session that takes its connection, and begins its transaction, when it is first used.
+    A session that calls `Session.__init__` at the first access to an attribute that it lacks.
 
-    What makes a Session is set up only when somebody asks for more than compiled queries,
-    which need nothing of it: most reads never do. `close`, `commit` and `rollback` give the
-    connection back, as with any session; the next use takes one again.
+    Compiled queries need none of it, and most reads run nothing else. The session takes its
+    connection, and begins its transaction, when it is first used. `close`, `commit` and
+    `rollback` give the connection back, as with any session; the next use takes one again.
     """
 
     around: ClassVar[Around | None] = None
@@ -61,7 +61,7 @@ class UnitSession(Session):
         self.prepared = 0
         self.changes: list[Change] = []
         self.record: Record | None = None
-        """What is called with this session before a commit that has changes."""
+        """Called with this session before a commit that has changes."""
 
     def __getattr__(self, name: str) -> Any:
         if self._is_set_up:
@@ -70,7 +70,7 @@ class UnitSession(Session):
         return getattr(self, name)
 
     def hold(self) -> Held:
-        """The connection of this unit, in its transaction."""
+        """Return the connection of this unit, in its transaction; raises Unavailable when none is free in time."""
         if self._held is None:
             held = self._pool.take()
             try:
@@ -83,19 +83,19 @@ class UnitSession(Session):
 
     @property
     def is_holding(self) -> bool:
-        """Whether the unit has its connection, and so its transaction."""
+        """Whether the unit has a connection, and so a transaction."""
         return self._held is not None
 
     @property
     def dialect(self) -> Dialect:
-        """Which SQL is spoken."""
+        """The SQL dialect of the connection."""
         return self.hold().connection.dialect
 
     def get_bind(self, *_: object, **__: object) -> Connection:
         return self.hold().connection
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Rows of a statement in the driver's own words, after what is pending was written."""
+        """Return the rows of a statement in the driver's SQL; pending changes are flushed before."""
         if self._is_set_up:
             self.flush()
         if self.around is not None:
@@ -114,7 +114,7 @@ class UnitSession(Session):
         try:
             self._end(commit=True)
         except BaseException as error:
-            # A COMMIT whose answer is lost may have been done: then nothing may be undone beside it.
+            # A COMMIT whose response is lost may have succeeded, so the rollback hooks must not run.
             if not is_refusal(error):
                 self.rolled_back.clear()
             raise
@@ -154,7 +154,7 @@ class UnitSession(Session):
 
 
 def call_each(functions: Sequence[Callable[[], object]], complaint: str) -> None:
-    """Call them all, whatever one of them raises: that is logged, since nothing can be changed any more."""
+    """Call all functions. What one raises is logged as *complaint*, because the unit of work has ended already."""
     for function in functions:
         try:
             function()

@@ -1,4 +1,4 @@
-"""Column types that mean the same on both databases: identifiers, amounts of money, moments in time, JSON."""
+"""Column types that behave the same on both databases: UUIDs, amounts of money, times, JSON."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 
 class Identifier(TypeDecorator[UUID]):
-    """A UUID; on SQLite it is stored as its canonical text. Bound values may be that text, too."""
+    """A UUID, which SQLite stores as canonical text. Bound values may be that text, too."""
 
     impl = Uuid
     cache_ok = True
@@ -24,7 +24,7 @@ class Identifier(TypeDecorator[UUID]):
 
 
 class Amount(TypeDecorator[Decimal]):
-    """An amount of money, exact and with two decimal places; a value with more is refused, not rounded."""
+    """An exact amount of money with two decimal places; binding a value with more raises ValueError."""
 
     impl = Numeric
     cache_ok = True
@@ -50,7 +50,7 @@ class Amount(TypeDecorator[Decimal]):
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment in time, always aware and always UTC; a naive one is refused."""
+    """A time, always aware and in UTC; binding a naive datetime raises ValueError."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -71,12 +71,12 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def folded() -> String:
-    """Text made by `db.text.fold`, in the order of its code points on both databases."""
+    """Return the type of text made by `db.text.fold`, which sorts by code points on both databases."""
     return String().with_variant(String(collation="C"), "postgresql")
 
 
 def json_text(value: Any) -> str:
-    """What a JSON column keeps; moments in it are RFC 3339, in UTC."""
+    """Return the text of a JSON column; datetimes in it become RFC 3339, in UTC."""
     return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 

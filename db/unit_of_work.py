@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 def aside(function: Callable[..., T], *arguments: Any) -> T:
     """
-    Run a slow function that needs no session, and let others be served meanwhile.
+    Return what a slow function returns; other requests are served while it runs in a thread.
 
-    Close the session before: what it holds, others wait for.
+    Close the session before, so that it holds no connection and no lock meanwhile.
     """
     if in_greenlet():
         return await_only(asyncio.to_thread(function, *arguments))
@@ -27,10 +27,10 @@ def aside(function: Callable[..., T], *arguments: Any) -> T:
 
 def beforehand(session: Session, function: Callable[..., T], *arguments: Any) -> T:
     """
-    Return what a slow function that needs no session returns; it is called while this unit of work holds nothing.
+    Return what a slow function returns, which is called while this unit of work has no transaction.
 
-    A unit that holds something, because it has claimed a key or compared a tag, is rolled back, and done again from its
-    beginning when the function has returned. It must ask for the same calls then.
+    A unit that has one already, because it has claimed a key or compared a tag, is rolled back, and run again from its
+    beginning when the function has returned. It must make the same calls then, or RuntimeError is raised.
     """
     if not isinstance(session, UnitSession):
         return function(*arguments)
@@ -46,7 +46,7 @@ def beforehand(session: Session, function: Callable[..., T], *arguments: Any) ->
 
 
 def after_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
-    """Have the function called once the session's unit of work is committed, never if it is rolled back."""
+    """Call the function after the commit of the session's unit of work, and never after a rollback."""
     if not isinstance(session, UnitSession):
         raise TypeError("The session does not belong to a unit of work, so it has no commit hooks.")
     session.committed.append(partial(function, *arguments))
@@ -54,10 +54,10 @@ def after_commit(session: Session, function: Callable[..., object], *arguments: 
 
 def on_rollback(session: Session, function: Callable[..., object], *arguments: Any) -> None:
     """
-    Have the function called when the session's unit of work, or one try of it, is rolled back.
+    Call the function when the session's unit of work, or one attempt at it, is rolled back.
 
     It undoes what no transaction can, such as a file that was written. It is not called after a
-    commit, nor when nobody can tell whether there was one.
+    commit, nor when the result of the commit is unknown.
     """
     if not isinstance(session, UnitSession):
         raise TypeError("The session does not belong to a unit of work, so it has no rollback hooks.")
@@ -65,14 +65,14 @@ def on_rollback(session: Session, function: Callable[..., object], *arguments: A
 
 
 def after_rollback(session: Session, perform: Callable[..., object], *arguments: Any) -> None:
-    """Have `perform(*arguments, session)` done in a unit of work of its own if this one fails, not if it is redone."""
+    """Run `perform(*arguments, session)` in a unit of work of its own if this one fails, but not if it is retried."""
     if not isinstance(session, UnitSession):
         raise TypeError("The session does not belong to a unit of work, so it has no rollback hooks.")
     session.failed.append(partial(perform, *arguments))
 
 
 class RestartUnitOfWork(BaseException):
-    """The unit of work is to be done again, after this call; no failure, so that nobody takes it for one."""
+    """The unit of work must run again after this call. `except Exception` must not catch it."""
 
     def __init__(self, call: Call, returned: Returned) -> None:
         super().__init__(call)

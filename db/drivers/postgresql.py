@@ -26,17 +26,17 @@ _BEGIN = {"write": "BEGIN", "guarded": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 
 
 def asyncpg_url(url: URL) -> URL:
-    """The URL as SQLAlchemy wants it for asyncpg, which calls libpq's `sslmode` `ssl`."""
+    """Return the URL for SQLAlchemy's asyncpg dialect, which calls libpq's `sslmode` `ssl`."""
     query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
     return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 class PostgresConnection:
     """
-    One connection, with the statements it has prepared.
+    A connection and its prepared statements.
 
-    To SQLAlchemy it is in autocommit mode: what begins and ends transactions is said here,
-    so that compiled queries and SQLAlchemy may take turns within one.
+    For SQLAlchemy it is in autocommit mode: this class begins and ends transactions, so that
+    compiled queries and SQLAlchemy can alternate within one.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -47,7 +47,7 @@ class PostgresConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the next unit of work can have it."""
+        """Whether the next unit of work can use it."""
         return not (self._driver.is_closed() or self._driver.is_in_transaction() or self.connection.invalidated)
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
@@ -58,7 +58,7 @@ class PostgresConnection:
                 self._prepared[sql] = statement
             return self._wait(statement.fetch(*arguments))
         except asyncpg.IntegrityConstraintViolationError as error:
-            error.detail = None  # It shows the values.
+            error.detail = None  # The detail contains the values.
             raise IntegrityError(sql, None, error) from error
         except asyncpg.InvalidCachedStatementError:
             self._prepared.clear()
@@ -90,13 +90,13 @@ class PostgresConnection:
         try:
             return await_only(awaitable)
         except (asyncio.CancelledError, TimeoutError, asyncpg.InternalClientError):
-            # What it was doing may still be under way, or it is about to end, so nobody else can have it.
+            # A statement may still be running, or the connection is closing, so it cannot be used again.
             self._driver.terminate()
             raise
 
 
 class PostgresPool:
-    """Connections that wait for work; the last given is the first taken, so that those seldom needed stay idle."""
+    """A pool of connections, last in, first out, so that connections beyond the usual need stay idle."""
 
     def __init__(
         self, url: URL, *, size: int, timeout: float, statement_timeout: float, is_read_only: bool = False
@@ -139,7 +139,7 @@ class PostgresPool:
             self._free.append(held)
 
     def close(self) -> None:
-        """Close what is free now, and the rest when it is given back."""
+        """Close the free connections now, and the others when they are given back."""
         self._is_open = False
         while self._free:
             self._discard(self._free.pop())
@@ -156,7 +156,7 @@ class PostgresPool:
         held.close()
 
     def _vacate(self) -> None:
-        """There is room for one more: whoever waits longest may open it."""
+        """Let the unit of work that has waited longest open a connection, or leave room for a later one."""
         if not self._pass_on(None):
             self._room += 1
 
@@ -169,7 +169,7 @@ class PostgresPool:
         return False
 
     async def _turn(self) -> PostgresConnection | None:
-        """A connection somebody gives back, or None: open one."""
+        """Wait for a connection that is given back, or for None, which means to open one."""
         turn: asyncio.Future[PostgresConnection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._waits += 1
@@ -201,7 +201,7 @@ def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) 
             return await asyncpg.connect(
                 **arguments,
                 timeout=timeout,
-                # PostgreSQL stops what takes too long; this is for when it cannot be heard any more.
+                # PostgreSQL stops slow statements itself; this is for a server that does not answer any more.
                 command_timeout=statement_timeout + _GRACE,
                 server_settings=settings,
             )

@@ -6,9 +6,9 @@ from db import Base
 
 class Generation(Base):
     """
-    How often what is shown of a noun has changed, in all its stripes together.
+    A counter of changes; the version of a noun is the sum over its stripes.
 
-    Triggers count it, in the transaction of the change; a connection counts in one stripe only.
+    Triggers increment it in the transaction of the change; a connection uses one stripe only.
     """
 
     __tablename__ = "generations"

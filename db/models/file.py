@@ -8,7 +8,7 @@ from db.columns import DERIVED, CreatedAt, Folded, Id, UpdatedAt, Versioned
 
 
 class File(Versioned, Base):
-    """A document or picture of a user, of which the content is a file named `stored_as`."""
+    """A document or image of a user; its content is the file `stored_as` of the file storage."""
 
     __tablename__ = "files"
 

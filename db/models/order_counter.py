@@ -4,7 +4,7 @@ from db import Base
 
 
 class OrderYear(Base):
-    """How many orders a year has; the next one's number is one more, so that there are no gaps."""
+    """The number of orders of a year, from which order numbers come without gaps."""
 
     __tablename__ = "order_years"
 

@@ -8,7 +8,7 @@ from db.columns import CreatedAt
 
 
 class Photo(Base):
-    """The photo of a customer, of which the content is a file named `stored_as`."""
+    """The photo of a customer; its content is the file `stored_as` of the file storage."""
 
     __tablename__ = "photos"
 
