@@ -1,4 +1,4 @@
-"""Customers in the words of version 1: their location is a city, their photo a URL."""
+"""Customers of version 1, which calls the location `city`, and has a URL for the photo."""
 
 from services import customer_photos, customers
 

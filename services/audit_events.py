@@ -1,4 +1,4 @@
-"""Who changed what."""
+"""The audit log: read access to audit events."""
 
 from typing import Any
 from uuid import UUID
@@ -40,13 +40,14 @@ _EVENTS = Listing(AuditEvent, _shown, _FILTERS, sort="-at")
 
 
 def find(session: Session, cursors: Cursors, *, per_page: int, cursor: str, **filters: Any) -> Page:
-    """Return the page after *cursor* of the events that fit all filters, newest first."""
+    """Return the page after *cursor* of the events that fit all filters, newest first; raises InvalidCursor."""
     page = _EVENTS.after(session, cursors, bound(**filters), filters, cursor=cursor, per_page=per_page)
     page["items"] = [_told(event) for event in page["items"]]
     return page
 
 
 def get(session: Session, event_id: UUID) -> dict[str, Any]:
+    """Return the event; raises NotFound."""
     return _told(require("audit event", _EVENT.first(session, id=event_id)))
 
 

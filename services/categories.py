@@ -1,4 +1,4 @@
-"""Kinds of products."""
+"""Categories of products. Their names are unique, regardless of case."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -42,16 +42,19 @@ _CONSTRAINTS: Constraints = {
 
 
 def find(session: Session, *, page: int, per_page: int, expand: Sequence[str] | None = None) -> Page:
+    """Return page number *page* of the categories by name; with *expand*, each has its `products_count`."""
     items = _PAGE[bool(expand)].all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
     return pagination.numbered(items, total=total, page=page, per_page=per_page, query={"expand": expand})
 
 
 def get(session: Session, category_id: UUID, *, expand: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the category; with *expand*, it has its `products_count`. Raises NotFound."""
     return require("category", _CATEGORY[bool(expand)].first(session, id=category_id))
 
 
 def create(session: Session, *, name: str, description: str | None) -> Category:
+    """Create a category; raises Conflict if the name is taken."""
     category = Category(name=name, name_key=fold(name), description=description)
     session.add(category)
     flush(session, _CONSTRAINTS)
@@ -59,6 +62,7 @@ def create(session: Session, *, name: str, description: str | None) -> Category:
 
 
 def update(session: Session, category_id: UUID, **changes: Any) -> Category:
+    """Change members of the category; raises NotFound, and Conflict if the name is taken."""
     category = require("category", load_live(session, Category, category_id))
     assign(category, changes)
     category.name_key = fold(category.name)
@@ -67,5 +71,6 @@ def update(session: Session, category_id: UUID, **changes: Any) -> Category:
 
 
 def delete(session: Session, category_id: UUID) -> None:
+    """Delete the category; raises NotFound, and Conflict while it has products."""
     session.delete(require("category", load_live(session, Category, category_id)))
     flush(session, _CONSTRAINTS)

@@ -1,4 +1,4 @@
-"""The people a shop deals with."""
+"""Customers. E-mail addresses and phone numbers are unique among live customers."""
 
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ _UNIQUE = {
 
 
 def _shown(customer: Any) -> Select[*tuple[Any, ...]]:
-    """Select the customers of the table, or of a part of it, each with its photo."""
+    """Return the SELECT of customers with their photos, from the table or an alias of a part of it."""
     own = (customer.id, customer.name, customer.location, customer.email, customer.phone,
            customer.created_at, customer.updated_at)  # fmt: skip
     photo = (getattr(Photo, name).label(f"photo__{name}") for name in ("media_type", "bytes", "width", "height"))
@@ -42,7 +42,7 @@ def find(
     session: Session, cursors: Cursors, *, sort: str, page: int, per_page: int, cursor: str | None = None,
     location: str | None = None, q: str | None = None,
 ) -> Page:  # fmt: skip
-    """Return a page of the customers that fit all filters: page number *page*, or the one after *cursor*."""
+    """Return a page of the customers that fit all filters: page number *page*, or the page after *cursor*."""
     query = {"sort": sort, "location": location, "q": q}
     values = bound(location=None if location is None else fold(location), word=words(q))
     found = _CUSTOMERS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
@@ -51,14 +51,17 @@ def find(
 
 
 def get(session: Session, customer_id: UUID) -> dict[str, Any]:
+    """Return the customer, whose `photo` may be None; raises NotFound."""
     return _with_photo(require("customer", _CUSTOMER.first(session, id=customer_id)))
 
 
 def exists(session: Session, customer_id: UUID) -> bool:
+    """Return whether there is a live customer with this id."""
     return _EXISTS.first(session, id=customer_id) is not None
 
 
 def create(session: Session, storage: Storage, *, photo: Upload | None = None, **members: Any) -> dict[str, Any]:
+    """Create a customer; raises Conflict if a unique member is taken, and Invalid for a damaged photo."""
     made = customer_photos.make(session, storage, photo) if photo else None
     customer = Customer(id=new_id(), **members, photo=made)
     session.add(customer)
@@ -68,7 +71,7 @@ def create(session: Session, storage: Storage, *, photo: Upload | None = None, *
 
 
 def update(session: Session, customer_id: UUID, **changes: Any) -> dict[str, Any]:
-    """Change some members of the customer, and leave the others as they are."""
+    """Change members of the customer; raises NotFound, and Conflict if a unique member is taken."""
     customer = _load(session, customer_id)
     assign(customer, changes)
     _flush(session, customer)
@@ -76,11 +79,13 @@ def update(session: Session, customer_id: UUID, **changes: Any) -> dict[str, Any
 
 
 def delete(session: Session, customer_id: UUID) -> None:
+    """Delete the customer, so that it can be restored; raises NotFound."""
     _load(session, customer_id).deleted_at = now()
     session.flush()
 
 
 def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
+    """Restore the deleted customer; raises NotFound, and Conflict if a unique member is taken by now."""
     customer = require("deleted customer", load_deleted(session, Customer, customer_id))
     customer.deleted_at = None
     with without_pointers():
@@ -89,7 +94,7 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
 
 
 def _with_photo(customer: dict[str, Any]) -> dict[str, Any]:
-    """Say None for the photo that an outer join did not find."""
+    """Replace the NULLs of an outer join without a photo by None."""
     photo = customer["photo"]
     return customer | {"photo": photo if photo["media_type"] else None}
 
@@ -99,7 +104,7 @@ def _load(session: Session, customer_id: UUID) -> Customer:
 
 
 def _flush(session: Session, customer: Customer) -> None:
-    """Write the customer, with what it is found by; raises Conflict that names each member that another one has."""
+    """Flush the customer with its search columns; raises Conflict with an error for each taken member."""
     customer.name_key, customer.email_key = fold(customer.name), fold(customer.email)
     customer.location_key = None if customer.location is None else fold(customer.location)
     customer.search = fold(f"{customer.name}\n{customer.email}")

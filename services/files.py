@@ -1,4 +1,4 @@
-"""Documents and pictures of users."""
+"""Files that users upload: documents and images."""
 
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ _NAME_OF_THE_NAMELESS = "file"
 
 
 def _shown(file: Any) -> Select[*tuple[Any, ...]]:
-    """Select the files of the table, or of a part of it, each with its owner."""
+    """Return the SELECT of files with their owners, from the table or an alias of a part of it."""
     own = (file.id, file.name, file.media_type, file.bytes, file.sha256, file.description,
            file.created_at, file.updated_at)  # fmt: skip
     owner = (User.id.label("owner__id"), User.username.label("owner__username"))
@@ -43,6 +43,7 @@ def find(
 
 
 def get(session: Session, owner: UUID | Everyone, file_id: UUID) -> dict[str, Any]:
+    """Return the file if it belongs to *owner*; raises NotFound."""
     file = _FILE.first(session, id=file_id)
     return require("file", file if file and owned_by(file["owner"]["id"], owner) else None)
 
@@ -50,7 +51,7 @@ def get(session: Session, owner: UUID | Everyone, file_id: UUID) -> dict[str, An
 def create(
     session: Session, storage: Storage, owner_id: UUID, *, file: Upload, description: str | None = None
 ) -> dict[str, Any]:
-    """Keep a file; it is known by its content, and its name is only what it is called."""
+    """Store an upload; its media type is that of its content, whatever its name says."""
     stored = storage.keep(session, file.file)
     made = File(
         **_named(file.name),
@@ -67,6 +68,7 @@ def create(
 
 
 def update(session: Session, owner: UUID | Everyone, file_id: UUID, **changes: Any) -> dict[str, Any]:
+    """Change members of the file if it belongs to *owner*; raises NotFound."""
     file = _load(session, owner, file_id)
     if "name" in changes:
         changes |= _named(changes["name"])
@@ -76,6 +78,7 @@ def update(session: Session, owner: UUID | Everyone, file_id: UUID, **changes: A
 
 
 def delete(session: Session, storage: Storage, owner: UUID | Everyone, file_id: UUID) -> None:
+    """Delete the file, and its content after the commit, if it belongs to *owner*; raises NotFound."""
     file = _load(session, owner, file_id)
     session.delete(file)
     session.flush()
@@ -83,12 +86,13 @@ def delete(session: Session, storage: Storage, owner: UUID | Everyone, file_id: 
 
 
 def content(session: Session, storage: Storage, owner: UUID | Everyone, file_id: UUID) -> Download:
+    """Return the content of the file if it belongs to *owner*; raises NotFound."""
     file = _load(session, owner, file_id)
     return storage.download(file, file.name)
 
 
 def _named(name: str) -> dict[str, str]:
-    """What is kept of a name: its last part, without what cannot be seen, and of a long one the end with its suffix."""
+    """Return the columns of a name: the last part of a path, printable, cut at the front so that the suffix stays."""
     last = name.replace("\\", "/").rpartition("/")[2]
     seen = "".join(character for character in last if character.isprintable()).strip(" .")
     kept = seen[-_LONGEST_NAME:] or _NAME_OF_THE_NAMELESS

@@ -1,4 +1,4 @@
-"""Whether everything is there that the service needs."""
+"""Health checks of the service."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from db.errors import Unavailable
 
 @dataclass(frozen=True)
 class Check:
-    """Something beside the database: `fault` says at once what is wrong with it, if anything is."""
+    """A check beside the database: `fault` returns what is wrong, None if nothing is, without waiting."""
 
     fault: Callable[[], str | None]
     is_needed: bool = True
 
 
 def check(session: Session, checks: Mapping[str, Check]) -> dict[str, Any]:
-    """Return the state of each thing; raises Unavailable, naming them, if some are not as they must be."""
+    """Return `status`, and in `checks` "ok" or the error of each check; raises Unavailable if a needed check fails."""
     faults = {"database": None, "migrations": _migrations_fault(session)}
     faults |= {name: each.fault() for name, each in checks.items()}
     fatal = [fault for name, fault in faults.items() if fault and (name not in checks or checks[name].is_needed)]

@@ -1,4 +1,4 @@
-"""What is ordered, and how far it is."""
+"""Orders: placing, changing, status transitions."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _FOLLOWING = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, "s
 
 
 def _shown(order: Any) -> Select[*tuple[Any, ...]]:
-    """Select the orders of the table, or of a part of it, each with its owner."""
+    """Return the SELECT of orders with their owners, from the table or an alias of a part of it."""
     own = (getattr(order, name) for name in _MEMBERS)
     owner = (User.id.label("owner__id"), User.username.label("owner__username"))
     return select(*own, *owner).join(User, User.id == order.owner_id)
@@ -72,7 +72,7 @@ _COUNT = compiled(
 def find(
     session: Session, cursors: Cursors, owner: UUID | Everyone, *, cursor: str, per_page: int, **filters: Any
 ) -> Page:
-    """Return the page after *cursor* of the orders of *owner* that fit all filters, newest first."""
+    """Return the page after *cursor* of the owner's orders that fit all filters, newest first; raises InvalidCursor."""
     query = {**owner_filter("user_id", owner), **filters}
     page = _ORDERS.after(session, cursors, bound(**query), query, cursor=cursor, per_page=per_page)
     page["items"] = _with_items(session, page["items"])
@@ -80,6 +80,7 @@ def find(
 
 
 def get(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
+    """Return the order with its items if it belongs to *owner*; raises NotFound."""
     order = _ORDER.first(session, id=order_id)
     visible = order if order and owned_by(order["owner"]["id"], owner) else None
     return _with_items(session, [require("order", visible)])[0]
@@ -95,9 +96,10 @@ def place(
     knows_customers: bool = True,
 ) -> dict[str, Any]:
     """
-    Take from stock what the items say, and return the order; what is at fault is told all at once.
+    Place an order and take its items, each `product_id` and `quantity`, from stock.
 
-    To whom does not know customers there are none.
+    Raises Invalid or Conflict with an error for each item that cannot be ordered. Without `knows_customers`, every
+    `customer_id` is unknown.
     """
     units = _units((item["product_id"], item["quantity"]) for item in items)
     taken = stock.take(session, units)
@@ -130,6 +132,7 @@ def place(
 def update(
     session: Session, owner: UUID | Everyone, order_id: UUID, *, knows_customers: bool, **changes: Any
 ) -> dict[str, Any]:
+    """Change members of the order if it belongs to *owner*; raises NotFound, and Invalid for an unknown customer."""
     order = _load(session, owner, order_id)
     if faults := list(_customer_faults(session, changes.get("customer_id"), knows_customers)):
         raise _refusal(faults)
@@ -139,7 +142,7 @@ def update(
 
 
 def set_status(session: Session, owner: UUID | Everyone, order_id: UUID, status: str) -> dict[str, Any]:
-    """Bring the order to a status that can follow the one it has; one that is cancelled gives back what it took."""
+    """Change the status; cancelling returns the items to stock. Raises NotFound, and Conflict for other transitions."""
     order = _load(session, owner, order_id)
     if status not in _FOLLOWING.get(order.status, ()):
         raise Conflict(f"An order with status {order.status} cannot change to {status}.")
@@ -151,6 +154,7 @@ def set_status(session: Session, owner: UUID | Everyone, order_id: UUID, status:
 
 
 def cancel(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
+    """Cancel the order, as `set_status` does."""
     return set_status(session, owner, order_id, _CANCELLED)
 
 
@@ -177,7 +181,7 @@ def _load(session: Session, owner: UUID | Everyone, order_id: UUID) -> Order:
 
 
 def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
-    """Return how many units there are of each product, which several items may name."""
+    """Return the number of units of each product, which several items may name."""
     units: Counter[UUID] = Counter()
     for product_id, quantity in items:
         units[product_id] += quantity
@@ -185,7 +189,7 @@ def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
 
 
 def _next_number(session: Session, year: int) -> str:
-    # The next order waits here until this one is done, so this comes after everything that may take long or fail.
+    # The counter stays locked until the commit, so this comes after all that may be slow or fail.
     counted = _COUNT.all(session, year=year)[0]["orders"]
     return f"{year}-{counted:06}"
 

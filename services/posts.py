@@ -1,4 +1,4 @@
-"""What is announced."""
+"""Posts: published ones, and the drafts that a viewer may see."""
 
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ _VISIBLE = and_(
     Post.author_id.not_in(select(User.id).where(User.deleted_at.is_not(None)).correlate(None)),
     or_(Post.published, Post.author_id == _drafts_of, _all_drafts),
 )
-"""Whether a viewer sees a post: every way to posts has this condition, bound to what `_seen_by` says of the viewer."""
+"""The condition that a viewer sees a post, in every query of posts; its parameters come from `_seen_by`."""
 
 
 def _seen_by(viewer: Caller | None) -> dict[str, UUID | bool]:
@@ -56,22 +56,24 @@ def find(
     session: Session, cursors: Cursors, viewer: Caller | None, *,
     page: int, per_page: int, cursor: str | None, q: str | None, **filters: Any,
 ) -> Page:  # fmt: skip
-    """Return a page of the posts that *viewer* sees and that fit all filters."""
+    """Return a page of the posts that *viewer*, None if anonymous, sees and that fit all filters."""
     values = bound(word=words(q), **filters) | _seen_by(viewer)
     return _POSTS.find(session, cursors, values, {**filters, "q": q}, page=page, per_page=per_page, cursor=cursor)
 
 
 def find_of_user(session: Session, cursors: Cursors, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
-    """As `find` does, of one author; raises NotFound if there is no such user."""
+    """Return a page of the posts of one author, as `find` does; raises NotFound if there is no such user."""
     users.get(session, EVERYONE, user_id)
     return find(session, cursors, viewer, author=user_id, **asked)
 
 
 def get(session: Session, viewer: Caller | None, post_id: UUID) -> dict[str, Any]:
+    """Return the post if *viewer* sees it; raises NotFound."""
     return require("post", _POST.first(session, id=post_id, **_seen_by(viewer)))
 
 
 def create(session: Session, author_id: UUID, *, title: str, content: str, published: bool) -> Post:
+    """Create a post of the author; raises Unauthenticated if the account is closed."""
     post = Post(author=accounts.get(session, author_id), title=title, content=content, published=published)
     post.search = _search(post)
     session.add(post)
@@ -80,6 +82,7 @@ def create(session: Session, author_id: UUID, *, title: str, content: str, publi
 
 
 def update(session: Session, writer: Caller, post_id: UUID, **changes: Any) -> Post:
+    """Change members of the post; raises NotFound if *writer* may not."""
     post = _writable(session, writer, post_id)
     assign(post, changes)
     post.search = _search(post)
@@ -88,11 +91,13 @@ def update(session: Session, writer: Caller, post_id: UUID, **changes: Any) -> P
 
 
 def delete(session: Session, writer: Caller, post_id: UUID) -> None:
+    """Delete the post, so that it can be restored; raises NotFound if *writer* may not."""
     _writable(session, writer, post_id).deleted_at = now()
     session.flush()
 
 
 def restore(session: Session, post_id: UUID) -> Post:
+    """Restore the deleted post; raises NotFound, also if its author is deleted."""
     deleted = load_deleted(session, Post, post_id)
     post = require("deleted post", deleted if deleted and not deleted.author.deleted_at else None)
     post.deleted_at = None
@@ -101,7 +106,7 @@ def restore(session: Session, post_id: UUID) -> Post:
 
 
 def _writable(session: Session, writer: Caller, post_id: UUID) -> Post:
-    """Return the post if the writer sees it, and it is theirs or they write everybody's."""
+    """Return the post if the writer sees it and may change it; raises NotFound."""
     post = session.scalars(select(Post).where(Post.id == post_id, _VISIBLE), _seen_by(writer)).one_or_none()
     owner = visible_owner(writer, "posts:all")
     return require("post", post if post and owned_by(post.author_id, owner) else None)

@@ -1,4 +1,4 @@
-"""What the shop sells."""
+"""Products. SKUs are unique among live products."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,7 +22,7 @@ from services import tags
 
 
 def _shown(product: Any) -> Select[*tuple[Any, ...]]:
-    """Select the representation of the products of the table, or of a part of it."""
+    """Return the SELECT of products with category and tags, from the table or an alias of a part of it."""
     tags = select(Tag.name).join(ProductTag).where(ProductTag.product_id == product.id).order_by(ProductTag.position)
     columns = [*_own(product), *_CATEGORY, gathered(tags).label("tags")]
     return select(*columns).join(Category, Category.id == product.category_id)
@@ -39,7 +39,7 @@ def _tagged(key: Any) -> ColumnElement[bool]:
 
 _CATEGORY = (Category.id.label("category__id"), Category.name.label("category__name"))
 _PRODUCT = compiled(_shown(Product).where(Product.id == bindparam("id"), Product.deleted_at.is_(None)))
-# In RETURNING, SQLAlchemy knows no outer table to correlate with.
+# SQLAlchemy cannot correlate a subquery in RETURNING with the table.
 _OWN_CATEGORY = Category.id == literal_column("products.category_id", Category.id.type)
 _IN_ITS_CATEGORY = [
     select(column.element).where(_OWN_CATEGORY).scalar_subquery().label(column.key) for column in _CATEGORY
@@ -68,22 +68,24 @@ def find(
     session: Session, cursors: Cursors, *, sort: str, page: int, per_page: int, cursor: str | None = None,
     fields: Sequence[str] | None = None, tag: Sequence[str] | None = None, q: str | None = None, **filters: Any,
 ) -> Page:  # fmt: skip
-    """Return a page of the products that fit all filters: page number *page*, or the one after *cursor*."""
+    """Return a page of the products that fit all filters: page number *page*, or the page after *cursor*."""
     query = {"sort": sort, "tag": tag, "q": q, "fields": fields, **filters}
     values = bound(tag=[fold(name) for name in tag or ()], word=words(q), **filters)
     return _PRODUCTS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
 
 
 def find_popular(session: Session, *, page: int, per_page: int) -> Page:
-    """Return page number *page* of the products, the one most sold first."""
+    """Return page number *page* of the products, the best-selling first."""
     return _POPULAR.numbered(session, {}, {}, page=page, per_page=per_page)
 
 
 def get(session: Session, product_id: UUID) -> dict[str, Any]:
+    """Return the product with its category and tags; raises NotFound."""
     return require("product", _PRODUCT.first(session, id=product_id))
 
 
 def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
+    """Create a product; raises Conflict if the SKU is taken, Invalid for an unknown category."""
     with translate_violations(_CONSTRAINTS):
         product = _CREATE.all(session, **members, **_keys(**members))[0]
     product["tags"] = _tag(session, product["id"], tags)
@@ -92,7 +94,7 @@ def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str
 
 
 def create_all(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Return a batch of new products, all of them or none; a refusal names every fault."""
+    """Create a batch of products, all or none; raises Conflict or Invalid with an error for each wrong value."""
     used = tags.named(session, [name for members in products for name in members["tags"]])
     known = {tag.name_key: tag for tag in used}
     made = [_new(known, **members) for members in products]
@@ -107,6 +109,7 @@ def create_all(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[
 
 
 def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
+    """Replace all members of the product; raises NotFound, and Conflict or Invalid as `create` does."""
     product = _load(session, product_id)
     assign(product, members | _keys(**members))
     flush(session, _CONSTRAINTS)
@@ -118,6 +121,7 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
 
 
 def update(session: Session, product_id: UUID, **changes: Any) -> dict[str, Any]:
+    """Change members of the product; raises NotFound, and Conflict or Invalid as `create` does."""
     product = _load(session, product_id)
     assign(product, changes)
     flush(session, _CONSTRAINTS)
@@ -125,12 +129,13 @@ def update(session: Session, product_id: UUID, **changes: Any) -> dict[str, Any]
 
 
 def delete(session: Session, product_id: UUID) -> None:
+    """Delete the product, so that it can be restored; raises NotFound."""
     _load(session, product_id).deleted_at = now()
     session.flush()
 
 
 def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
-    """Delete all of these products, or none."""
+    """Delete all of these products, or none; raises NotFound with an error for each missing id."""
     live = select(Product).where(Product.id.in_(product_ids), Product.deleted_at.is_(None))
     products = {product.id: product for product in session.scalars(live)}
     require_all("product", product_ids, products)
@@ -141,6 +146,7 @@ def delete_all(session: Session, product_ids: Sequence[UUID]) -> None:
 
 
 def restore(session: Session, product_id: UUID) -> dict[str, Any]:
+    """Restore the deleted product; raises NotFound, and Conflict if the SKU is taken by now."""
     product = require("deleted product", load_deleted(session, Product, product_id))
     product.deleted_at = None
     with without_pointers():
@@ -159,7 +165,7 @@ def _new(known: Mapping[str, Tag], *, tags: Sequence[str], **members: Any) -> Pr
 
 
 def _made(product: Product, category: Category) -> dict[str, Any]:
-    """Return the representation of a product that was just made."""
+    """Return the representation of a new product."""
     own = {column.key: getattr(product, column.key) for column in _own(Product)}
     return own | {"category": category, "tags": [place.tag.name for place in product.tags]}
 
@@ -169,7 +175,7 @@ def _load(session: Session, product_id: UUID) -> Product:
 
 
 def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
-    """Give the product its tags, and return their names as they are spelled where they were used first."""
+    """Tag the product, and return the names of the tags, spelled as at their first use."""
     found = tags.named(session, names)
     for position, tag in enumerate(found):
         session.add(ProductTag(product_id=product_id, tag_id=tag.id, position=position))
@@ -180,7 +186,7 @@ def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Seque
 
 
 def _faults(session: Session, products: Sequence[Mapping[str, Any]]) -> Conflict | Invalid:
-    """Return what is wrong with each of the products: an SKU that is taken or comes again, an unknown category."""
+    """Return an error for each SKU that is taken or repeated, and for each unknown category."""
     # The unit of work has failed; without what it wrote, only other products have the SKUs.
     session.rollback()
     skus = select(Product.sku).where(Product.sku.in_([p["sku"] for p in products]), Product.deleted_at.is_(None))

@@ -1,4 +1,4 @@
-"""Units in stock: what an order takes, and what it gives back."""
+"""Stock of products: the units that orders take, and give back when they are cancelled."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ Products = dict[UUID, dict[str, Any]]
 """Products by id: `sku`, `name`, `price` and `stock` of those that `take` took, `name` and `stock` of those `left`."""
 
 _WANTED = given("wanted", product_id=Identifier(), units=Integer())
-# Whoever moves several products waits for them in one order, so that no two wait for each other.
+# Rows are locked in the order of their ids, so that two orders cannot deadlock.
 _LOCKED = (
     select(Product.id, _WANTED.c.units)
     .join(_WANTED, _WANTED.c.product_id == Product.id)
@@ -28,7 +28,7 @@ _LOCKED = (
 
 
 def _moved(*conditions: ColumnElement[bool]) -> compiled:
-    """Move the wanted units from stock to what is sold; a negative number of them, back."""
+    """Return the statement that moves units from stock to sold, or back if their number is negative."""
     return compiled(
         update(Product)
         .where(Product.id == _LOCKED.c.id, *conditions)
@@ -52,21 +52,21 @@ _LEFT = compiled(
 
 def take(session: Session, units: Mapping[UUID, int]) -> Products:
     """
-    Take units of each product, and return the products at the prices they have now.
+    Take units of each product from stock, and return the products with their current prices.
 
-    A product that is not there, or of which not enough is there, is not among them: then the
-    unit of work must fail. Nobody changes these products before it ends.
+    A product that does not exist, or has too few units, is missing in the result; the caller must then
+    roll back. The products are locked until the end of the transaction.
     """
     return _move(session, _TAKE, units)
 
 
 def give_back(session: Session, units: Mapping[UUID, int]) -> None:
-    """Undo what was taken; a product that was deleted since has it when it is restored."""
+    """Return units to stock, also to products that are deleted by now."""
     _move(session, _GIVE_BACK, {product_id: -number for product_id, number in units.items()})
 
 
 def left(session: Session, units: Mapping[UUID, int]) -> Products:
-    """Return name and stock of those of the products that there are."""
+    """Return name and stock of those products that exist."""
     return _by_id(_LEFT.all(session, wanted=_rows(units)))
 
 

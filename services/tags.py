@@ -1,4 +1,4 @@
-"""Words that products are found by."""
+"""Product tags. Their names are unique, regardless of case."""
 
 from collections.abc import Collection, Sequence
 
@@ -34,20 +34,21 @@ _CREATE = upsert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).retu
 
 
 def find(session: Session, *, page: int, per_page: int) -> Page:
+    """Return page number *page* of the tags by name, each with its `products_count`."""
     items = _TAGS.all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
     return pagination.numbered(items, total=total, page=page, per_page=per_page, query={})
 
 
 def named(session: Session, names: Sequence[str]) -> list[Tag]:
-    """Return the tags with these names, in their order; those that are new are made, and each comes once."""
+    """Return the tags with these names, in their order and without duplicates; creates the missing ones."""
     wanted = {fold(name): name for name in reversed(names)}
     known = _known(session, wanted)
     if new := sorted(wanted.keys() - known.keys()):
         rows = [{"name": wanted[key], "name_key": key} for key in new]
         for tag in session.scalars(_CREATE, rows):
             noted(session, Tag, tag.id, {"name": (None, tag.name)})
-        # Others may have made some of them meanwhile, which makes them neither new nor known.
+        # Other transactions may have created some of them meanwhile, so that they are neither new nor known.
         known = _known(session, wanted)
     return [known[key] for key in dict.fromkeys(fold(name) for name in names)]
 

@@ -1,4 +1,4 @@
-"""What has to be done."""
+"""Tasks of users."""
 
 from typing import Any
 from uuid import UUID
@@ -29,16 +29,18 @@ _TASKS = Listing(Task, _shown, _FILTERS)
 def find(
     session: Session, cursors: Cursors, reader: Caller, *, page: int, per_page: int, cursor: str | None, **filters: Any
 ) -> Page:
-    """Return a page of the tasks that *reader* may read and that fit all filters."""
+    """Return a page of the tasks that *reader* may read and that fit all filters; raises InvalidCursor."""
     values = bound(**filters) | owner_filter("owner", visible_owner(reader, "tasks:all"))
     return _TASKS.find(session, cursors, values, filters, page=page, per_page=per_page, cursor=cursor)
 
 
 def get(session: Session, reader: Caller, task_id: UUID) -> Task:
+    """Return the task if *reader* may read it; raises NotFound."""
     return _load(session, visible_owner(reader, "tasks:all"), task_id)
 
 
 def create(session: Session, owner_id: UUID, **members: Any) -> Task:
+    """Create a task of the owner; raises Unauthenticated if the account is closed."""
     task = Task(owner=accounts.get(session, owner_id), **members)
     session.add(task)
     session.flush()
@@ -46,6 +48,7 @@ def create(session: Session, owner_id: UUID, **members: Any) -> Task:
 
 
 def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> Task:
+    """Change members of the owner's task; raises NotFound."""
     task = _load(session, owner_id, task_id)
     assign(task, changes)
     session.flush()
@@ -53,6 +56,7 @@ def update(session: Session, owner_id: UUID, task_id: UUID, **changes: Any) -> T
 
 
 def delete(session: Session, remover: Caller, task_id: UUID) -> None:
+    """Delete the task if *remover* may; raises NotFound."""
     session.delete(_load(session, visible_owner(remover, "tasks:delete"), task_id))
     session.flush()
 

@@ -1,4 +1,4 @@
-"""Access tokens: JWTs as RFC 9068 has them, verified as RFC 8725 asks."""
+"""Access tokens: JWTs after RFC 9068, verified after RFC 8725."""
 
 import json
 import re
@@ -29,7 +29,7 @@ _es256 = ECAlgorithm(ECAlgorithm.SHA256)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what they may; they have come in by a session, or by the API `key` of this id."""
+    """The authenticated user of a request and its scopes; `session_id` is None for a request with the API `key`."""
 
     id: UUID
     session_id: UUID | None
@@ -39,7 +39,7 @@ class Caller:
 
 
 class Tokens:
-    """Mints access tokens and reads them; `roles` are the scopes of each role."""
+    """Issues and verifies access tokens; `roles` has the scopes of each role."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Tokens:
         self._remembered_under: KeySet = keys.current()
 
     def mint(self, user_id: UUID, session_id: UUID, role: str) -> str:
+        """Return a new token for a session of the user, with the scopes of the role."""
         key, now = self._keys.current().newest, int(time.time())
         claims = {
             "iss": self._issuer,
@@ -74,10 +75,10 @@ class Tokens:
         return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": _TYPE, "kid": key.id})
 
     def read(self, token: str) -> Caller | None:
-        """The caller a token speaks for; none unless it is ours, meant for us, whole, and of now."""
+        """Return the caller of a token; None if it is malformed, expired, wrongly signed, or for another audience."""
         if (keys := self._keys.current()) is not self._remembered_under:
             self._remembered, self._remembered_under = {}, keys
-        # The signature is enough to find a token by, and is sooner hashed than all of it.
+        # The signature identifies the token, and is hashed faster than the whole token.
         signature = token[-_SIGNATURE_LENGTH:]
         known = self._remembered.get(signature)
         if known is None or known[0] != token:
@@ -92,13 +93,13 @@ class Tokens:
         return caller if time.time() < expires_at else None
 
     def _verify(self, token: str) -> tuple[Caller, int]:
-        """Whom a token speaks for, and until when; raises ValueError or RecursionError if it is not a good one."""
+        """Return the caller of a token and its expiry in seconds since 1970; raises ValueError or RecursionError."""
         if len(token) > _LONGEST or not _SHAPE.fullmatch(token):
             raise ValueError("not a JWT with a signature")
         header, payload, signature = map(_decode, token.split("."))
         match _json(header):
             case {"kid": str(kid)} as said if said == {"alg": ALGORITHM, "typ": _TYPE, "kid": kid}:
-                # Another process may have begun to sign with a new key, so an unknown one is looked for at once.
+                # Another process may sign with a new key already, so an unknown key id reloads the keys.
                 key = self._keys.current().keys.get(kid) or self._keys.look().keys.get(kid)
             case _:
                 raise ValueError("unexpected JWT header")
@@ -131,7 +132,7 @@ class Tokens:
 
 
 def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
-    # True is an int to Python, and Infinity is not to be compared with.
+    # `True` is an int in Python, and JSON parsers accept Infinity.
     if not all(type(moment) is int and 0 <= moment <= _LAST_MOMENT for moment in (issued_at, not_before, expires_at)):
         raise ValueError("invalid timestamp")
     now = time.time()
@@ -146,7 +147,7 @@ def _uuid(text: str) -> UUID:
 
 
 def _decode(part: str) -> bytes:
-    """The bytes of base64url, written in the one way that has no padding and no bits to spare."""
+    """Return the bytes of canonical base64url, without padding and trailing bits; raises ValueError."""
     decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     if urlsafe_b64encode(decoded).rstrip(b"=").decode() != part:
         raise ValueError("base64url not in canonical form")
@@ -154,7 +155,7 @@ def _decode(part: str) -> bytes:
 
 
 def _json(text: bytes) -> Any:
-    """What a text in UTF-8 says, when no object in it has a member twice."""
+    """Return the value of JSON text in UTF-8; raises ValueError, also for duplicate members."""
     return json.loads(text.decode(), object_pairs_hook=_members)
 
 

@@ -1,4 +1,4 @@
-"""API keys: what programs come in with. A key acts for its owner, and may no more than its owner may."""
+"""API keys, with which programs authenticate. A key acts for its owner, within the scopes of the owner."""
 
 import secrets
 from base64 import b32encode
@@ -47,10 +47,12 @@ _NOTE_USE = compiled(
 
 
 def find(session: Session, owner_id: UUID, *, page: int, per_page: int) -> Page:
+    """Return page number *page* of the owner's keys."""
     return _API_KEYS.numbered(session, {"owner": owner_id}, {}, page=page, per_page=per_page)
 
 
 def get(session: Session, owner_id: UUID, key_id: UUID) -> ApiKey:
+    """Return the owner's key; raises NotFound."""
     key = load_live(session, ApiKey, key_id)
     if key is None or key.owner_id != owner_id:
         raise NotFound("You have no API key with this id.")
@@ -60,7 +62,7 @@ def get(session: Session, owner_id: UUID, key_id: UUID) -> ApiKey:
 def create(
     session: Session, creator: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
 ) -> dict[str, Any]:
-    """A new key, with its secret; raises Invalid for what the creator may not, and for an end that has passed."""
+    """Return a new key with its secret in `key`; raises Invalid for scopes the creator lacks, or a past expiry."""
     beyond = [
         Invalid(f"You do not have the scope {scope}.", pointer=f"/scopes/{n}")
         for n, scope in enumerate(scopes)
@@ -76,7 +78,7 @@ def create(
 
 
 def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID, **changes: Any) -> ApiKey:
-    """Change `name` and `expires_at` of a key; raises Invalid for an end that is later than before."""
+    """Change `name` and `expires_at` of a key; raises NotFound, and Invalid for a later expiry than before."""
     key = get(session, owner_id, key_id)
     ends, ended = changes.get("expires_at", key.expires_at), key.expires_at
     if ended is not None and (ends is None or ends > ended):
@@ -92,7 +94,7 @@ def update(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID
 def rotate(
     session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID, *, overlap_seconds: int
 ) -> dict[str, Any]:
-    """The key, with a new secret; the one before is good for as long as they are to overlap."""
+    """Return the key with a new secret in `key`; the previous one stays valid for the overlap. Raises NotFound."""
     key = get(session, owner_id, key_id)
     key.previous_hash, key.previous_until = None, None
     if overlap_seconds:
@@ -102,18 +104,19 @@ def rotate(
 
 
 def delete(session: Session, known_keys: KnownKeys, owner_id: UUID, key_id: UUID) -> None:
+    """Delete the owner's key; raises NotFound."""
     session.delete(get(session, owner_id, key_id))
     session.flush()
     unit_of_work.after_commit(session, known_keys.forget)
 
 
 def look_up(session: Session, prefix: str) -> dict[str, Any] | None:
-    """What is to be known of a key whose owner may come in."""
+    """Return the row of a key whose owner is active, by its prefix; None if there is none."""
     return _BY_PREFIX.first(session, prefix=prefix)
 
 
 def note_use(session: Session, key_id: UUID) -> None:
-    """Write down that a key is in use; nobody changes it by that."""
+    """Record the use of a key, without a new version of it."""
     moment = now()
     _NOTE_USE.run(session, of_id=key_id, moment=moment, before=moment - BETWEEN_NOTES)
 

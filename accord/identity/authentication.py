@@ -1,4 +1,4 @@
-"""Who may come in: what the contract's security schemes ask."""
+"""Authentication: the functions of the contract's security schemes."""
 
 import time
 from collections.abc import Awaitable
@@ -11,10 +11,10 @@ __all__ = ["Caller", "verify", "verify_key"]
 
 
 def verify(token: str, tokens: Tokens, revocations: Revocations) -> Caller | Awaitable[Caller | None] | None:
-    """The caller an access token speaks for, unless its session has been ended.
+    """Return the caller of an access token, None if it is invalid or its session has ended.
 
-    To be awaited only when what is known of ended sessions must be renewed first; that raises what reading them
-    raises, because a token that cannot be checked is not let in.
+    An awaitable is returned if the revocation list must be refreshed first. It raises the errors of that query,
+    because a token that cannot be checked is not accepted.
     """
     caller = tokens.read(token)
     if caller is None:
@@ -25,7 +25,7 @@ def verify(token: str, tokens: Tokens, revocations: Revocations) -> Caller | Awa
 
 
 def verify_key(key: str, known_keys: KnownKeys) -> Caller | Awaitable[Caller | None] | None:
-    """The caller an API key speaks for; raises what reading it raises, as `verify` does."""
+    """Return the caller of an API key, None if it is invalid, or an awaitable that raises the query's errors."""
     return known_keys.caller(key)
 
 

@@ -32,7 +32,7 @@ def owner_filter(name: str, owner: UUID | Everyone) -> dict[str, UUID]:
 
 
 def _checked(owner: UUID | Everyone) -> UUID:
-    # A caller without types could pass None: it must not mean all owners, nor pass for an owner who has no rows.
+    # Untyped callers could pass None, which must neither open all rows nor look like an owner without rows.
     if not isinstance(owner, UUID):
         raise TypeError(f"The owner of rows is a UUID or EVERYONE, not {owner!r}.")
     return owner

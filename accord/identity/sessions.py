@@ -1,4 +1,4 @@
-"""Sessions: a log-in starts one, its refresh tokens follow one another, and it ends for all of them at once."""
+"""Sessions of users: a log-in starts one, refresh tokens prolong it, and revoking it ends all its tokens."""
 
 import hashlib
 import secrets
@@ -26,7 +26,7 @@ _LONGEST_USER_AGENT = 200
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a client gets for a log-in, and again for each refresh token that it hands back."""
+    """The response to a log-in or a refresh; `expires_in` is the lifetime of the access token in seconds."""
 
     access_token: str
     expires_in: int
@@ -36,6 +36,7 @@ class TokenPair:
 
 
 def start(session: Session, tokens: Tokens, user: User, user_agent: str | None = None) -> TokenPair:
+    """Start a session of the user and return its tokens."""
     started = UserSession(
         id=new_id(),
         user_id=user.id,
@@ -48,9 +49,9 @@ def start(session: Session, tokens: Tokens, user: User, user_agent: str | None =
 
 
 def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refresh_token: str) -> TokenPair:
-    """A new pair for a refresh token, which is used up by this.
+    """Return a new pair of tokens, and use up the refresh token; raises Unauthenticated.
 
-    One that is presented again is in more hands than its owner's: the session ends, although the answer is a refusal.
+    A token that is presented twice has been stolen, so that its session is revoked, although this unit of work fails.
     """
     moment, token_hash = now(), _hash(refresh_token)
     session_id = session.scalar(
@@ -79,7 +80,7 @@ def refresh(session: Session, tokens: Tokens, revocations: Revocations, *, refre
 
 
 def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page: int) -> Page:
-    """A page of the user's live sessions, the one used last first; the `current` one is marked."""
+    """Return a page of the user's live sessions, the last used first; `is_current` marks the *current* one."""
     asked = {"user_id": user_id, "moment": now()}
     items = _PAGE.all(session, **asked, current=current, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session, **asked)[0]["total"]
@@ -87,26 +88,28 @@ def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page:
 
 
 def end(session: Session, revocations: Revocations, user_id: UUID, session_id: UUID) -> None:
+    """Revoke the user's session; raises NotFound."""
     own = UserSession.user_id == user_id, UserSession.id == session_id
     if not _revoke(session, revocations, *own, *_is_live(now())):
         raise NotFound("You have no session with this id.")
 
 
 def revoke(session: Session, revocations: Revocations, session_id: UUID) -> None:
-    """End a session, whosever it is; it may have ended already."""
+    """Revoke a session of any user, which may have ended already."""
     _revoke(session, revocations, UserSession.id == session_id)
 
 
 def revoke_all(session: Session, revocations: Revocations, user_id: UUID, but: UUID | None = None) -> None:
-    """End the sessions of a user, all `but` one.
+    """Revoke all sessions of a user except *but*.
 
-    Whoever takes something away from a user writes that first, and then calls this: a log-in in between either
-    sees what was written, or its session is ended here.
+    Call it after the write that takes rights from the user: a log-in in between either sees that write, or its
+    session is revoked here.
     """
     _revoke(session, revocations, UserSession.user_id == user_id, *([UserSession.id != but] if but else []))
 
 
 def revoked_since(session: Session, moment: datetime) -> Sequence[UUID]:
+    """Return the ids of the sessions revoked since *moment*."""
     return session.scalars(select(UserSession.id).where(UserSession.revoked_at >= moment)).all()
 
 
@@ -158,5 +161,5 @@ def _pair(session: Session, tokens: Tokens, user: User, session_id: UUID, expire
 
 
 def _hash(refresh_token: str) -> str:
-    # The token is random and long, so that a fast hash without salt gives nothing away.
+    # The token has 256 random bits, so that a fast hash without salt is safe.
     return hashlib.sha256(refresh_token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: where they are kept, how they rotate, what the public sees of them."""
+"""Signing keys of access tokens: storage, rotation, and the public JWK Set (RFC 7517)."""
 
 import fcntl
 import hashlib
@@ -40,7 +40,7 @@ class KeysError(Exception):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key; `made_at` is in seconds since 1970, if known."""
+    """A private key; `made_at` is in seconds since 1970, None if it is unknown."""
 
     id: str
     private: EllipticCurvePrivateKey
@@ -48,12 +48,13 @@ class SigningKey:
 
     @classmethod
     def make(cls) -> "SigningKey":
+        """Return a new key, whose id is its thumbprint."""
         private = generate_private_key(SECP256R1())
         return cls(_thumbprint(private.public_key()), private, int(time.time()))
 
     @classmethod
     def read(cls, jwk: Any) -> "SigningKey":
-        """The key of a private JSON Web Key (RFC 7517); raises KeysError for one that cannot sign our tokens."""
+        """Return the key of a private JSON Web Key (RFC 7517); raises KeysError for one that cannot sign tokens."""
         if not isinstance(jwk, dict) or not isinstance(kid := jwk.get("kid"), str) or not 0 < len(kid) <= 128:
             raise KeysError("A signing key is not a JSON Web Key with a `kid` of 1 to 128 characters.")
         for member, value in _KIND.items():
@@ -76,24 +77,24 @@ class SigningKey:
         return cls(kid, private, made_at)
 
     def public(self) -> dict[str, str]:
-        """The JSON Web Key for those who verify our tokens."""
+        """Return the public JSON Web Key, which verifies access tokens."""
         return {**ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True), "kid": self.id, **_PURPOSE}
 
     def secret(self) -> dict[str, Any]:
-        """The JSON Web Key that `read` takes."""
+        """Return the private JSON Web Key, as `read` takes it."""
         made_at = {} if self.made_at is None else {"iat": self.made_at}
         return {**ECAlgorithm.to_jwk(self.private, as_dict=True), "kid": self.id, **_PURPOSE, **made_at}
 
 
 @dataclass(frozen=True)
 class KeySet:
-    """Keys by id, newest first: the newest signs, each of them verifies."""
+    """Signing keys by id, newest first: the newest signs, all verify."""
 
     keys: Mapping[str, SigningKey]
 
     @classmethod
     def read(cls, text: str) -> "KeySet":
-        """The keys of a JSON Web Key Set; raises KeysError when it is none, or any key does not fit."""
+        """Return the keys of a JSON Web Key Set; raises KeysError if it is invalid, or any key in it."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
@@ -109,21 +110,22 @@ class KeySet:
 
     @property
     def newest(self) -> SigningKey:
+        """Return the key that signs."""
         return next(iter(self.keys.values()))
 
     def public(self) -> dict[str, list[dict[str, str]]]:
-        """The JSON Web Key Set for those who verify our tokens."""
+        """Return the public JSON Web Key Set, which verifies access tokens."""
         return {"keys": [key.public() for key in self.keys.values()]}
 
     def secret(self) -> str:
-        """The JSON text that `read` takes."""
+        """Return the JSON text of the private keys, as `read` takes it."""
         return json.dumps({"keys": [key.secret() for key in self.keys.values()]}, indent=2) + "\n"
 
     def rotated(self, seconds_kept: int) -> "KeySet":
         """
-        This set with a new key in front.
+        Return this set with a new key in front.
 
-        A key that stopped signing more than `seconds_kept` ago is left out: what it signed has expired.
+        Keys that stopped signing more than `seconds_kept` ago are left out, because their tokens have expired.
         """
         newest = SigningKey.make()
         kept, retired_at = [newest], newest.made_at
@@ -135,30 +137,30 @@ class KeySet:
 
 
 class Keys:
-    """The keys of this installation, as the settings give them."""
+    """The signing keys of this installation, from the settings."""
 
     def __init__(self, keys: KeySet) -> None:
         self._keys = keys
 
     def current(self) -> KeySet:
-        """The keys to use now; the same object until they change."""
+        """Return the current keys, the same object until they change."""
         return self._keys
 
     def look(self) -> KeySet:
-        """The keys to use now, seen anew."""
+        """Reload and return the current keys."""
         return self._keys
 
     def rotate(self, seconds_kept: int) -> KeySet:
-        """Sign with a new key from now on; the old ones verify as long as what they signed may be in use."""
+        """Sign with a new key from now on; old keys verify for `seconds_kept`. Raises KeysError."""
         raise KeysError("The signing keys come from the settings. Put a new key first there, and keep the old keys.")
 
 
 class KeyFile(Keys):
     """
-    Keys in a file of `folder`, for its owner's eyes only; made when there is none yet.
+    Signing keys in a file of `folder`, readable by its owner only; created if it is missing. Raises KeysError.
 
-    Servers that run take up a rotated file within half a second. When it has become unreadable they keep the
-    keys they have, and say so in the log.
+    Running servers load a rotated file within half a second. If it becomes unreadable, they keep the keys they
+    have, and log an error.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -180,7 +182,7 @@ class KeyFile(Keys):
         self._next_look = time.monotonic() + _SECONDS_BETWEEN_LOOKS
         try:
             if (mark := self._mark()) != self._seen:
-                # Noted before reading, so that a file replaced in between is read again at the next look.
+                # Set before reading, so that a file replaced in between is read again at the next reload.
                 self._seen = mark
                 self._keys = KeySet.read(self._file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, KeysError) as error:
@@ -205,7 +207,7 @@ class KeyFile(Keys):
 
 
 def open_keys(folder: Path, given: str | None = None) -> Keys:
-    """The keys given by the settings or else the ones in `folder`; raises KeysError when they cannot be used."""
+    """Return the keys of the settings, or else those in `folder`; raises KeysError if they are invalid."""
     return KeyFile(folder) if given is None else Keys(KeySet.read(given))
 
 
@@ -221,6 +223,6 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _thumbprint(key: EllipticCurvePublicKey) -> str:
-    """The name that the key gives itself (RFC 7638)."""
+    """Return the thumbprint of the key (RFC 7638)."""
     canonical = json.dumps(ECAlgorithm.to_jwk(key, as_dict=True), sort_keys=True, separators=(",", ":")).encode()
     return urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()

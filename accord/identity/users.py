@@ -1,4 +1,4 @@
-"""Those who may log in: who they are, what they may, and that nobody shares a name or an address with another."""
+"""Users. Usernames and e-mail addresses are unique, regardless of case."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -30,7 +30,7 @@ def _shown(user: Any) -> Select[*tuple[Any, ...]]:
 
 _ADMIN = "admin"
 _ACCESS = {"role": "role", "is_active": "is_active", "password_hash": "password"}
-"""What lets somebody in, and the members of the contract that change it."""
+"""The attributes that a user's access depends on, and the members of the contract that change them."""
 _UNIQUE = {
     "username": ("uq_users_username_key", User.username_key),
     "email": ("uq_users_email_key", User.email_key),
@@ -48,22 +48,23 @@ _USERS = Listing(User, _shown, _FILTERS, {"username": "username_key", "email": "
 
 
 def find(session: Session, *, sort: str, page: int, per_page: int, **filters: Any) -> Page:
-    """Return page number *page* of the users who fit all filters."""
+    """Return page number *page* of the users that fit all filters."""
     values = {name: containing(fold(value)) if name in _TEXTS else value for name, value in bound(**filters).items()}
     return _USERS.numbered(session, values, {"sort": sort, **filters}, page=page, per_page=per_page)
 
 
 def get(session: Session, owner: UUID | Everyone, user_id: UUID) -> dict[str, Any]:
-    """Return the user; raises NotFound unless *owner*, the user whom the caller may see, is this one or EVERYONE."""
+    """Return the user; raises NotFound unless *owner*, the user that the caller may see, is this one or EVERYONE."""
     return require("user", _USER.first(session, id=user_id) if owned_by(user_id, owner) else None)
 
 
 def create(session: Session, passwords: Passwords, **members: Any) -> User:
+    """Create a user; raises Conflict if the username or e-mail address is taken."""
     return _create(session, passwords, {"": members})[0]
 
 
 def create_all(session: Session, passwords: Passwords, users: Sequence[Mapping[str, Any]]) -> dict[str, list[User]]:
-    """Return a batch of new users, all of them or none; a refusal names every fault."""
+    """Create a batch of users, all or none; raises Conflict with an error for each taken member."""
     return {"items": _create(session, passwords, {f"/{n}": members for n, members in enumerate(users)})}
 
 
@@ -71,7 +72,7 @@ def update(
     session: Session, passwords: Passwords, revocations: Revocations, caller_id: UUID, user_id: UUID,
     *, password: str | None = None, **changes: Any,
 ) -> User:  # fmt: skip
-    """Change members of a user; a password that is not given stays. What changes their access ends their sessions."""
+    """Change members of a user; a change of access revokes the sessions. Raises NotFound, and Conflict."""
     if password is not None:
         changes["password_hash"] = beforehand(session, passwords.hash, password)
     user = _load(session, user_id)
@@ -87,18 +88,19 @@ def update(
 
 
 def change(session: Session, user: User, **changes: Any) -> User:
-    """Change members of a user, whoever they are and whoever asks."""
+    """Change members of a user without checks of the caller; raises Conflict if a unique member is taken."""
     assign(user, changes)
     _flush(session, {"": user})
     return user
 
 
 def delete(session: Session, revocations: Revocations, caller_id: UUID, user_id: UUID) -> None:
+    """Delete the user, so that it can be restored; raises NotFound, and Conflict for the caller or the last admin."""
     _delete(session, revocations, caller_id, [_load(session, user_id)])
 
 
 def delete_all(session: Session, revocations: Revocations, caller_id: UUID, user_ids: Sequence[UUID]) -> None:
-    """Delete all of these users, or none."""
+    """Delete all of these users, or none; raises NotFound that names each missing id, and Conflict."""
     live = select(User).where(User.id.in_(user_ids), User.deleted_at.is_(None)).order_by(User.id)
     found = {user.id: user for user in session.scalars(live)}
     require_all("user", user_ids, found)
@@ -106,6 +108,7 @@ def delete_all(session: Session, revocations: Revocations, caller_id: UUID, user
 
 
 def restore(session: Session, user_id: UUID) -> User:
+    """Restore the deleted user; raises NotFound, and Conflict if a unique member is taken by now."""
     user = require("deleted user", load_deleted(session, User, user_id))
     user.deleted_at = None
     with without_pointers():
@@ -118,7 +121,7 @@ def _load(session: Session, user_id: UUID) -> User:
 
 
 def _create(session: Session, passwords: Passwords, wanted: Mapping[str, Mapping[str, Any]]) -> list[User]:
-    """Create users; *wanted* has the members of each by the pointer to it."""
+    """Create users; *wanted* has the members of each user, by the pointer to them in the body."""
     hashes = beforehand(session, passwords.hash_all, [members["password"] for members in wanted.values()])
     users = {
         pointer: _new(password_hash, **members)
@@ -150,7 +153,7 @@ def _is_active_admin(user: User) -> bool:
 
 
 def _keep_an_admin(session: Session, leaving: Collection[User], *, pointer: str | None = None) -> None:
-    """Raise Conflict if only those *leaving* are admins; till the end of the transaction nobody else takes one away."""
+    """Raise Conflict if all active admins are *leaving*; the admins are locked until the end of the transaction."""
     admins = session.scalars(
         select(User.id)
         .where(User.role == _ADMIN, User.is_active, User.deleted_at.is_(None))
@@ -170,7 +173,7 @@ def _own(changed: Sequence[str]) -> Conflict:
 
 
 def _flush(session: Session, users: Mapping[str, User]) -> None:
-    """Write users, each by the pointer to it; raises Conflict that names each member of them that another one has."""
+    """Flush users with their search columns; raises Conflict with an error for each taken member."""
     for user in users.values():
         user.username_key, user.email_key = fold(user.username), fold(user.email)
         user.name_key = None if user.name is None else fold(user.name)

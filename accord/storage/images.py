@@ -9,16 +9,16 @@ MOST_PIXELS = 40_000_000
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF"}
 _LAST_CHUNK_OF_PNG = b"IEND\xae\x42\x60\x82"
-# A marker of JPEG; in what lies between them, a zero or a number of restarts follows the 0xFF.
+# A JPEG marker. In the data between markers, 0xFF is followed by zero or a restart marker.
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _END, _STAND_ALONE = 0xD9, (0x01, 0xD8)
 
-# There is one limit, the one above; Pillow would warn at another one, and refuse at a third.
+# MOST_PIXELS is the only limit; Pillow would warn at one of its own, and raise at another.
 Image.MAX_IMAGE_PIXELS = None
 
 
 class ImageError(Exception):
-    """The file is no image that can be stored; the message says why, for the client who sent it."""
+    """The image cannot be stored; the message is written for the client."""
 
 
 def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
@@ -32,7 +32,7 @@ def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
         with Image.open(file, formats=[_FORMATS[media_type]]) as image:
             width, height = image.size
             is_whole = width * height > MOST_PIXELS or _is_whole(image, file)
-    except Exception as error:  # A parser raises whatever it stumbles over.
+    except Exception as error:  # The parsers of Pillow raise exceptions of any class.
         raise ImageError("The image file is damaged.") from error
     if not is_whole:
         raise ImageError("The image is truncated.")
@@ -43,7 +43,7 @@ def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
 
 def _is_whole(image: Image.Image, file: BinaryIO) -> bool:
     ends = _ENDS[str(image.format)]
-    image.verify()  # Of a PNG it raises what is wrong; of the others it looks at nothing.
+    image.verify()  # It checks PNG only.
     file.seek(0)
     return ends(file.read())
 
@@ -53,7 +53,7 @@ def _png_ends(data: bytes) -> bool:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Whether going from segment to segment leads to the end of the picture."""
+    """Return whether the chain of segments reaches the end-of-image marker."""
     at = 0
     while marker := _MARKER.search(data, at):
         at = marker.end()
@@ -65,7 +65,7 @@ def _jpeg_ends(data: bytes) -> bool:
 
 
 def _gif_ends(data: bytes) -> bool:
-    """Whether going from block to block leads to the trailer."""
+    """Return whether the chain of blocks reaches the trailer."""
     at = 13 + _palette(data[10])
     while (block := data[at : at + 1]) in (b"!", b","):
         at += 2 if block == b"!" else 11 + _palette(data[at + 9])
