@@ -65,8 +65,8 @@ def given(name: str, **columns: TypeEngine[Any]) -> Subquery:
     """
     Return a subquery of rows that are passed as one JSON parameter, so that the SQL does not depend on their number.
 
-    The value of the parameter *name* is a list of rows, each a list of JSON values in the order of the columns:
-    `WANTED.all(session, wanted=[[str(product_id), 3], …])`.
+    The value of the parameter *name* is a list of rows, each a sequence of JSON values and UUIDs in the order of the
+    columns: `WANTED.all(session, wanted=[(product_id, 3), …])`.
     """
     row = _elements(bindparam(name, type_=JSON())).table_valued(column("value", JSON())).c.value
     values = (

@@ -76,8 +76,15 @@ def folded() -> String:
 
 
 def json_text(value: Any) -> str:
-    """Return the text of a JSON column; datetimes in it become RFC 3339, in UTC."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+    """Return the text of a JSON value; datetimes in it become RFC 3339, in UTC. Raises TypeError for other objects."""
+    return orjson.dumps(value, _driver_uuid, orjson.OPT_UTC_Z).decode()
+
+
+def _driver_uuid(value: object) -> str:
+    # orjson writes UUIDs itself, but not those of subclasses.
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON.")
 
 
 _CENT = Decimal("0.01")

@@ -160,7 +160,7 @@ def cancel(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str
 
 def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     items: dict[UUID, list[dict[str, Any]]] = {order["id"]: [] for order in orders}
-    for item in _ITEMS.all(session, orders=[[str(order_id)] for order_id in items]):
+    for item in _ITEMS.all(session, orders=[[order_id] for order_id in items]):
         items[item["order_id"]].append(item)
     return [order | {"items": items[order["id"]]} for order in orders]
 

@@ -67,19 +67,15 @@ def give_back(session: Session, units: Mapping[UUID, int]) -> None:
 
 def left(session: Session, units: Mapping[UUID, int]) -> Products:
     """Return name and stock of those products that exist."""
-    return _by_id(_LEFT.all(session, wanted=_rows(units)))
+    return _by_id(_LEFT.all(session, wanted=[*units.items()]))
 
 
 def _move(session: Session, statement: compiled, units: Mapping[UUID, int]) -> Products:
-    moved = _by_id(statement.all(session, wanted=_rows(units)))
+    moved = _by_id(statement.all(session, wanted=[*units.items()]))
     for product_id, number in units.items():
         if product := moved.get(product_id):
             noted(session, Product, product_id, {"stock": (product["stock"] + number, product["stock"])})
     return moved
-
-
-def _rows(units: Mapping[UUID, int]) -> list[list[Any]]:
-    return [[str(product_id), number] for product_id, number in units.items()]
 
 
 def _by_id(products: list[dict[str, Any]]) -> Products:
