@@ -1,4 +1,4 @@
-"""The database: tables, migrations, and the seam that gives handlers their session."""
+"""The database: models, migrations, and units of work with their session."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from db.types import Amount, Identifier, UTCDateTime
 
 
 class Base(DeclarativeBase):
-    """The base of all models; it names what they leave unnamed, so that errors and migrations can speak of it."""
+    """The base of all models. It names keys, constraints and indexes, so that errors can refer to them."""
 
     metadata = MetaData(
         naming_convention={

@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, written by the very transaction that changes it."""
+"""The audit log: who changed what, written in the transaction of the change."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,20 +9,20 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from db.change_tracking import UNKNOWN, Change, Pair
+from db.change_tracking import UNKNOWN
 from db.columns import utc_now
 from db.models import AuditEvent
 from db.prepared import prepare
-from db.session import UnitOfWorkSession
+from db.session import Change, Pair, UnitOfWorkSession
 
 _MAX_TEXT_LENGTH = 200
 _MAX_LIST_LENGTH = 100
 
 
 def track(session: Session, *, actor: UUID | None, operation: str, request_id: str) -> None:
-    """Have an event written, when the session is committed, for each object that it changes by then."""
+    """Write an audit event at commit for each changed object; raises TypeError for a session outside a unit."""
     if not isinstance(session, UnitOfWorkSession):
-        raise TypeError("Only the sessions that a seam hands out can be followed.")
+        raise TypeError("The session does not belong to a unit of work, so its changes cannot be recorded.")
     session.before_commit = partial(_record, actor_id=actor, action=operation, request_id=request_id)
 
 
@@ -43,7 +43,7 @@ def _record(session: UnitOfWorkSession, **by: Any) -> None:
 
 
 def _merged(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any]]:
-    """What has become of each object in the end."""
+    """Return the changed members of each object, by its table and id: the first old value and the last new one."""
     merged: dict[tuple[str, str], dict[str, Pair]] = {}
     for change in changes:
         members = merged.setdefault((change.table, str(change.id)), {})

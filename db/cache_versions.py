@@ -1,4 +1,4 @@
-"""How often has changed what answers show, so that whoever keeps them knows when they are stale."""
+"""Version counters of what responses show, so that the response cache can tell which entries are stale."""
 
 import asyncio
 
@@ -10,11 +10,11 @@ from db.models import CacheVersion
 from db.prepared import prepare
 
 TAGS = frozenset({"catalogue", "posts"})
-"""What is counted: see the migration that made the triggers."""
+"""The counters, each kept by triggers of the database; see the migration that creates them."""
 
 
 class CacheVersions:
-    """The generation of each noun: another one as soon as a commit has changed what is shown of it."""
+    """The version of each noun, which changes with every commit that changes what responses show of it."""
 
     tags = TAGS
 
@@ -24,14 +24,14 @@ class CacheVersions:
         self._next: asyncio.Task[dict[str, int]] | None = None
 
     async def current(self) -> dict[str, int]:
-        """Return the generations, as they are at some moment after the call; the database is asked once for many."""
+        """Return the versions as of a time after the call. Concurrent calls share one query."""
         if self._next is None:
             self._next = asyncio.create_task(self._read(self._reading))
-        # Whoever goes away must not take the reading from others who wait for it.
+        # A cancelled caller must not cancel the query that other callers wait for.
         return await asyncio.shield(self._next)
 
     async def _read(self, under_way: asyncio.Task[dict[str, int]] | None) -> dict[str, int]:
-        # What has begun before somebody asked may have missed what was committed in between.
+        # A query that began before the call may have missed a commit in between.
         if under_way and not under_way.done():
             await asyncio.wait([under_way])
         self._reading, self._next = self._next, None

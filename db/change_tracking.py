@@ -1,7 +1,6 @@
-"""What a unit of work changes: noted when the ORM writes it, and said by whoever writes without the ORM."""
+"""The changes of a unit of work: recorded when the ORM flushes, and by callers whose statements bypass the ORM."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -10,32 +9,21 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db import Base
-from db.session import UnitOfWorkSession
+from db.session import Change, Pair, UnitOfWorkSession
 
 UNKNOWN: Final = object()
-"""Stands for what nobody has read, or nobody is to see."""
-
-Pair = tuple[Any, Any]
-"""What a member was, and what it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Some members of an object, changed."""
-
-    table: str
-    id: UUID
-    members: dict[str, Pair]
+"""The value of a member that was not read, or that is secret."""
 
 
 def record_change(session: Session, model: type[Base], object_id: UUID, changed: Mapping[str, Pair]) -> None:
     """
-    Note that members of an object have *changed*.
+    Record that members of an object have *changed*: old and new value by name.
 
-    To be called for every statement that writes without the ORM, and for members that are rows of their own.
+    Call it for every statement that bypasses the ORM, and for members that are stored as rows of their own. Raises
+    TypeError for a session outside a unit of work.
     """
     if not isinstance(session, UnitOfWorkSession):
-        raise TypeError("Only the sessions that a seam hands out keep what they change.")
+        raise TypeError("The session does not belong to a unit of work, so its changes cannot be recorded.")
     about = _audited_members(model)
     members = {
         name: (UNKNOWN, UNKNOWN) if about.get(name) == "secret" else (old, new)
@@ -48,7 +36,7 @@ def record_change(session: Session, model: type[Base], object_id: UUID, changed:
 
 @cache
 def _audited_members(model: type[Base]) -> dict[str, str]:
-    """What the `info` of each column says of it."""
+    """Return "derived", "secret" or "" for each column, as its `info` says."""
     return {
         name: next((word for word in ("derived", "secret") if column.info.get(word)), "")
         for name, column in inspect(model).columns.items()
@@ -57,7 +45,7 @@ def _audited_members(model: type[Base]) -> dict[str, str]:
 
 @cache
 def _to_json(model: type[Base]) -> list[str]:
-    """The columns that changes name; none of a model that is a part of others, and so has no `id`."""
+    """Return the recorded columns of a model. Models without `id` are part of others and have none."""
     about = _audited_members(model)
     return [name for name, word in about.items() if word != "derived"] if "id" in about else []
 

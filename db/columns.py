@@ -1,4 +1,4 @@
-"""The idioms of our columns: `id: Mapped[Id]`, `price: Mapped[Money]`, `created_at: Mapped[CreatedAt]`."""
+"""Column types for models: `id: Mapped[Id]`, `price: Mapped[Money]`, `created_at: Mapped[CreatedAt]`."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,21 +24,21 @@ __all__ = [
     "Versioned",
     "new_id",
     "utc_now",
-]  # fmt: skip
+]
 
 DERIVED = {"derived": True}
-"""`info` of a column that follows from others, or from when it was written: changes do not name it."""
+"""`info` of a column computed from others or from the time of writing: the audit log omits it."""
 SECRET = {"secret": True}
-"""`info` of a column whose values nobody is to see: changes name it, and no more."""
+"""`info` of a column with secret values: the audit log names it, without its values."""
 
 
 def utc_now() -> datetime:
-    """This moment, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     return datetime.now(UTC)
 
 
 def new_id() -> UUID:
-    """A UUID that sorts by the time it was made and cannot be guessed."""
+    """Return a new UUID of version 7 (RFC 9562): it sorts by time and cannot be guessed."""
     return uuid7()
 
 
@@ -52,7 +52,7 @@ DeletedAt = Annotated[datetime | None, mapped_column()]
 
 
 class Versioned:
-    """A model whose rows an update reaches only if nobody has changed them since they were read."""
+    """A model whose rows an update reaches only if they have not changed since they were read."""
 
     version: Mapped[int] = mapped_column(default=1, info=DERIVED)
 

@@ -1,4 +1,4 @@
-"""What can go wrong in the database, in words that are the same for both."""
+"""Errors of the database, the same for PostgreSQL and SQLite."""
 
 import re
 import sqlite3
@@ -12,7 +12,7 @@ from db import Base
 
 
 class DatabaseUnavailable(Exception):
-    """The database cannot answer now; it is worth trying again after `retry_after` seconds."""
+    """The database cannot answer now. A retry after `retry_after` seconds may succeed."""
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
@@ -20,15 +20,15 @@ class DatabaseUnavailable(Exception):
 
 
 class RequestInProgress(Exception):
-    """Another request with the same idempotency key is still being worked on."""
+    """Another request with the same idempotency key is in progress."""
 
 
 class CommitRolledBack(Exception):
-    """A commit was asked for, and the database rolled back."""
+    """The database answered a COMMIT with a rollback."""
 
 
 def violated_constraint(error: IntegrityError) -> str:
-    """The name of the constraint or unique index that refused; empty where the database does not tell."""
+    """Return the name of the violated constraint or unique index, or "" if the database does not name it."""
     cause = _cause(error)
     if isinstance(cause, PostgresError):
         return str(getattr(cause, "constraint_name", None) or "")
@@ -43,21 +43,21 @@ def violated_constraint(error: IntegrityError) -> str:
 
 
 def is_serialization_failure(error: Exception) -> bool:
-    """Whether another transaction was faster, so that the same unit of work may succeed when it is done again."""
+    """Return whether the unit of work failed to serialize, so that a retry of it may succeed."""
     cause = _cause(error)
     return isinstance(cause, StaleDataError | InvalidCachedStatementError) or _state(cause) in _SERIALIZATION_FAILURES
 
 
 def as_unavailable(error: Exception) -> DatabaseUnavailable | None:
-    """How to say that the database cannot answer now, if that is what the error means."""
+    """Return Unavailable if the error means that the database cannot answer now, otherwise None."""
     if isinstance(error, DatabaseUnavailable):
         return error
     cause = _cause(error)
     if is_serialization_failure(error):
-        return DatabaseUnavailable("Others are changing the same data; try again.")
+        return DatabaseUnavailable("Another request changed the same data. Try again.")
     if _state(cause) in _TOO_SLOW or isinstance(cause, TimeoutError) or _code(cause) == sqlite3.SQLITE_INTERRUPT:
         return DatabaseUnavailable("The database took too long to answer.")
-    # A connection that was told of its end, and does not have it yet, refuses whatever is asked of it.
+    # A connection that is being closed, and is not closed yet, refuses all statements.
     is_ending = isinstance(cause, InternalClientError)
     is_closed = isinstance(cause, InterfaceError) and "closed" in str(cause)
     if is_ending or is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
@@ -66,14 +66,14 @@ def as_unavailable(error: Exception) -> DatabaseUnavailable | None:
 
 
 def is_commit_refused(error: BaseException) -> bool:
-    """Whether a COMMIT that ended so was not done; otherwise the database may have done it without being heard."""
+    """Return whether the error proves that COMMIT failed; otherwise it may have succeeded, and its response is lost."""
     if isinstance(error, PostgresError):
         return _state(error)[:2] not in _AWAY
     return isinstance(error, sqlite3.Error | CommitRolledBack)
 
 
 def is_lock_timeout(error: Exception) -> bool:
-    """Whether the statement waited in vain for what another transaction holds."""
+    """Return whether the statement timed out while it waited for a lock."""
     return _state(_cause(error)) == "55P03"
 
 
@@ -90,7 +90,7 @@ _SQLITE_AWAY = (
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The driver's own error."""
+    """Return the error that the driver raised."""
     while isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
     return error.__cause__ if type(error).__module__.startswith("sqlalchemy") and error.__cause__ else error
@@ -101,7 +101,7 @@ def _state(error: BaseException) -> str:
 
 
 def _code(error: BaseException) -> int:
-    """SQLite's primary result code, 0 if it is not SQLite's error."""
+    """Return SQLite's primary result code, 0 for other errors."""
     return error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else 0
 
 
@@ -115,7 +115,7 @@ def _unique(columns: list[str]) -> str:
 
 
 def _foreign_key(statement: str) -> str:
-    # SQLite does not say which one; where only one can be meant, it is that one.
+    # SQLite does not name the foreign key. If the table has only one that fits, it is that one.
     found = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"?(\w+)", statement, re.IGNORECASE)
     table = Base.metadata.tables.get(found[2]) if found else None
     if found is None or table is None:

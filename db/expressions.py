@@ -1,15 +1,26 @@
-"""SQL expressions that both databases have: a subquery as a list, and a list of rows as one parameter."""
+"""SQL constructs for both databases: a subquery as a list, rows as one JSON parameter, and upserts."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import JSON, Dialect, Select, String, Subquery, Text, TypeDecorator, bindparam, cast, column, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+from db import Base
+
+
+def upsert(model: type[Base]) -> Insert:
+    """
+    Return an INSERT into the table of *model* that takes `on_conflict_do_update` and `on_conflict_do_nothing`.
+
+    SQLite's compiler writes these clauses of PostgreSQL's INSERT, too: their syntax is the same on both databases.
+    """
+    return insert(model)
 
 
 class TextList(TypeDecorator[list[str]]):
@@ -23,7 +34,7 @@ class TextList(TypeDecorator[list[str]]):
 
 
 class array_subquery(FunctionElement[list[str]]):  # noqa: N801  # It is used as a function, as `func.count` is.
-    """The texts that a correlated `select(column)` gives, in its order, as one list: a page needs no second query."""
+    """The strings of a correlated `select(column)` as one list, in its order, so that a page needs one query."""
 
     type = TextList()
     inherit_cache = True
@@ -52,10 +63,10 @@ class _JsonTexts(String):
 
 def json_rows(name: str, **columns: TypeEngine[Any]) -> Subquery:
     """
-    Rows to select from, with these columns.
+    Return a subquery of rows that are passed as one JSON parameter, so that the SQL does not depend on their number.
 
-    Bound to the name is a list of rows, each a list of what JSON can say, in the order of the
-    columns: `WANTED.all(session, wanted=[[str(product_id), 3], …])`.
+    The value of the parameter *name* is a list of rows, each a sequence of JSON values and UUIDs in the order of the
+    columns: `WANTED.all(session, wanted=[(product_id, 3), …])`.
     """
     row = _elements(bindparam(name, type_=JSON())).table_valued(column("value", JSON())).c.value
     values = (

@@ -1,21 +1,21 @@
-"""Keys that callers send with what they ask for, and the answers that repetitions get."""
+"""Idempotency keys of requests, and the stored responses that repetitions of a request get."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.columns import utc_now
 from db.errors import RequestInProgress, is_lock_timeout
+from db.expressions import upsert
 from db.models import IdempotencyKey
 from db.prepared import prepare
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """The answer to the first request with a key, and what that request was."""
+    """The response to the first request with a key, and the fingerprint of that request."""
 
     fingerprint: str
     status: int
@@ -26,7 +26,7 @@ class StoredResponse:
 @dataclass(frozen=True, slots=True)
 class IdempotencyStore:
     """
-    Keys, kept for a lifetime in the very transaction of the effect they stand for.
+    The store of idempotency keys. A key is written in the transaction of its request, and stored for `lifetime`.
 
     A key whose transaction fails is free again.
     """
@@ -37,26 +37,26 @@ class IdempotencyStore:
         self, session: Session, *, caller: str, operation: str, key: str, fingerprint: str
     ) -> StoredResponse | None:
         """
-        Claim the key, or return what was kept for it.
+        Claim the key and return None, or return the response that is stored for it.
 
-        While another transaction has it claimed, this waits for its answer; raises InFlight when
+        While another transaction has claimed the key, this waits for its end; raises InFlight when
         that takes too long.
         """
         name = {"caller": caller, "operation": operation, "key": key}
         at = utc_now()
         try:
-            claimed = _CLAIMS[session.get_bind().dialect.name].first(
+            claimed = _CLAIM.first(
                 session, **name, fingerprint=fingerprint, created_at=at, expired_at=at - self.lifetime
             )
         except Exception as error:
             if is_lock_timeout(error):
-                raise RequestInProgress("Another request with this key is still being worked on.") from error
+                raise RequestInProgress("Another request with this Idempotency-Key is in progress.") from error
             raise
         if claimed:
             return None
         kept = _FIND.first(session, **{f"of_{part}": value for part, value in name.items()})
         if kept is None or kept["status"] is None:
-            raise RequestInProgress("Another request with this key is still being worked on.")
+            raise RequestInProgress("Another request with this Idempotency-Key is in progress.")
         return StoredResponse(kept["fingerprint"], kept["status"], [(k, v) for k, v in kept["headers"]], kept["body"])
 
     def save(
@@ -70,13 +70,13 @@ class IdempotencyStore:
         headers: list[tuple[str, str]],
         body: bytes,
     ) -> None:
-        """Keep the answer to the request that claimed the key in this session."""
+        """Store the response to the request that claimed the key in this session."""
         _SAVE.execute(
             session, of_caller=caller, of_operation=operation, of_key=key, status=status, headers=headers, body=body
         )
 
     def purge(self, session: Session) -> None:
-        """Delete the keys whose lifetime is over."""
+        """Delete the expired keys."""
         _PURGE.execute(session, expired_at=utc_now() - self.lifetime)
 
 
@@ -85,22 +85,21 @@ _NAME = (_C.caller, _C.operation, _C.key)
 _THIS_ONE = [column == bindparam(f"of_{column.name}") for column in _NAME]
 
 
-def _claim_with(insert: postgresql.Insert | sqlite.Insert) -> prepare:
-    fresh = {"fingerprint": insert.excluded.fingerprint, "created_at": insert.excluded.created_at}
-    return prepare(
-        insert.on_conflict_do_update(
-            index_elements=_NAME,
-            set_=fresh | {"status": None, "headers": None, "body": None},
-            where=_C.created_at < bindparam("expired_at"),
-        ).returning(_C.key),
-        values=("caller", "operation", "key", "fingerprint", "created_at"),
-    )
-
-
-_CLAIMS = {
-    "postgresql": _claim_with(postgresql.insert(IdempotencyKey)),
-    "sqlite": _claim_with(sqlite.insert(IdempotencyKey)),
-}
+_INSERT = upsert(IdempotencyKey)
+_CLAIM = prepare(
+    _INSERT.on_conflict_do_update(
+        index_elements=_NAME,
+        set_={
+            "fingerprint": _INSERT.excluded.fingerprint,
+            "created_at": _INSERT.excluded.created_at,
+            "status": None,
+            "headers": None,
+            "body": None,
+        },
+        where=_C.created_at < bindparam("expired_at"),
+    ).returning(_C.key),
+    values=("caller", "operation", "key", "fingerprint", "created_at"),
+)
 _FIND = prepare(select(_C.fingerprint, _C.status, _C.headers, _C.body).where(*_THIS_ONE))
 _SAVE = prepare(update(IdempotencyKey).where(*_THIS_ONE), values=("status", "headers", "body"))
 _PURGE = prepare(delete(IdempotencyKey).where(_C.created_at < bindparam("expired_at")))

@@ -1,18 +1,18 @@
-"""Indexes of the rows that are deleted, or are not."""
+"""Partial indexes: of the live rows, or of the deleted ones."""
 
 from sqlalchemy import Index, text
 
 
 def live_index(name: str, *columns: str, unique: bool = False) -> Index:
-    """An index of the rows that are not deleted; a unique one leaves a deleted row's values free again."""
+    """Return an index of the rows that are not deleted; a unique one frees the values of deleted rows."""
     return _where("deleted_at IS NULL", name, *columns, unique=unique)
 
 
 def deleted_index(name: str) -> Index:
     """
-    An index of the rows that are deleted, by when.
+    Return an index of the deleted rows, by the time of deletion.
 
-    For the purge, and for counting: all rows less these is much cheaper than those that are live.
+    It serves the purge, and counting: all rows minus the deleted ones is much cheaper than the live ones.
     """
     return _where("deleted_at IS NOT NULL", name, "deleted_at")
 

@@ -1,4 +1,4 @@
-"""Lets somebody see each query, of whatever session in this process."""
+"""Instruments the queries of all sessions in this process."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from db.session import QuerySpan, UnitOfWorkSession
 
 
 def instrument_queries(span: QuerySpan) -> None:
-    """Have every query run within `around(sql)` from now on, also those of the ORM."""
+    """Run every query within the context manager `around(sql)` from now on, also those of the ORM."""
     UnitOfWorkSession.query_span = staticmethod(span)
 
     @event.listens_for(Engine, "before_cursor_execute")

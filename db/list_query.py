@@ -1,4 +1,4 @@
-"""Lists that are filtered, sorted and shown page by page, by number or by cursor."""
+"""List queries: filters, sort order, and pages by number or by cursor."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ _FROM_TEXT: dict[type, Callable[[str], Any]] = {str: str, int: int, Decimal: Dec
 @dataclass(frozen=True)
 class ListQuery:
     """
-    A list of the rows of `model` that are not deleted.
+    A list query over the live rows of `model`.
 
-    `shown(row)` selects what is shown of a row of the model or of an alias of it; `filters` has for each
-    name what equals its value, or the function that makes a condition of one. The order is the `sort` of
-    the query, or else that of the listing; `keys` has the attribute for an order of another name. A
-    statement is made once for each order and each set of values.
+    `shown(row)` returns the SELECT of a row of the model or of an alias of it. `filters` has for each name the column
+    that must equal the value, or a function from a bound parameter to a condition. The order is the `sort` of the
+    query, or else that of the listing; `keys` has the attribute of a sort name that differs from it. A statement is
+    prepared once for each order and each set of filters.
 
-    Rows without a value come last in either direction; a cursor goes by a column that always has one.
+    NULLs come last in either direction; the sort column of a cursor is never NULL.
     """
 
     model: Any
@@ -43,16 +43,23 @@ class ListQuery:
         return id(self)
 
     def find(
-        self, session: Session, cursors: CursorSigner, values: Values, query: Values,
-        *, page: int, per_page: int, cursor: str | None,
-    ) -> Page:  # fmt: skip
+        self,
+        session: Session,
+        cursors: CursorSigner,
+        values: Values,
+        query: Values,
+        *,
+        page: int,
+        per_page: int,
+        cursor: str | None,
+    ) -> Page:
         """Return page number *page*, or the one after *cursor* where there is one."""
         if cursor is None:
             return self.page(session, values, query, page=page, per_page=per_page)
         return self.page_after(session, cursors, values, query, cursor=cursor, per_page=per_page)
 
     def page(self, session: Session, values: Values, query: Values, *, page: int, per_page: int) -> Page:
-        """Return page number *page* of the rows that fit *values*; *query* is what the caller asked for."""
+        """Return page number *page* of the rows that fit *values*; *query* has the parameters that the page echoes."""
         sort, offset = query.get("sort", self.default_sort), (page - 1) * per_page
         items = _select_page(self, sort, frozenset(values)).all(session, limit=per_page, offset=offset, **values)
         total = items[0]["total"] if items else _count(self, frozenset(values)).all(session, **values)[0]["total"]
@@ -80,7 +87,7 @@ class ListQuery:
     def order(self, row: Any, sort: str) -> list[ColumnElement[Any]]:
         columns = (self.column(row, sort), row.id)
         order = [column.desc() if sort.startswith("-") else column.asc() for column in columns]
-        # Left to themselves, PostgreSQL takes NULL for the highest value, and SQLite for the lowest.
+        # By default, PostgreSQL sorts NULL as the highest value, and SQLite as the lowest.
         return [order[0].nulls_last(), order[1]] if self.column(self.model, sort).nullable else order
 
     def where(self, wanted: frozenset[str]) -> ColumnElement[bool]:
@@ -90,7 +97,7 @@ class ListQuery:
         counted = select(func.count()).select_from(self.model)
         if wanted or not hasattr(self.model, "deleted_at"):
             return counted.where(self.where(wanted)).scalar_subquery().label("total")
-        # Counting a whole table, and the few that are deleted, costs less than looking at each whether it is.
+        # Counting all rows and the few deleted ones costs less than testing each row.
         deleted = counted.where(self.model.deleted_at.is_not(None)).scalar_subquery()
         return (counted.scalar_subquery() - deleted).label("total")
 
@@ -104,24 +111,24 @@ class ListQuery:
 
 
 def filter_values(**filters: Any) -> dict[str, Any]:
-    """Return what the filters that are set are bound to: a value, or each of a list, all of which have to fit."""
+    """Return the values of the filters that are not None, by name; each item of a list is a filter of its own."""
     lists = {name: values for name, values in filters.items() if isinstance(values, list)}
     single = {name: value for name, value in filters.items() if value is not None and name not in lists}
     return single | {f"{name}_{n}": value for name, values in lists.items() for n, value in enumerate(values)}
 
 
 def contains(column: Any) -> Callable[[Any], ColumnElement[bool]]:
-    """Return the filter of what `containing` or `words` made."""
+    """Return the filter function that matches *column* with a pattern of `containing` or `words`."""
     return lambda pattern: column.like(pattern, escape="\\")
 
 
 def search_patterns(q: str | None) -> list[str]:
-    """Return a pattern for each word of *q*, which is found in folded text."""
+    """Return a LIKE pattern for each word of *q*, for text that is folded."""
     return [like_pattern(word) for word in casefold(q or "").split()]
 
 
 def like_pattern(text: str) -> str:
-    """Return the pattern for LIKE, its escape a backslash, that finds *text* anywhere, taken literally."""
+    """Return the LIKE pattern, escaped with backslashes, that finds *text* literally anywhere."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
@@ -142,7 +149,7 @@ def _select_after(listing: ListQuery, sort: str, wanted: frozenset[str], has_beg
     rows = _rows(listing, sort, wanted).limit(bindparam("limit"))
     if has_begun:
         column, row_id = listing.column(listing.model, sort), listing.model.id
-        # Compared as a pair, they are where an index on both begins; said with OR, all before is looked at, too.
+        # A row comparison starts in the index at this position; with OR, all rows before would be read, too.
         position = tuple_(column, row_id)
         last = tuple_(bindparam("last", type_=column.type), bindparam("last_id", type_=row_id.type))
         rows = rows.where(position < last if sort.startswith("-") else position > last)
@@ -154,7 +161,7 @@ def _rows(listing: ListQuery, sort: str, wanted: frozenset[str]) -> Select[Any]:
 
 
 def _with_what_is_shown(listing: ListQuery, sort: str, rows: Select[Any], *more: ColumnElement[Any]) -> prepare:
-    """What is shown is looked up for the rows of the page only."""
+    """Return the statement that joins and computes the shown columns for the rows of the page only."""
     row = aliased(listing.model, rows.subquery())
     shown = listing.columns(row).add_columns(listing.column(row, sort).label("position"), *more)
     return prepare(shown.order_by(*listing.order(row, sort)))

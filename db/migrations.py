@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this release, or says which one it has."""
+"""Migrations: upgrade or downgrade a database, and tell its revision."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,28 +27,28 @@ _LOCK_TIMEOUT = 60.0
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Apply what is missing; several servers may do so at once. All of it is applied, or nothing."""
+    """Apply all missing migrations, or none; several servers may do so at the same time. Raises Unavailable."""
     command.upgrade(_config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Undo migrations until the database is at this revision; "base" undoes them all."""
+    """Undo migrations down to this revision; "base" undoes all. Raises Unavailable."""
     command.downgrade(_config(url), revision)
 
 
 def current_revision(url: str) -> str | None:
-    """The revision the database is at, if it has any."""
+    """Return the revision of the database, None if it has none; raises Unavailable."""
     return run_with_connection(url, _revision)
 
 
 def applied_revision(session: Session) -> str | None:
-    """The same, for a session."""
+    """Return the revision of the database of a session, None if it has none."""
     return _revision(session.connection())
 
 
 @cache
 def head_revision() -> str:
-    """The revision this release needs."""
+    """Return the revision that this release needs."""
     revision = ScriptDirectory.from_config(Config(_CONFIG)).get_current_head()
     assert revision is not None
     return revision
@@ -56,9 +56,9 @@ def head_revision() -> str:
 
 def run_with_connection(url: str, function: Callable[[Connection], T], *, alone: bool = False) -> T:
     """
-    What `perform` returns for a connection in a transaction; raising rolls back.
+    Return what `perform` returns for a connection in a transaction; raising rolls back.
 
-    Alone it waits until no other server is in here for the same database. Raises Unavailable.
+    With *alone*, it waits until no other server runs this for the same database. Raises Unavailable.
     """
     parsed = make_url(url)
     try:
@@ -76,12 +76,12 @@ def run_with_connection(url: str, function: Callable[[Connection], T], *, alone:
 
 def _on_sqlite(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
     with sqlite_engine(url, timeout=_LOCK_TIMEOUT).connect() as connection:
-        # Rebuilding a table, which is how SQLite alters one, must not touch the rows that refer to it.
+        # SQLite alters a table by rebuilding it, which must not touch the rows that refer to it.
         connection.exec_driver_sql("pragma foreign_keys=off")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
         answer = perform(connection)
         if broken := connection.exec_driver_sql("pragma foreign_key_check").all():
-            raise ValueError(f"{len(broken)} rows would refer to nothing, the first of {broken[0][0]}.")
+            raise ValueError(f"{len(broken)} rows violate a foreign key, the first in table {broken[0][0]}.")
         connection.commit()
         return answer
 

@@ -1,4 +1,4 @@
-"""Pages of a list: by number, or by a cursor that says after which row to go on."""
+"""Pages of a list, by number or by cursor, and the signing of cursors."""
 
 import base64
 import binascii
@@ -6,22 +6,38 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Any
+from typing import Any, TypedDict, cast
 
 FIRST = "*"
-"""The cursor that begins."""
+"""The cursor of the first page."""
 
-Page = dict[str, Any]
+
+class Page(TypedDict, total=False):
+    """
+    A page of a list, and the parameters that were asked for, by their names.
+
+    A page by number has `page` and `next_page`, one by cursor has `cursor` and `next_cursor`, and no counts.
+    """
+
+    items: Sequence[Any]
+    total: int | None
+    page: int
+    pages: int | None
+    next_page: int | None
+    prev_page: int | None
+    per_page: int
+    cursor: str
+    next_cursor: str | None
 
 
 class InvalidCursor(Exception):
-    """The cursor was not made by this installation, or belongs to another list or filter."""
+    """The cursor was not signed by this installation, or belongs to another list or filter."""
 
 
 def number_page(items: Sequence[Any], *, total: int, page: int, per_page: int, query: Mapping[str, Any]) -> Page:
-    """Return page number *page*; *query* is what was asked for, of which nothing is said that is None."""
+    """Return page number *page* of *total* items; it echoes the parameters of *query* that are not None."""
     pages = max(-(-total // per_page), 1)
-    return _without_none(query) | {
+    shown: Page = {
         "items": items,
         "total": total,
         "page": page,
@@ -30,13 +46,14 @@ def number_page(items: Sequence[Any], *, total: int, page: int, per_page: int, q
         "prev_page": min(page - 1, pages) if page > 1 else None,
         "per_page": per_page,
     }
+    return _with_query(shown, query)
 
 
 def cursor_page(
     items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]
 ) -> Page:
-    """Return the page after *cursor*; it does not count."""
-    return _without_none(query) | {
+    """Return the page after *cursor*, without counts; it echoes the parameters of *query* that are not None."""
+    shown: Page = {
         "items": items,
         "total": None,
         "pages": None,
@@ -45,22 +62,23 @@ def cursor_page(
         "cursor": cursor,
         "next_cursor": next_cursor,
     }
+    return _with_query(shown, query)
 
 
 class CursorSigner:
-    """Makes and reads cursors. They are signed: one that was not made here, or for another query, is refused."""
+    """Signs and verifies cursors; the signature covers the query that a cursor belongs to."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
-        """*secret* gives what all servers of the installation know, at most 64 bytes."""
+        """*secret* returns the key that all servers of the installation share, at most 64 bytes."""
         self._secret = secret
 
     def sign(self, row: Sequence[Any], query: Mapping[str, Any]) -> str:
-        """Return the cursor of *row*, the values that the list is ordered by."""
+        """Return the signed cursor of *row*, the sort values of a row."""
         position = json.dumps([str(value) for value in row], separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._signature(position, query) + position).rstrip(b"=").decode()
 
     def unsign(self, cursor: str, query: Mapping[str, Any]) -> list[str]:
-        """Return the values that the cursor was made of, as text; raises InvalidCursor."""
+        """Return the sort values in the cursor, as text; raises InvalidCursor."""
         try:
             raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError):
@@ -78,5 +96,9 @@ class CursorSigner:
         return blake2b(asked + b"\0" + position, key=self._secret(), digest_size=16).digest()
 
 
-def _without_none(query: Mapping[str, Any]) -> Page:
+def _with_query(page: Page, query: Mapping[str, Any]) -> Page:
+    return cast("Page", {**_without_none(query), **page})
+
+
+def _without_none(query: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}

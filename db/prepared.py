@@ -1,4 +1,4 @@
-"""Statements that are run so often that their SQL is made once, and spoken to the driver itself."""
+"""Prepared statements: compiled once by SQLAlchemy, and run by the driver without it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,22 +10,21 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
 
 from db.session import UnitOfWorkSession
-from db.types import Identifier
 
 Values = dict[str, Any]
 Dicts = Callable[[Sequence[Sequence[Any]]], list[Values]]
 
 
-class prepare:  # noqa: N801  # It reads as what is done to the statement.
+class prepare:  # noqa: N801  # It reads as a function of the statement.
     """
     A statement whose rows are dicts; a column labelled `category__name` is the name of the category.
 
         PRODUCT = compiled(select(…).where(Product.id == bindparam("id")))
         product = PRODUCT.first(session, id=product_id)
 
-    It sees what its transaction has done. Of an insert or update, `given` names the columns
+    It sees the changes of its transaction. Of an insert or update, `given` names the columns
     whose values come with each call; the others get their defaults. Identifiers may be given as
-    text, and on SQLite they come as their canonical text.
+    text, and are returned as UUIDs.
     """
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, *, values: Sequence[str] = ()) -> None:
@@ -34,6 +33,7 @@ class prepare:  # noqa: N801  # It reads as what is done to the statement.
         self._plans: dict[str, _Plan] = {}
 
     def all(self, session: Session, **values: Any) -> list[Values]:
+        """Return all rows for these values of the parameters."""
         if not isinstance(session, UnitOfWorkSession):
             return _row_factory(self.statement, None)([tuple(row) for row in session.execute(self.statement, values)])
         dialect = session.dialect
@@ -43,20 +43,21 @@ class prepare:  # noqa: N801  # It reads as what is done to the statement.
         return plan.dicts(session.fetch(plan.sql, plan.arguments(values)))
 
     def first(self, session: Session, **values: Any) -> Values | None:
+        """Return the first row, None if there is none."""
         rows = self.all(session, **values)
         return rows[0] if rows else None
 
     def execute(self, session: Session, **values: Any) -> None:
-        """For a statement that returns nothing."""
+        """Run a statement whose rows are not needed."""
         self.all(session, **values)
 
     def _plan(self, dialect: Dialect) -> "_Plan":
         done = self.statement.compile(dialect=dialect, column_keys=self._given or None)
         if done.post_compile_params:
-            raise TypeError("Lists of any length, as `in_` takes them, cannot be compiled ahead.")
+            raise TypeError("A statement with `in_` cannot be prepared: its SQL depends on the number of values.")
         names = tuple(done.positiontup or ())
         processors = [done.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-        plan = self._plans[dialect.name] = _Plan(
+        plan = _Plan(
             sql=str(done),
             names=names,
             processors=processors if any(processors) else None,
@@ -64,12 +65,13 @@ class prepare:  # noqa: N801  # It reads as what is done to the statement.
             defaults=_defaults(done),
             dicts=_row_factory(self.statement, dialect),
         )
+        self._plans[dialect.name] = plan
         return plan
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What one database needs to know of a statement."""
+    """The SQL of a statement for one database, and how to convert its parameters and rows."""
 
     sql: str
     names: tuple[str, ...]
@@ -88,7 +90,7 @@ class _Plan:
 
 
 def _defaults(done: SQLCompiler) -> dict[str, Callable[[], Any]]:
-    """How to make the values of columns that nobody gives."""
+    """Return the functions that make the defaults of the columns that are not given."""
 
     def maker(default: Any) -> Callable[[], Any]:
         return (lambda: default.arg(None)) if default.is_callable else (lambda: default.arg)
@@ -99,12 +101,12 @@ def _defaults(done: SQLCompiler) -> dict[str, Callable[[], Any]]:
 
 
 def _row_factory(statement: Any, dialect: Dialect | None) -> Dicts:
-    """Write the function that makes dicts of rows; without a dialect the values are Python's already."""
+    """Compile the function that makes dicts of rows; without a dialect, the values need no conversion."""
     namespace: Values = {}
     tree: Values = {}
     columns = list(statement.exported_columns) if statement.is_select or statement._returning else []
     for n, column in enumerate(columns):
-        process = dialect and not isinstance(column.type, Identifier) and _result_processor(column.type, dialect)
+        process = _result_processor(column.type, dialect) if dialect else None
         if process:
             namespace[f"p{n}"] = process
         *parents, last = column.key.split("__")
@@ -113,7 +115,7 @@ def _row_factory(statement: Any, dialect: Dialect | None) -> Dicts:
             node = node.setdefault(parent, {})
         node[last] = f"p{n}(c{n})" if process else f"c{n}"
     names = "".join(f"c{n}, " for n in range(len(columns)))
-    # The source is made of our own labels and numbers only.
+    # The source consists of column labels and numbers only.
     exec(f"def dicts(rows):\n    return [{_source(tree)} for {names or '_'} in rows]", namespace)  # noqa: S102
     return namespace["dicts"]  # type: ignore[no-any-return]
 
@@ -125,6 +127,6 @@ def _source(node: Any) -> str:
 
 
 def _result_processor(type_: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
-    # PostgreSQL's numbers of the types float8 and numeric; no other type asks.
+    # The type codes of float8 and numeric in PostgreSQL; other types do not use the code.
     number = 701 if isinstance(type_, Float) else 1700
     return type_.dialect_impl(dialect).result_processor(dialect, number)  # type: ignore[no-any-return]

@@ -1,80 +1,51 @@
-"""The session of a unit of work, and what it asks of the connection under it."""
+"""The session of a unit of work."""
 
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
 
 from db.errors import is_commit_refused
-
-if TYPE_CHECKING:
-    from db.change_tracking import Change
-
-Mode = Literal["read", "write", "guarded"]
+from db.pool import Mode, Pool, PooledConnection
 
 log = logging.getLogger(__name__)
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 Returned = list[tuple[Call, Any]]
-"""Calls and what they have returned, in their order."""
+"""The calls outside the transaction and their results, in order."""
 
 
-class PooledConnection(Protocol):
-    """A connection that stays open between units of work."""
-
-    @property
-    def connection(self) -> Connection:
-        """The same connection as SQLAlchemy speaks to it."""
-
-    def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """All rows, from the driver itself; the statement is prepared once."""
-
-    def begin(self, mode: Mode) -> None: ...
-
-    def commit(self) -> None: ...
-
-    def rollback(self) -> None: ...
+Pair = tuple[Any, Any]
+"""The old and the new value of a member."""
 
 
-H = TypeVar("H", bound=PooledConnection)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Changed members of an object."""
+
+    table: str
+    id: UUID
+    members: dict[str, Pair]
 
 
 class QuerySpan(Protocol):
-    """What surrounds a query."""
+    """Makes the context manager that a query runs in."""
 
     def __call__(self, sql: str, /) -> AbstractContextManager[object]: ...
 
 
-@dataclass(frozen=True)
-class PoolStats:
-    """How full a pool is: how many connections it may have, how many are taken, how often one was waited for so far."""
-
-    size: int
-    in_use: int
-    waits: int
-
-
-class Pool(Protocol[H]):
-    """Where connections are taken from, one for each unit of work at a time."""
-
-    def acquire(self) -> H:
-        """A connection outside of any transaction; raises Unavailable when there is none in time."""
-
-    def release(self, held: H) -> None:
-        """Take it back; one that is broken or still in a transaction is thrown away."""
-
-
 class UnitOfWorkSession(Session):
     """
-    A session that takes its connection, and begins its transaction, when it is first used.
+    A session that calls `Session.__init__` at the first access to an attribute that it lacks.
 
-    What makes a Session is set up only when somebody asks for more than compiled queries,
-    which need nothing of it: most reads never do. `close`, `commit` and `rollback` give the
-    connection back, as with any session; the next use takes one again.
+    Compiled queries need none of it, and most reads run nothing else. The session takes its
+    connection, and begins its transaction, when it is first used. `close`, `commit` and
+    `rollback` give the connection back, as with any session; the next use takes one again.
     """
 
     query_span: ClassVar[QuerySpan | None] = None
@@ -90,7 +61,7 @@ class UnitOfWorkSession(Session):
         self.outside_calls = 0
         self.changes: list[Change] = []
         self.before_commit: BeforeCommit | None = None
-        """What is called with this session before a commit that has changes."""
+        """Called with this session before a commit that has changes."""
 
     def __getattr__(self, name: str) -> Any:
         if self._is_set_up:
@@ -99,7 +70,7 @@ class UnitOfWorkSession(Session):
         return getattr(self, name)
 
     def acquire(self) -> PooledConnection:
-        """The connection of this unit, in its transaction."""
+        """Return the connection of this unit, in its transaction; raises Unavailable when none is free in time."""
         if self._held is None:
             held = self._pool.acquire()
             try:
@@ -112,19 +83,19 @@ class UnitOfWorkSession(Session):
 
     @property
     def has_connection(self) -> bool:
-        """Whether the unit has its connection, and so its transaction."""
+        """Whether the unit has a connection, and so a transaction."""
         return self._held is not None
 
     @property
     def dialect(self) -> Dialect:
-        """Which SQL is spoken."""
+        """The SQL dialect of the connection."""
         return self.acquire().connection.dialect
 
     def get_bind(self, *_: object, **__: object) -> Connection:
         return self.acquire().connection
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Rows of a statement in the driver's own words, after what is pending was written."""
+        """Return the rows of a statement in the driver's SQL; pending changes are flushed before."""
         if self._is_set_up:
             self.flush()
         if self.query_span is not None:
@@ -143,7 +114,7 @@ class UnitOfWorkSession(Session):
         try:
             self._end(commit=True)
         except BaseException as error:
-            # A COMMIT whose answer is lost may have been done: then nothing may be undone beside it.
+            # A COMMIT whose response is lost may have succeeded, so the rollback hooks must not run.
             if not is_commit_refused(error):
                 self.rollback_hooks.clear()
             raise
@@ -168,19 +139,22 @@ class UnitOfWorkSession(Session):
         finally:
             self._end(commit=False)
             functions, self.rollback_hooks = self.rollback_hooks, []
-            call_each(functions, "What follows the rollback failed.")
+            call_each(functions, "A rollback hook failed.")
 
     def _end(self, *, commit: bool) -> None:
         held, self._held = self._held, None
         if held is not None:
             try:
-                held.commit() if commit else held.rollback()
+                if commit:
+                    held.commit()
+                else:
+                    held.rollback()
             finally:
                 self._pool.release(held)
 
 
 def call_each(functions: Sequence[Callable[[], object]], complaint: str) -> None:
-    """Call them all, whatever one of them raises: that is logged, since nothing can be changed any more."""
+    """Call all functions. What one raises is logged as *complaint*, because the unit of work has ended already."""
     for function in functions:
         try:
             function()

@@ -1,12 +1,12 @@
-"""Text that is compared without regard to case."""
+"""Case folding of text."""
 
 from unicodedata import normalize
 
 
 def casefold(text: str) -> str:
     """
-    What two texts have in common when they differ in case or in compatible characters only.
+    Return the text normalized with NFKC and case-folded, so that texts which differ in case only become equal.
 
-    The same on both databases, whose own ideas of case differ. It may be longer than the text.
+    It makes comparisons the same on both databases, whose rules of case differ. The result may be longer.
     """
     return normalize("NFKC", normalize("NFKC", text).casefold())

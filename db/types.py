@@ -1,4 +1,4 @@
-"""Column types that mean the same on both databases: identifiers, amounts of money, moments in time, JSON."""
+"""Column types that behave the same on both databases: UUIDs, amounts of money, times, JSON."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from asyncpg.pgproto import pgproto
 from sqlalchemy import CHAR, BigInteger, DateTime, Dialect, Numeric, String, TypeDecorator, Uuid
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import TypeEngine
 
 
 class Identifier(TypeDecorator[UUID]):
-    """A UUID; on SQLite it is stored as its canonical text. Bound values may be that text, too."""
+    """A UUID, which SQLite stores as canonical text. Bound values may be that text, too."""
 
     impl = Uuid
     cache_ok = True
@@ -23,7 +24,7 @@ class Identifier(TypeDecorator[UUID]):
 
 
 class Amount(TypeDecorator[Decimal]):
-    """An amount of money, exact and with two decimal places; a value with more is refused, not rounded."""
+    """An exact amount of money with two decimal places; binding a value with more raises ValueError."""
 
     impl = Numeric
     cache_ok = True
@@ -44,12 +45,12 @@ class Amount(TypeDecorator[Decimal]):
             return None
         amount = value.quantize(_CENT)
         if amount != value:
-            raise ValueError("An amount of money has at most two decimal places.")
+            raise ValueError("An amount of money can have at most two decimal places.")
         return amount
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A moment in time, always aware and always UTC; a naive one is refused."""
+    """A time, always aware and in UTC; binding a naive datetime raises ValueError."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -65,18 +66,25 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("A moment in time needs a time zone.")
+            raise ValueError("A datetime must have a time zone.")
         return value.astimezone(UTC)
 
 
 def casefolded() -> String:
-    """Text made by `db.text.fold`, in the order of its code points on both databases."""
+    """Return the type of text made by `db.text.fold`, which sorts by code points on both databases."""
     return String().with_variant(String(collation="C"), "postgresql")
 
 
 def json_text(value: Any) -> str:
-    """What a JSON column keeps; moments in it are RFC 3339, in UTC."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+    """Return the text of a JSON value; datetimes in it become RFC 3339, in UTC. Raises TypeError for other objects."""
+    return orjson.dumps(value, _driver_uuid, orjson.OPT_UTC_Z).decode()
+
+
+def _driver_uuid(value: object) -> str:
+    # orjson writes UUIDs itself, but not those of subclasses.
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON.")
 
 
 _CENT = Decimal("0.01")
@@ -87,7 +95,8 @@ class _CanonicalText(CHAR):
         return lambda value: None if value is None else str(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        return lambda value: None if value is None else UUID(value)
+        # The subclass of UUID that the PostgreSQL driver returns: it is parsed and written 10 times as fast.
+        return lambda value: None if value is None else pgproto.UUID(value)
 
 
 class _Cents(BigInteger):

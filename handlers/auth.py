@@ -1,4 +1,4 @@
-"""Accounts: registering, coming in, going out, and one's own user."""
+"""Accounts: registration, log-in, log-out, sessions, and one's own user."""
 
 from accord.identity import accounts, sessions
 

@@ -1,6 +1,6 @@
-"""Customers in the words of version 1: their location is a city, their photo a URL."""
+"""Customers of version 1, which calls the location `city`, and has a URL for the photo."""
 
-from services import customers
+from services import customer_photos, customers
 
 
 def list_customers(session, cursors, page, per_page, sort, cursor=None, city=None, q=None):
@@ -34,19 +34,19 @@ def restore_customer(session, customer_id):
 
 
 def get_customer_photo(session, file_storage, customer_id):
-    return customers.photo(session, file_storage, customer_id)
+    return customer_photos.download(session, file_storage, customer_id)
 
 
 def replace_customer_photo(session, file_storage, customer_id, body):
-    customers.replace_photo(session, file_storage, customer_id, **body)
+    customer_photos.replace(session, file_storage, customer_id, **body)
 
 
 def delete_customer_photo(session, file_storage, customer_id):
-    customers.delete_photo(session, file_storage, customer_id)
+    customer_photos.delete(session, file_storage, customer_id)
 
 
 def _shown(customer):
-    photo_url = customer["photo"] and f"/api/v1/customers/{customer['id']}/photo"
+    photo_url = f"/api/v1/customers/{customer['id']}/photo" if customer["photo"] else None
     return _renamed(customer, "location", "city") | {"photo_url": photo_url}
 
 

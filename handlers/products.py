@@ -2,9 +2,20 @@ from services import products
 
 
 def list_products(
-    session, cursors, page, per_page, sort, cursor=None, fields=None,
-    category=None, tag=None, min_price=None, max_price=None, in_stock=None, q=None,
-):  # fmt: skip
+    session,
+    cursors,
+    page,
+    per_page,
+    sort,
+    cursor=None,
+    fields=None,
+    category=None,
+    tag=None,
+    min_price=None,
+    max_price=None,
+    in_stock=None,
+    q=None,
+):
     filters = {"category": category, "min_price": min_price, "max_price": max_price, "in_stock": in_stock}
     asked = {"sort": sort, "page": page, "per_page": per_page, "cursor": cursor, "fields": fields, "tag": tag, "q": q}
     return products.find(session, cursors, **asked, **filters)

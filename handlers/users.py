@@ -3,9 +3,18 @@ from accord.identity.callers import visible_owner
 
 
 def list_users(
-    session, page, per_page, sort,
-    username=None, email=None, name=None, role=None, is_active=None, min_age=None, max_age=None,
-):  # fmt: skip
+    session,
+    page,
+    per_page,
+    sort,
+    username=None,
+    email=None,
+    name=None,
+    role=None,
+    is_active=None,
+    min_age=None,
+    max_age=None,
+):
     filters = {"username": username, "email": email, "name": name, "role": role, "is_active": is_active}
     filters |= {"min_age": min_age, "max_age": max_age}
     return users.find(session, page=page, per_page=per_page, sort=sort, **filters)

@@ -1,4 +1,4 @@
-"""What is at an address that standards fix."""
+"""Operations at well-known paths (RFC 8615)."""
 
 
 def get_jwks(signing_keys):

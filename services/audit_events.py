@@ -1,4 +1,4 @@
-"""Who changed what."""
+"""The audit log: read access to audit events."""
 
 from typing import Any
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound
+from accord.errors import require
 from db.list_query import ListQuery, filter_values
 from db.models import AuditEvent, User
 from db.pagination import CursorSigner, Page
@@ -40,16 +40,15 @@ _EVENTS = ListQuery(AuditEvent, _select_event, _FILTERS, default_sort="-at")
 
 
 def find(session: Session, cursors: CursorSigner, *, per_page: int, cursor: str, **filters: Any) -> Page:
-    """Return the page after *cursor* of the events that fit all filters, newest first."""
+    """Return the page after *cursor* of the events that fit all filters, newest first; raises InvalidCursor."""
     page = _EVENTS.page_after(session, cursors, filter_values(**filters), filters, cursor=cursor, per_page=per_page)
-    return page | {"items": [_describe(event) for event in page["items"]]}
+    page["items"] = [_describe(event) for event in page["items"]]
+    return page
 
 
 def get(session: Session, event_id: UUID) -> dict[str, Any]:
-    event = _EVENT.first(session, id=event_id)
-    if event is None:
-        raise NotFound("There is no audit event with this id.")
-    return _describe(event)
+    """Return the event; raises NotFound."""
+    return _describe(require("audit event", _EVENT.first(session, id=event_id)))
 
 
 def _describe(event: dict[str, Any]) -> dict[str, Any]:

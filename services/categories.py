@@ -1,19 +1,19 @@
-"""Kinds of products."""
+"""Categories of products. Their names are unique, regardless of case."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, NotFound
+from accord.errors import Conflict, require
 from db import pagination
-from db.errors import violated_constraint
 from db.models import Category, Product
 from db.pagination import Page
 from db.prepared import prepare
+from db.rows import Constraints, assign, flush, load_live
 from db.text import casefold
 
 _SELECTED = (Category.id, Category.name, Category.description, Category.created_at, Category.updated_at)
@@ -33,55 +33,42 @@ _PAGE = {
     counted: prepare(select(*columns).order_by(Category.name_key).limit(bindparam("limit")).offset(bindparam("offset")))
     for counted, columns in _COLUMNS.items()
 }
+_CONSTRAINTS: Constraints = {
+    "uq_categories_name_key": partial(Conflict, "Another category has this name.", pointer="/name"),
+    "fk_products_category_id": partial(Conflict, "The category has products."),
+}
 
 
 def find(session: Session, *, page: int, per_page: int, expand: Sequence[str] | None = None) -> Page:
+    """Return page number *page* of the categories by name; with *expand*, each has its `products_count`."""
     items = _PAGE[bool(expand)].all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
     return pagination.number_page(items, total=total, page=page, per_page=per_page, query={"expand": expand})
 
 
 def get(session: Session, category_id: UUID, *, expand: Sequence[str] | None = None) -> dict[str, Any]:
-    category = _CATEGORY[bool(expand)].first(session, id=category_id)
-    if category is None:
-        raise NotFound("There is no category with this id.")
-    return category
+    """Return the category; with *expand*, it has its `products_count`. Raises NotFound."""
+    return require("category", _CATEGORY[bool(expand)].first(session, id=category_id))
 
 
 def create(session: Session, *, name: str, description: str | None) -> Category:
+    """Create a category; raises Conflict if the name is taken."""
     category = Category(name=name, name_key=casefold(name), description=description)
     session.add(category)
-    _flush(session)
+    flush(session, _CONSTRAINTS)
     return category
 
 
 def update(session: Session, category_id: UUID, **changes: Any) -> Category:
-    category = _load(session, category_id)
-    for member, value in changes.items():
-        setattr(category, member, value)
+    """Change members of the category; raises NotFound, and Conflict if the name is taken."""
+    category = require("category", load_live(session, Category, category_id))
+    assign(category, changes)
     category.name_key = casefold(category.name)
-    _flush(session)
+    flush(session, _CONSTRAINTS)
     return category
 
 
 def delete(session: Session, category_id: UUID) -> None:
-    session.delete(_load(session, category_id))
-    _flush(session)
-
-
-def _load(session: Session, category_id: UUID) -> Category:
-    category = session.get(Category, category_id)
-    if category is None:
-        raise NotFound("There is no category with this id.")
-    return category
-
-
-def _flush(session: Session) -> None:
-    try:
-        session.flush()
-    except IntegrityError as error:
-        if violated_constraint(error) == "uq_categories_name_key":
-            raise Conflict("Another category has this name.", pointer="/name") from error
-        if violated_constraint(error) == "fk_products_category_id":
-            raise Conflict("Products are of this category.") from error
-        raise
+    """Delete the category; raises NotFound, and Conflict while it has products."""
+    session.delete(require("category", load_live(session, Category, category_id)))
+    flush(session, _CONSTRAINTS)

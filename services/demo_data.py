@@ -1,4 +1,4 @@
-"""A small shop to look at."""
+"""Demo data: a small shop."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from db.text import casefold
 from services import categories, customers, files, orders, products
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
-"""Username and password of the user with each role."""
+"""Username and password of the demo user of each role."""
 
 _CATEGORIES = {"Groceries": "What a kitchen needs.", "Electronics": "Everything with a plug."}
 _PRODUCTS = [
@@ -93,7 +93,7 @@ _FORMATS = {"application/pdf": "PDF", "image/png": "PNG"}
 
 @dataclass(frozen=True)
 class _Drawing:
-    """A page or a picture of one colour, as if it had been uploaded."""
+    """An upload of a PDF page or an image in one colour."""
 
     name: str
     media_type: str
@@ -123,7 +123,7 @@ def _files(session: Session, file_storage: FileStorage) -> Iterator[str]:
 
 
 def load(session: Session, password_hasher: PasswordHasher, file_storage: FileStorage) -> Iterator[str]:
-    """Add what is missing of the demo data, and yield the name of each thing that is added."""
+    """Add the missing demo data, and yield the name of each added row."""
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == casefold(username))) is None:
             email = f"{username}@example.com"

@@ -1,62 +1,70 @@
-"""Documents and pictures of users."""
+"""Files that users upload: documents and images."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound
+from accord.errors import require
+from accord.identity.callers import Everyone, owned_by, owner_filter
 from accord.storage.files import Download, FileStorage, Upload
 from db.list_query import ListQuery, contains, filter_values, search_patterns
 from db.models import File, User
 from db.pagination import Page
 from db.prepared import prepare
+from db.rows import assign, load_live
 from db.text import casefold
-from db.types import Identifier
 
 _MAX_NAME_LENGTH = File.name.type.length
 _DEFAULT_NAME = "file"
 
 
 def _select_file(file: Any) -> Select[*tuple[Any, ...]]:
-    """Select the files of the table, or of a part of it, each with its owner."""
-    own = (file.id, file.name, file.media_type, file.bytes, file.sha256, file.description,
-           file.created_at, file.updated_at)  # fmt: skip
+    """Return the SELECT of files with their owners, from the table or an alias of a part of it."""
+    own = (
+        file.id,
+        file.name,
+        file.media_type,
+        file.bytes,
+        file.sha256,
+        file.description,
+        file.created_at,
+        file.updated_at,
+    )
     owner = (User.id.label("owner__id"), User.username.label("owner__username"))
     return select(*own, *owner).join(User, User.id == file.owner_id)
 
 
-_FILE = prepare(
-    _select_file(File).where(
-        File.id == bindparam("id"),
-        File.owner_id == func.coalesce(bindparam("owner_id", type_=Identifier()), File.owner_id),
-    )
-)
+_FILE = prepare(_select_file(File).where(File.id == bindparam("id")))
 _FILTERS = {"owner": File.owner_id, "media_type": File.media_type, "word": contains(File.name_key)}
 _FILES = ListQuery(File, _select_file, _FILTERS)
 
 
 def find(
-    session: Session, owner_id: UUID | None, *, page: int, per_page: int,
-    media_type: str | None = None, q: str | None = None,
-) -> Page:  # fmt: skip
-    """Return a page of the files of one owner, or of all, that fit all filters; the newest come first."""
-    values = filter_values(owner=owner_id, media_type=media_type, word=search_patterns(q))
+    session: Session,
+    owner: UUID | Everyone,
+    *,
+    page: int,
+    per_page: int,
+    media_type: str | None = None,
+    q: str | None = None,
+) -> Page:
+    """Return a page of the files of *owner* that fit all filters; the newest come first."""
+    values = filter_values(media_type=media_type, word=search_patterns(q)) | owner_filter("owner", owner)
     return _FILES.page(session, values, {"media_type": media_type, "q": q}, page=page, per_page=per_page)
 
 
-def get(session: Session, owner_id: UUID | None, file_id: UUID) -> dict[str, Any]:
-    file = _FILE.first(session, id=file_id, owner_id=owner_id)
-    if file is None:
-        raise _missing()
-    return file
+def get(session: Session, owner: UUID | Everyone, file_id: UUID) -> dict[str, Any]:
+    """Return the file if it belongs to *owner*; raises NotFound."""
+    file = _FILE.first(session, id=file_id)
+    return require("file", file if file and owned_by(file["owner"]["id"], owner) else None)
 
 
 def create(
     session: Session, file_storage: FileStorage, owner_id: UUID, *, file: Upload, description: str | None = None
 ) -> dict[str, Any]:
-    """Keep a file; it is known by its content, and its name is only what it is called."""
+    """Store an upload; its media type is that of its content, whatever its name says."""
     stored = file_storage.save(session, file.file)
     made = File(
         **_safe_name(file.name),
@@ -72,42 +80,38 @@ def create(
     return get(session, owner_id, made.id)
 
 
-def update(session: Session, owner_id: UUID | None, file_id: UUID, **changes: Any) -> dict[str, Any]:
-    file = _load(session, owner_id, file_id)
+def update(session: Session, owner: UUID | Everyone, file_id: UUID, **changes: Any) -> dict[str, Any]:
+    """Change members of the file if it belongs to *owner*; raises NotFound."""
+    file = _load(session, owner, file_id)
     if "name" in changes:
         changes |= _safe_name(changes["name"])
-    for member, value in changes.items():
-        setattr(file, member, value)
+    assign(file, changes)
     session.flush()
-    return get(session, owner_id, file_id)
+    return get(session, owner, file_id)
 
 
-def delete(session: Session, file_storage: FileStorage, owner_id: UUID | None, file_id: UUID) -> None:
-    file = _load(session, owner_id, file_id)
+def delete(session: Session, file_storage: FileStorage, owner: UUID | Everyone, file_id: UUID) -> None:
+    """Delete the file, and its content after the commit, if it belongs to *owner*; raises NotFound."""
+    file = _load(session, owner, file_id)
     session.delete(file)
     session.flush()
     file_storage.delete(session, file.storage_key)
 
 
-def download(session: Session, file_storage: FileStorage, owner_id: UUID | None, file_id: UUID) -> Download:
-    file = _load(session, owner_id, file_id)
+def download(session: Session, file_storage: FileStorage, owner: UUID | Everyone, file_id: UUID) -> Download:
+    """Return the content of the file if it belongs to *owner*; raises NotFound."""
+    file = _load(session, owner, file_id)
     return file_storage.open_download(file, file.name)
 
 
 def _safe_name(name: str) -> dict[str, str]:
-    """What is kept of a name: its last part, without what cannot be seen, and of a long one the end with its suffix."""
+    """Return the columns of a name: the last part of a path, printable, cut at the front so that the suffix stays."""
     last = name.replace("\\", "/").rpartition("/")[2]
     seen = "".join(character for character in last if character.isprintable()).strip(" .")
     kept = seen[-_MAX_NAME_LENGTH:] or _DEFAULT_NAME
     return {"name": kept, "name_key": casefold(kept)}
 
 
-def _load(session: Session, owner_id: UUID | None, file_id: UUID) -> File:
-    file = session.get(File, file_id)
-    if file is None or owner_id not in (None, file.owner_id):
-        raise _missing()
-    return file
-
-
-def _missing() -> NotFound:
-    return NotFound("There is no file with this id.")
+def _load(session: Session, owner: UUID | Everyone, file_id: UUID) -> File:
+    file = load_live(session, File, file_id)
+    return require("file", file if file and owned_by(file.owner_id, owner) else None)

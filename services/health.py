@@ -1,4 +1,4 @@
-"""Whether everything is there that the service needs."""
+"""Health checks of the service."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from db.errors import DatabaseUnavailable
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """Something beside the database: `fault` says at once what is wrong with it, if anything is."""
+    """A check beside the database: `fault` returns what is wrong, None if nothing is, without waiting."""
 
     error: Callable[[], str | None]
     is_needed: bool = True
 
 
 def check(session: Session, health_checks: Mapping[str, HealthCheck]) -> dict[str, Any]:
-    """Return the state of each thing; raises Unavailable, naming them, if some are not as they must be."""
+    """Return `status`, and in `checks` "ok" or the error of each check; raises Unavailable if a needed check fails."""
     faults = {"database": None, "migrations": _migrations_error(session)}
     faults |= {name: each.error() for name, each in health_checks.items()}
     fatal = [
@@ -37,4 +37,4 @@ def _migrations_error(session: Session) -> str | None:
     applied = migrations.applied_revision(session)
     if applied == migrations.head_revision():
         return None
-    return f"The database has migration {applied}, and this release needs {migrations.head_revision()}."
+    return f"The database is at migration {applied}; this release needs {migrations.head_revision()}."

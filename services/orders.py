@@ -1,34 +1,35 @@
-"""What is ordered, and how far it is."""
+"""Orders: placing, changing, status transitions."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select, type_coerce
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Select, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, Invalid, NotFound, ServiceError
+from accord.errors import Conflict, Invalid, ServiceError, require
+from accord.identity.callers import Everyone, owned_by, owner_filter
 from db.change_tracking import record_change
 from db.columns import utc_now
-from db.expressions import json_rows
+from db.expressions import json_rows, upsert
 from db.list_query import ListQuery, filter_values
 from db.models import Order, OrderCounter, OrderItem, Product, User
 from db.pagination import CursorSigner, Page
 from db.prepared import prepare
+from db.rows import assign, load_live
 from db.types import Identifier
 from services import customers, stock
 
+_MEMBERS = ("id", "number", "customer_id", "total", "status", "note", "created_at", "updated_at")
 _PLACED, _CANCELLED = "pending", "cancelled"
 _TRANSITIONS = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, "shipped": {"delivered"}}
 
 
 def _select_order(order: Any) -> Select[*tuple[Any, ...]]:
-    """Select the orders of the table, or of a part of it, each with its owner."""
-    own = (order.id, order.number, order.customer_id, order.total, order.status, order.note,
-           order.created_at, order.updated_at)  # fmt: skip
+    """Return the SELECT of orders with their owners, from the table or an alias of a part of it."""
+    own = (getattr(order, name) for name in _MEMBERS)
     owner = (User.id.label("owner__id"), User.username.label("owner__username"))
     return select(*own, *owner).join(User, User.id == order.owner_id)
 
@@ -40,12 +41,8 @@ _FILTERS = {
     "to": lambda moment: Order.created_at < moment,
 }
 _ORDERS = ListQuery(Order, _select_order, _FILTERS)
-_ORDER = prepare(
-    _select_order(Order).where(
-        Order.id == bindparam("id"),
-        Order.owner_id == func.coalesce(bindparam("owner_id", type_=Identifier()), Order.owner_id),
-    )
-)
+_ORDER = prepare(_select_order(Order).where(Order.id == bindparam("id")))
+_OWNER = prepare(select(User.id, User.username).where(User.id == bindparam("id")))
 _ASKED = json_rows("orders", id=Identifier())
 _ITEMS = prepare(
     select(
@@ -63,31 +60,30 @@ _ITEMS = prepare(
 )
 
 
-def _counting(insert: postgresql.Insert | sqlite.Insert) -> prepare:
-    one_more = insert.values(orders=1).on_conflict_do_update(
-        index_elements=[OrderCounter.year], set_={"orders": OrderCounter.orders + 1}
-    )
-    return prepare(one_more.returning(OrderCounter.orders), values=["year"])
-
-
-_COUNT = {"postgresql": _counting(postgresql.insert(OrderCounter)), "sqlite": _counting(sqlite.insert(OrderCounter))}
+_COUNT = prepare(
+    upsert(OrderCounter)
+    .values(orders=1)
+    .on_conflict_do_update(index_elements=[OrderCounter.year], set_={"orders": OrderCounter.orders + 1})
+    .returning(OrderCounter.orders),
+    values=["year"],
+)
 
 
 def find(
-    session: Session, cursors: CursorSigner, owner_id: UUID | None, *, cursor: str, per_page: int, **filters: Any
+    session: Session, cursors: CursorSigner, owner: UUID | Everyone, *, cursor: str, per_page: int, **filters: Any
 ) -> Page:
-    """Return the page after *cursor* of the owner's orders that fit all filters, or of everybody's, newest first."""
-    query = {"user_id": owner_id, **filters}
+    """Return the page after *cursor* of the owner's orders that fit all filters, newest first; raises InvalidCursor."""
+    query = {**owner_filter("user_id", owner), **filters}
     page = _ORDERS.page_after(session, cursors, filter_values(**query), query, cursor=cursor, per_page=per_page)
-    return page | {"items": _with_items(session, page["items"])}
+    page["items"] = _with_items(session, page["items"])
+    return page
 
 
-def get(session: Session, owner_id: UUID | None, order_id: UUID) -> dict[str, Any]:
-    """Return the order of this owner or, if that is None, of whomever."""
-    order = _ORDER.first(session, owner_id=owner_id, id=order_id)
-    if order is None:
-        raise NotFound("There is no order with this id.")
-    return _with_items(session, [order])[0]
+def get(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
+    """Return the order with its items if it belongs to *owner*; raises NotFound."""
+    order = _ORDER.first(session, id=order_id)
+    visible = order if order and owned_by(order["owner"]["id"], owner) else None
+    return _with_items(session, [require("order", visible)])[0]
 
 
 def place(
@@ -100,22 +96,21 @@ def place(
     may_reference_customers: bool = True,
 ) -> dict[str, Any]:
     """
-    Take from stock what the items say, and return the order; what is at fault is told all at once.
+    Place an order and take its items, each `product_id` and `quantity`, from stock.
 
-    To whom does not know customers there are none.
+    Raises Invalid or Conflict with an error for each item that cannot be ordered. Without `knows_customers`, every
+    `customer_id` is unknown.
     """
     units = _units((item["product_id"], item["quantity"]) for item in items)
     taken = stock.reserve(session, units)
-    missing = {product_id: number for product_id, number in units.items() if str(product_id) not in taken}
+    missing = {product_id: number for product_id, number in units.items() if product_id not in taken}
     if faults := [
         *_customer_errors(session, customer_id, may_reference_customers),
         *_item_errors(session, items, missing),
     ]:
         raise _error(faults)
-    lines = [
-        OrderItem(position=position, unit_price=taken[str(item["product_id"])]["price"], **item)
-        for position, item in enumerate(items)
-    ]
+    lines = [_line(taken[item["product_id"]], item["quantity"]) for item in items]
+    owner = _OWNER.first(session, id=owner_id)
     moment = utc_now()
     order = Order(
         number=_next_number(session, moment.year),
@@ -123,63 +118,75 @@ def place(
         customer_id=customer_id,
         status=_PLACED,
         note=note,
-        total=sum((line.unit_price * line.quantity for line in lines), Decimal()),
-        items=lines,
+        total=sum((line["amount"] for line in lines), Decimal()),
+        items=[
+            OrderItem(position=position, unit_price=line["unit_price"], **item)
+            for position, (item, line) in enumerate(zip(items, lines, strict=True))
+        ],
         created_at=moment,
         updated_at=moment,
     )
     session.add(order)
     session.flush()
-    placed = get(session, owner_id, order.id)
-    said = [f"{item['quantity']} of {item['product']['sku']}" for item in placed["items"]]
-    record_change(session, Order, order.id, {"items": (None, said)})
-    return placed
+    record_change(
+        session, Order, order.id, {"items": (None, [f"{x['quantity']} of {x['product']['sku']}" for x in lines])}
+    )
+    return {name: getattr(order, name) for name in _MEMBERS} | {"owner": owner, "items": lines}
 
 
 def update(
-    session: Session, owner_id: UUID | None, order_id: UUID, *, may_reference_customers: bool, **changes: Any
+    session: Session, owner: UUID | Everyone, order_id: UUID, *, may_reference_customers: bool, **changes: Any
 ) -> dict[str, Any]:
-    order = _load(session, owner_id, order_id)
+    """Change members of the order if it belongs to *owner*; raises NotFound, and Invalid for an unknown customer."""
+    order = _load(session, owner, order_id)
     if faults := list(_customer_errors(session, changes.get("customer_id"), may_reference_customers)):
         raise _error(faults)
-    for name, value in changes.items():
-        setattr(order, name, value)
+    assign(order, changes)
     session.flush()
-    return get(session, owner_id, order_id)
+    return get(session, owner, order_id)
 
 
-def set_status(session: Session, owner_id: UUID | None, order_id: UUID, status: str) -> dict[str, Any]:
-    """Bring the order to a status that can follow the one it has; one that is cancelled gives back what it took."""
-    order = _load(session, owner_id, order_id)
+def set_status(session: Session, owner: UUID | Everyone, order_id: UUID, status: str) -> dict[str, Any]:
+    """Change the status; cancelling returns the items to stock. Raises NotFound, and Conflict for other transitions."""
+    order = _load(session, owner, order_id)
     if status not in _TRANSITIONS.get(order.status, ()):
-        raise Conflict(f"An order that is {order.status} cannot become {status}.")
+        raise Conflict(f"An order with status {order.status} cannot change to {status}.")
     order.status = status
     session.flush()
     if status == _CANCELLED:
         stock.release(session, _units((item.product_id, item.quantity) for item in order.items))
-    return get(session, owner_id, order_id)
+    return get(session, owner, order_id)
 
 
-def cancel(session: Session, owner_id: UUID | None, order_id: UUID) -> dict[str, Any]:
-    return set_status(session, owner_id, order_id, _CANCELLED)
+def cancel(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str, Any]:
+    """Cancel the order, as `set_status` does."""
+    return set_status(session, owner, order_id, _CANCELLED)
 
 
 def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    items: dict[str, list[dict[str, Any]]] = {str(order["id"]): [] for order in orders}
+    items: dict[UUID, list[dict[str, Any]]] = {order["id"]: [] for order in orders}
     for item in _ITEMS.all(session, orders=[[order_id] for order_id in items]):
-        items[str(item["order_id"])].append(item)
-    return [order | {"items": items[str(order["id"])]} for order in orders]
+        items[item["order_id"]].append(item)
+    return [order | {"items": items[order["id"]]} for order in orders]
 
 
-def _load(session: Session, owner_id: UUID | None, order_id: UUID) -> Order:
-    order = session.get(Order, order_id)
-    if order is None or owner_id not in (None, order.owner_id):
-        raise NotFound("There is no order with this id.")
-    return order
+def _line(product: Mapping[str, Any], quantity: int) -> dict[str, Any]:
+    """Return the representation of an item of a new order; *product* is what `stock.take` gives."""
+    return {
+        "product": {name: product[name] for name in ("id", "sku", "name")},
+        "quantity": quantity,
+        "unit_price": product["price"],
+        "amount": product["price"] * quantity,
+    }
+
+
+def _load(session: Session, owner: UUID | Everyone, order_id: UUID) -> Order:
+    order = load_live(session, Order, order_id)
+    return require("order", order if order and owned_by(order.owner_id, owner) else None)
 
 
 def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
-    """Return how many units there are of each product, which several items may name."""
+    """Return the number of units of each product, which several items may name."""
     units: Counter[UUID] = Counter()
     for product_id, quantity in items:
         units[product_id] += quantity
@@ -187,8 +194,8 @@ def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
 
 
 def _next_number(session: Session, year: int) -> str:
-    # The next order waits here until this one is done, so this comes after everything that may take long or fail.
-    counted = _COUNT[session.get_bind().dialect.name].all(session, year=year)[0]["orders"]
+    # The counter stays locked until the commit, so this comes after all that may be slow or fail.
+    counted = _COUNT.all(session, year=year)[0]["orders"]
     return f"{year}-{counted:06}"
 
 
@@ -202,7 +209,7 @@ def _customer_errors(
 def _item_errors(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:
     left = stock.available(session, missing) if missing else {}
     for position, item in enumerate(items):
-        product = left.get(str(item["product_id"]))
+        product = left.get(item["product_id"])
         if product:
             yield Conflict(_left_in_stock(product["name"], product["stock"]), pointer=f"/items/{position}/quantity")
         elif item["product_id"] in missing:
@@ -216,4 +223,4 @@ def _left_in_stock(name: str, units: int) -> str:
 def _error(faults: Sequence[ServiceError]) -> ServiceError:
     kind = Invalid if any(isinstance(fault, Invalid) for fault in faults) else Conflict
     told = {str(fault) for fault in faults}
-    return kind(told.pop() if len(told) == 1 else "The order cannot be as it is; see errors.", errors=faults)
+    return kind(told.pop() if len(told) == 1 else "The order has errors; see `errors`.", errors=faults)

@@ -1,35 +1,38 @@
-"""What is announced."""
+"""Posts: published ones, and the drafts that a viewer may see."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select, true
 from sqlalchemy.orm import Session
 
-from accord.errors import NotFound
+from accord.errors import require
 from accord.identity import accounts, users
 from accord.identity.access_tokens import Caller
-from accord.identity.callers import visible_owner
+from accord.identity.callers import EVERYONE, owned_by, visible_owner
 from db.columns import utc_now
 from db.list_query import ListQuery, contains, filter_values, search_patterns
 from db.models import Post, User
 from db.pagination import CursorSigner, Page
 from db.prepared import prepare
+from db.rows import assign, load_deleted
 from db.text import casefold
 
 _NOBODY = UUID(int=0)
 _drafts_of = bindparam("drafts_of", type_=User.id.type)
+_all_drafts = bindparam("all_drafts", type_=Post.published.type)
 _VISIBLE = and_(
     Post.deleted_at.is_(None),
     Post.author_id.not_in(select(User.id).where(User.deleted_at.is_not(None)).correlate(None)),
-    or_(Post.published, Post.author_id == _drafts_of, _drafts_of.is_(None)),
+    or_(Post.published, Post.author_id == _drafts_of, _all_drafts),
 )
-"""Whether a viewer sees a post: every way to posts has this condition, bound to what `_seen_by` says of the viewer."""
+"""The condition that a viewer sees a post, in every query of posts; its parameters come from `_seen_by`."""
 
 
-def _visibility(viewer: Caller | None) -> dict[str, UUID | None]:
-    """Whose drafts the viewer sees beside what is published; None for everybody's."""
-    return {"drafts_of": visible_owner(viewer, "posts:all") if viewer else _NOBODY}
+def _visibility(viewer: Caller | None) -> dict[str, UUID | bool]:
+    """Return the parameters of `_VISIBLE`: whose drafts the viewer sees beside the published posts."""
+    owner = visible_owner(viewer, "posts:all") if viewer else _NOBODY
+    return {"drafts_of": _NOBODY if owner is EVERYONE else owner, "all_drafts": owner is EVERYONE}
 
 
 def _select_post(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
@@ -41,6 +44,7 @@ def _select_post(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
 _POST = prepare(_select_post(Post, Post.content).where(Post.id == bindparam("id"), _VISIBLE))
 _FILTERS = {
     "drafts_of": lambda _: _VISIBLE,
+    "all_drafts": lambda _: true(),
     "published": Post.published,
     "author": Post.author_id,
     "word": contains(Post.search),
@@ -49,28 +53,34 @@ _POSTS = ListQuery(Post, _select_post, _FILTERS)
 
 
 def find(
-    session: Session, cursors: CursorSigner, viewer: Caller | None, *,
-    page: int, per_page: int, cursor: str | None, q: str | None, **filters: Any,
-) -> Page:  # fmt: skip
-    """Return a page of the posts that *viewer* sees and that fit all filters."""
+    session: Session,
+    cursors: CursorSigner,
+    viewer: Caller | None,
+    *,
+    page: int,
+    per_page: int,
+    cursor: str | None,
+    q: str | None,
+    **filters: Any,
+) -> Page:
+    """Return a page of the posts that *viewer*, None if anonymous, sees and that fit all filters."""
     values = filter_values(word=search_patterns(q), **filters) | _visibility(viewer)
     return _POSTS.find(session, cursors, values, {**filters, "q": q}, page=page, per_page=per_page, cursor=cursor)
 
 
 def find_of_user(session: Session, cursors: CursorSigner, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
-    """As `find` does, of one author; raises NotFound if there is no such user."""
-    users.get(session, None, user_id)
+    """Return a page of the posts of one author, as `find` does; raises NotFound if there is no such user."""
+    users.get(session, EVERYONE, user_id)
     return find(session, cursors, viewer, author=user_id, **asked)
 
 
 def get(session: Session, viewer: Caller | None, post_id: UUID) -> dict[str, Any]:
-    post = _POST.first(session, id=post_id, **_visibility(viewer))
-    if post is None:
-        raise NotFound("There is no post with this id.")
-    return post
+    """Return the post if *viewer* sees it; raises NotFound."""
+    return require("post", _POST.first(session, id=post_id, **_visibility(viewer)))
 
 
 def create(session: Session, author_id: UUID, *, title: str, content: str, published: bool) -> Post:
+    """Create a post of the author; raises Unauthenticated if the account is closed."""
     post = Post(author=accounts.get(session, author_id), title=title, content=content, published=published)
     post.search = _search(post)
     session.add(post)
@@ -79,34 +89,34 @@ def create(session: Session, author_id: UUID, *, title: str, content: str, publi
 
 
 def update(session: Session, writer: Caller, post_id: UUID, **changes: Any) -> Post:
+    """Change members of the post; raises NotFound if *writer* may not."""
     post = _load_writable(session, writer, post_id)
-    for name, value in changes.items():
-        setattr(post, name, value)
+    assign(post, changes)
     post.search = _search(post)
     session.flush()
     return post
 
 
 def delete(session: Session, writer: Caller, post_id: UUID) -> None:
+    """Delete the post, so that it can be restored; raises NotFound if *writer* may not."""
     _load_writable(session, writer, post_id).deleted_at = utc_now()
     session.flush()
 
 
 def restore(session: Session, post_id: UUID) -> Post:
-    post = session.get(Post, post_id)
-    if post is None or post.deleted_at is None or post.author.deleted_at:
-        raise NotFound("There is no deleted post with this id.")
+    """Restore the deleted post; raises NotFound, also if its author is deleted."""
+    deleted = load_deleted(session, Post, post_id)
+    post = require("deleted post", deleted if deleted and not deleted.author.deleted_at else None)
     post.deleted_at = None
     session.flush()
     return post
 
 
 def _load_writable(session: Session, writer: Caller, post_id: UUID) -> Post:
-    """Return the post if the writer sees it, and it is theirs or they write everybody's."""
+    """Return the post if the writer sees it and may change it; raises NotFound."""
     post = session.scalars(select(Post).where(Post.id == post_id, _VISIBLE), _visibility(writer)).one_or_none()
-    if post is None or visible_owner(writer, "posts:all") not in (None, post.author_id):
-        raise NotFound("There is no post with this id.")
-    return post
+    owner = visible_owner(writer, "posts:all")
+    return require("post", post if post and owned_by(post.author_id, owner) else None)
 
 
 def _search(post: Post) -> str:

@@ -1,4 +1,4 @@
-"""Units in stock: what an order takes, and what it gives back."""
+"""Stock of products: the units that orders take, and give back when they are cancelled."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from db.models import Product
 from db.prepared import prepare
 from db.types import Identifier
 
-Products = dict[str, dict[str, Any]]
-"""Products by their ids as text."""
+Products = dict[UUID, dict[str, Any]]
+"""Products by id: `sku`, `name`, `price` and `stock` of those that `take` took, `name` and `stock` of those `left`."""
 
 _WANTED = json_rows("wanted", product_id=Identifier(), units=Integer())
-# Whoever moves several products waits for them in one order, so that no two wait for each other.
+# Rows are locked in the order of their ids, so that two orders cannot deadlock.
 _LOCKED = (
     select(Product.id, _WANTED.c.units)
     .join(_WANTED, _WANTED.c.product_id == Product.id)
@@ -28,7 +28,7 @@ _LOCKED = (
 
 
 def _moved(*conditions: ColumnElement[bool]) -> prepare:
-    """Move the wanted units from stock to what is sold; a negative number of them, back."""
+    """Return the statement that moves units from stock to sold, or back if their number is negative."""
     return prepare(
         update(Product)
         .where(Product.id == _LOCKED.c.id, *conditions)
@@ -37,7 +37,7 @@ def _moved(*conditions: ColumnElement[bool]) -> prepare:
             units_sold=Product.units_sold + _LOCKED.c.units,
             version=Product.version + 1,
         )
-        .returning(Product.id, Product.price, Product.stock)
+        .returning(Product.id, Product.sku, Product.name, Product.price, Product.stock)
     )
 
 
@@ -52,35 +52,31 @@ _AVAILABLE = prepare(
 
 def reserve(session: Session, units: Mapping[UUID, int]) -> Products:
     """
-    Take units of each product, and return the products at the prices they have now.
+    Take units of each product from stock, and return the products with their current prices.
 
-    A product that is not there, or of which not enough is there, is not among them: then the
-    unit of work must fail. Nobody changes these products before it ends.
+    A product that does not exist, or has too few units, is missing in the result; the caller must then
+    roll back. The products are locked until the end of the transaction.
     """
     return _move(session, _RESERVE, units)
 
 
 def release(session: Session, units: Mapping[UUID, int]) -> None:
-    """Undo what was taken; a product that was deleted since has it when it is restored."""
+    """Return units to stock, also to products that are deleted by now."""
     _move(session, _RELEASE, {product_id: -number for product_id, number in units.items()})
 
 
 def available(session: Session, units: Mapping[UUID, int]) -> Products:
-    """Return name and stock of those of the products that there are."""
-    return _by_id(_AVAILABLE.all(session, wanted=_rows(units)))
+    """Return name and stock of those products that exist."""
+    return _by_id(_AVAILABLE.all(session, wanted=[*units.items()]))
 
 
 def _move(session: Session, statement: prepare, units: Mapping[UUID, int]) -> Products:
-    moved = _by_id(statement.all(session, wanted=_rows(units)))
+    moved = _by_id(statement.all(session, wanted=[*units.items()]))
     for product_id, number in units.items():
-        if product := moved.get(str(product_id)):
+        if product := moved.get(product_id):
             record_change(session, Product, product_id, {"stock": (product["stock"] + number, product["stock"])})
     return moved
 
 
-def _rows(units: Mapping[UUID, int]) -> list[list[Any]]:
-    return [[str(product_id), number] for product_id, number in units.items()]
-
-
 def _by_id(products: list[dict[str, Any]]) -> Products:
-    return {str(product["id"]): product for product in products}
+    return {product["id"]: product for product in products}

@@ -1,13 +1,13 @@
-"""Words that products are found by."""
+"""Product tags. Their names are unique, regardless of case."""
 
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db import pagination
 from db.change_tracking import record_change
+from db.expressions import upsert
 from db.models import Product, ProductTag, Tag
 from db.pagination import Page
 from db.prepared import prepare
@@ -30,27 +30,25 @@ _TAGS = prepare(
     .offset(bindparam("offset"))
 )
 
-_CREATE = {
-    "postgresql": postgresql.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
-    "sqlite": sqlite.insert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag),
-}
+_CREATE = upsert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag)
 
 
 def find(session: Session, *, page: int, per_page: int) -> Page:
+    """Return page number *page* of the tags by name, each with its `products_count`."""
     items = _TAGS.all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
     return pagination.number_page(items, total=total, page=page, per_page=per_page, query={})
 
 
 def get_or_create(session: Session, names: Sequence[str]) -> list[Tag]:
-    """Return the tags with these names, in their order; those that are new are made, and each comes once."""
+    """Return the tags with these names, in their order and without duplicates; creates the missing ones."""
     wanted = {casefold(name): name for name in reversed(names)}
     known = _known(session, wanted)
     if new := sorted(wanted.keys() - known.keys()):
         rows = [{"name": wanted[key], "name_key": key} for key in new]
-        for tag in session.scalars(_CREATE[session.get_bind().dialect.name], rows):
+        for tag in session.scalars(_CREATE, rows):
             record_change(session, Tag, tag.id, {"name": (None, tag.name)})
-        # Others may have made some of them meanwhile, which makes them neither new nor known.
+        # Other transactions may have created some of them meanwhile, so that they are neither new nor known.
         known = _known(session, wanted)
     return [known[key] for key in dict.fromkeys(casefold(name) for name in names)]
 

@@ -18,7 +18,7 @@ TEXT = ROOT.joinpath("docs/adding-a-resource.md").read_text("utf-8")
 FILES = dict(re.findall(r"^`(\S+)`\n\n```\w+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
 ADDITIONS = re.findall(r"^In `(\S+)`, add under `(\S+)`\n\n```\w+\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 MODELS, PATHS, HANDLERS = "db/models/__init__.py", "openapi/paths/suppliers.yaml", "handlers/suppliers.py"
-DEMO, LISTED = "services/demo.py", Path("tests/contract/operations.txt")
+DEMO, LISTED = "services/demo_data.py", Path("tests/contract/operations.txt")
 AT_THE_END_OF_FILL = re.search(r"add at the end of `fill`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)[1]
 REFUSALS = dict(re.findall(r"^\| (.+?) \| (?:``|`)(.+?)(?:``|`) \|$", TEXT, re.MULTILINE))
 
@@ -60,7 +60,9 @@ class Copy:
         models = re.search(r"^from db\.models\.supplier .*\n", TEXT, re.MULTILINE)
         self.change(MODELS, r"^from db\.models\.tag ", lambda found: models[0] + found[0])
         self.change(MODELS, '"Tag"', '"Supplier", "Tag"')
-        self.change(DEMO, r"^from services\.passwords ", lambda found: "from services import suppliers\n" + found[0])
+        self.change(
+            DEMO, r"^from services import (?=categories)", lambda found: "from services import suppliers\n" + found[0]
+        )
         self.change(DEMO, r"\Z", AT_THE_END_OF_FILL)
 
     def change(self, path, pattern, replacement):

@@ -28,11 +28,10 @@ def _told(status: int, error: business.ServiceError) -> Problem:
 
 
 def _fault(error: business.ServiceError) -> Iterator[ErrorDetail]:
-    code = type(error).__name__.lower()
     if error.pointer is not None:
-        yield body_error(error.pointer, str(error), code)
+        yield body_error(error.pointer, str(error), error.code)
     elif error.parameter is not None:
-        yield parameter_error("query", error.parameter, str(error), code)
+        yield parameter_error("query", error.parameter, str(error), error.code)
 
 
 def _cursor_problem(error: InvalidCursor) -> Problem:

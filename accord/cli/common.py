@@ -11,7 +11,7 @@ from accord.settings import Settings
 from accord.telemetry.logs import configure_logging
 from db import migrations
 from db.database import open_database
-from db.session import Mode
+from db.pool import Mode
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from accord.app.container import Container
 from accord.app.documents import PUBLISHED
 from accord.app.factory import build_app, create_app
 from accord.cli.common import load_settings
-from accord.server.protocol import HttpProtocol, Timeouts
 from accord.server import supervisor
+from accord.server.protocol import HttpProtocol, Timeouts
 from accord.settings import Settings
 from accord.telemetry import multiprocess, prometheus
 from accord.telemetry.multiprocess import MultiprocessMetrics

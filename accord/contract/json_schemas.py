@@ -49,9 +49,11 @@ class JsonSchemas:
         self.document = document
         components = document.raw.get("components", {}).get("schemas", {})
         self._registry = jsonschema_rs.Registry(
-            [(f"urn:{side}", {"components": {"schemas": self._view(side, components, names=True)}})
-             for side in ("request", "response")]
-        )  # fmt: skip
+            [
+                (f"urn:{side}", {"components": {"schemas": self._view(side, components, names=True)}})
+                for side in ("request", "response")
+            ]
+        )
         self._validators: dict[tuple[Direction, str | int], tuple[Any, Validator]] = {}
         """With the schema of each, so that the id of none is given to another one."""
         self._secrets: dict[str, bool] = {}
@@ -148,8 +150,10 @@ class JsonSchemas:
             case dict() if names:
                 return {name: self._view(direction, schema) for name, schema in node.items()}
             case dict():
-                seen = {key: value if key in VALUES else self._view(direction, value, key in NAMES)
-                        for key, value in node.items()}  # fmt: skip
+                seen = {
+                    key: value if key in VALUES else self._view(direction, value, key in NAMES)
+                    for key, value in node.items()
+                }
                 if isinstance(seen.get("$ref"), str) and seen["$ref"].startswith("#/"):
                     seen["$ref"] = f"urn:{direction}{seen['$ref']}"
                 if "properties" in seen:
@@ -184,8 +188,13 @@ def _reference(schema: Any) -> str | None:
 
 def _type_name(value: Any) -> str:
     kinds: list[tuple[type, str]] = [
-        (bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"),
-    ]  # fmt: skip
+        (bool, "boolean"),
+        (int, "integer"),
+        (float, "number"),
+        (str, "string"),
+        (list, "array"),
+        (dict, "object"),
+    ]
     return next((name for kind, name in kinds if isinstance(value, kind)), "null")
 
 

@@ -16,16 +16,43 @@ _OPENAPI = jsonschema_rs.Draft202012Validator(
 )
 
 KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
-    "x-roles", "x-shown-once", "x-sunset", "x-deprecated-since", "x-successor", "x-rate-limits", "x-rate-limit",
-    "x-cache-profiles", "x-cache-profile",
-}  # fmt: skip
+    "x-roles",
+    "x-shown-once",
+    "x-sunset",
+    "x-deprecated-since",
+    "x-successor",
+    "x-rate-limits",
+    "x-rate-limit",
+    "x-cache-profiles",
+    "x-cache-profile",
+}
 
 _VALUES = frozenset({"example", "default", "enum", "const", "value", "x-roles"})
-_NAMES = frozenset({
-    "properties", "patternProperties", "$defs", "dependentSchemas", "schemas", "responses", "parameters", "headers",
-    "examples", "requestBodies", "securitySchemes", "links", "callbacks", "pathItems", "content", "encoding",
-    "paths", "webhooks", "variables", "mapping", "scopes",
-})  # fmt: skip
+_NAMES = frozenset(
+    {
+        "properties",
+        "patternProperties",
+        "$defs",
+        "dependentSchemas",
+        "schemas",
+        "responses",
+        "parameters",
+        "headers",
+        "examples",
+        "requestBodies",
+        "securitySchemes",
+        "links",
+        "callbacks",
+        "pathItems",
+        "content",
+        "encoding",
+        "paths",
+        "webhooks",
+        "variables",
+        "mapping",
+        "scopes",
+    }
+)
 
 
 def structure_errors(document: Document) -> Iterator[Exception]:
@@ -89,9 +116,11 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
                 schema = node.get("schema", node)
                 values = [node[word] for word in ("example", "default") if word in node]
                 examples = node.get("examples", [])
-                values += examples if isinstance(examples, list) else [
-                    schemas.document.resolve(example).get("value") for example in examples.values()
-                ]  # fmt: skip
+                values += (
+                    examples
+                    if isinstance(examples, list)
+                    else [schemas.document.resolve(example).get("value") for example in examples.values()]
+                )
                 if values:
                     yield from _example_error(node, schema, values, schemas)
             for key, value in node.items():

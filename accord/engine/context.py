@@ -22,9 +22,22 @@ class RequestContext:
     """
 
     __slots__ = (
-        "caller_id", "client", "duration", "method", "operation_id", "path", "problem_type", "raw_path", "request_id",
-        "resolved_path", "response_size", "route", "started", "status", "trace_id",
-    )  # fmt: skip
+        "caller_id",
+        "client",
+        "duration",
+        "method",
+        "operation_id",
+        "path",
+        "problem_type",
+        "raw_path",
+        "request_id",
+        "resolved_path",
+        "response_size",
+        "route",
+        "started",
+        "status",
+        "trace_id",
+    )
 
     def __init__(
         self,

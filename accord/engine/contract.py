@@ -68,8 +68,14 @@ class Contract:
         self.rate_limit_stats = rate_limit_stats or RateLimitStats()
         self.response_cache = response_cache
         self.policies: list[Policy] = [
-            if_match, sparse_fieldsets, content_negotiation, if_none_match, byte_ranges, Idempotency(idempotency_store), Audit(audit_log),
-        ]  # fmt: skip
+            if_match,
+            sparse_fieldsets,
+            content_negotiation,
+            if_none_match,
+            byte_ranges,
+            Idempotency(idempotency_store),
+            Audit(audit_log),
+        ]
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
@@ -86,10 +92,13 @@ class Contract:
         schemes = security.load_schemes(document, self.dependencies)
         _raise_errors(list(validation.semantic_errors(document, schemas)))
         shared = DocumentContext(
-            MarshmallowSchemas(schemas), schemes, self.dependencies, self.body_limits,
+            MarshmallowSchemas(schemas),
+            schemes,
+            self.dependencies,
+            self.body_limits,
             RateLimitPolicies(document, self.rate_limit_storage, self.rate_limit_stats, self.casefold),
             CacheProfiles(document, self.response_cache.tags if self.response_cache else None),
-        )  # fmt: skip
+        )
         added: dict[str, Operation] = {}
         faults: list[Exception] = []
         for template, method, spec in document.operations():

@@ -22,9 +22,12 @@ VARY = b"vary", b"Accept, Accept-Encoding"
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 _MEDIA_TYPES = {
-    "application/problem+json": JSON, "application/json": JSON,
-    "application/problem+xml": XML, "application/xml": XML, "text/xml": XML,
-}  # fmt: skip
+    "application/problem+json": JSON,
+    "application/json": JSON,
+    "application/problem+xml": XML,
+    "application/xml": XML,
+    "text/xml": XML,
+}
 
 # RFC 9457 has the same in appendix B: a list is an element with an `i` for each of its items.
 _XML_SCHEMA: dict[str, Any] = {

@@ -39,9 +39,19 @@ class Request:
     """What a request has brought so far; `arguments` and `body` are checked and Python values."""
 
     __slots__ = (
-        "arguments", "body", "caller", "context", "files", "headers", "media_type", "path_values", "rate_limit_headers", "raw_body",
-        "receive", "scope",
-    )  # fmt: skip
+        "arguments",
+        "body",
+        "caller",
+        "context",
+        "files",
+        "headers",
+        "media_type",
+        "path_values",
+        "rate_limit_headers",
+        "raw_body",
+        "receive",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, path_values: tuple[str, ...]) -> None:
         self.context = context_of(scope)

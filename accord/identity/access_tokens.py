@@ -1,4 +1,4 @@
-"""Access tokens: JWTs as RFC 9068 has them, verified as RFC 8725 asks."""
+"""Access tokens: JWTs after RFC 9068, verified after RFC 8725."""
 
 import json
 import re
@@ -29,7 +29,7 @@ _es256 = ECAlgorithm(ECAlgorithm.SHA256)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what they may; they have come in by a session, or by the API `key` of this id."""
+    """The authenticated user of a request and its scopes; `session_id` is None for a request with the API `key`."""
 
     id: UUID
     session_id: UUID | None
@@ -39,7 +39,7 @@ class Caller:
 
 
 class AccessTokens:
-    """Mints access tokens and reads them; `roles` are the scopes of each role."""
+    """Issues and verifies access tokens; `roles` has the scopes of each role."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class AccessTokens:
         self._cache_key: JwkSet = signing_keys.current()
 
     def issue(self, user_id: UUID, session_id: UUID, role: str) -> str:
+        """Return a new token for a session of the user, with the scopes of the role."""
         key, now = self._signing_keys.current().newest, int(time.time())
         claims = {
             "iss": self._issuer,
@@ -74,10 +75,10 @@ class AccessTokens:
         return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": _TYPE, "kid": key.id})
 
     def verify(self, token: str) -> Caller | None:
-        """The caller a token speaks for; none unless it is ours, meant for us, whole, and of now."""
+        """Return the caller of a token; None if it is malformed, expired, wrongly signed, or for another audience."""
         if (keys := self._signing_keys.current()) is not self._cache_key:
             self._cache, self._cache_key = {}, keys
-        # The signature is enough to find a token by, and is sooner hashed than all of it.
+        # The signature identifies the token, and is hashed faster than the whole token.
         signature = token[-_SIGNATURE_LENGTH:]
         known = self._cache.get(signature)
         if known is None or known[0] != token:
@@ -92,19 +93,19 @@ class AccessTokens:
         return caller if time.time() < expires_at else None
 
     def _verify_signature(self, token: str) -> tuple[Caller, int]:
-        """Whom a token speaks for, and until when; raises ValueError or RecursionError if it is not a good one."""
+        """Return the caller of a token and its expiry in seconds since 1970; raises ValueError or RecursionError."""
         if len(token) > _MAX_LENGTH or not _SHAPE.fullmatch(token):
-            raise ValueError("not three parts in base64url, the last one a signature")
+            raise ValueError("not a JWT with a signature")
         header, payload, signature = map(_decode, token.split("."))
         match _json(header):
             case {"kid": str(kid)} as said if said == {"alg": ALGORITHM, "typ": _TYPE, "kid": kid}:
-                # Another process may have begun to sign with a new key, so an unknown one is looked for at once.
+                # Another process may sign with a new key already, so an unknown key id reloads the keys.
                 key = self._signing_keys.current().keys.get(kid) or self._signing_keys.reload().keys.get(kid)
             case _:
-                raise ValueError("not a header of ours")
+                raise ValueError("unexpected JWT header")
         signed = token.rpartition(".")[0].encode()
         if key is None or not _es256.verify(signed, key.private.public_key(), signature):
-            raise ValueError("not signed by us")
+            raise ValueError("invalid signature")
         return self._claims(_json(payload))
 
     def _claims(self, claims: Any) -> tuple[Caller, int]:
@@ -123,42 +124,42 @@ class AccessTokens:
             }:
                 pass
             case _:
-                raise ValueError("a claim is missing, or not what it should be")
+                raise ValueError("missing or invalid claim")
         if self._audience not in ([audience] if isinstance(audience, str) else audience):
-            raise ValueError("meant for others")
+            raise ValueError("other audience")
         _check_time(issued_at, claims.get("nbf", issued_at), expires_at)
         return Caller(_uuid(user_id), _uuid(session_id), role, frozenset(scope.split())), expires_at
 
 
 def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
-    # True is an int to Python, and Infinity is not to be compared with.
+    # `True` is an int in Python, and JSON parsers accept Infinity.
     if not all(type(moment) is int and 0 <= moment <= _MAX_TIMESTAMP for moment in (issued_at, not_before, expires_at)):
-        raise ValueError("not a moment")
+        raise ValueError("invalid timestamp")
     now = time.time()
     if not max(issued_at, not_before) - _CLOCK_SKEW <= now < expires_at:
-        raise ValueError("not of now")
+        raise ValueError("outside its period of validity")
 
 
 def _uuid(text: str) -> UUID:
     if str(made := UUID(text)) != text:
-        raise ValueError("a UUID written in another way than ours")
+        raise ValueError("UUID not in canonical form")
     return made
 
 
 def _decode(part: str) -> bytes:
-    """The bytes of base64url, written in the one way that has no padding and no bits to spare."""
+    """Return the bytes of canonical base64url, without padding and trailing bits; raises ValueError."""
     decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     if urlsafe_b64encode(decoded).rstrip(b"=").decode() != part:
-        raise ValueError("not canonical")
+        raise ValueError("base64url not in canonical form")
     return decoded
 
 
 def _json(text: bytes) -> Any:
-    """What a text in UTF-8 says, when no object in it has a member twice."""
+    """Return the value of JSON text in UTF-8; raises ValueError, also for duplicate members."""
     return json.loads(text.decode(), object_pairs_hook=_members)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made := dict(pairs)) < len(pairs):
-        raise ValueError("a member twice")
+        raise ValueError("duplicate member")
     return made

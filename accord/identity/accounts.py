@@ -1,4 +1,4 @@
-"""Accounts: how somebody becomes a user, comes in, and changes what is theirs to change."""
+"""Accounts: registration, log-in, and changes of one's own user."""
 
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ def register(
     name: str | None = None,
     age: int | None = None,
 ) -> User:
-    """A new customer. That a name is taken costs as much time to find out as to take it."""
+    """Create a user with the role customer; raises Conflict, after as much time, if a unique member is taken."""
     members = {"username": username, "email": email, "password": password, "name": name, "age": age}
     return users.create(session, password_hasher, **members, role=_ROLE_OF_NEW_USERS)
 
@@ -43,11 +43,11 @@ def log_in(
     password: str,
     user_agent: str | None,
 ) -> TokenPair:
-    """A new session; the refusal is the same, and takes as long, whatever is wrong."""
+    """Start a session; raises Unauthenticated, with the same message and timing for every cause."""
     found = session.execute(
         select(User.id, User.password_hash).where(User.username_key == casefold(username), User.deleted_at.is_(None))
     ).first()
-    # What is slow holds no connection, and no lock.
+    # Hashing is slow, so it must hold no connection and no lock.
     session.rollback()
     fits = password_hasher.verify(password, found.password_hash if found else None)
     if not found or not fits:
@@ -59,7 +59,7 @@ def log_in(
     if not user:
         raise Unauthenticated("The username or the password is wrong.")
     if renewed != user.password_hash:
-        # Not a change that anybody is to see, so neither version nor time of change move.
+        # A rehash is no visible change, so version and time of change stay.
         session.execute(
             update(User).where(User.id == user.id).values(password_hash=renewed, updated_at=User.updated_at)
         )
@@ -68,15 +68,15 @@ def log_in(
 
 
 def get(session: Session, user_id: UUID) -> User:
-    """The account of a caller, whose token may be older than the end of the account."""
+    """Return the user of a caller; raises Unauthenticated if the account was closed after the token was issued."""
     user = session.get(User, user_id)
     if user is None or user.deleted_at or not user.is_active:
-        raise Unauthenticated("This account is closed.")
+        raise Unauthenticated("The account is closed.")
     return user
 
 
 def update_profile(session: Session, user_id: UUID, **changes: Any) -> User:
-    """The account with some of `name`, `age` and `email` changed."""
+    """Change `name`, `age` or `email`; raises Conflict if the address is taken, Unauthenticated as `get` does."""
     return users.update_fields(session, get(session, user_id), **changes)
 
 
@@ -89,22 +89,22 @@ def change_password(
     current_password: str,
     new_password: str,
 ) -> None:
-    """Set a new password; every other session of the user ends."""
+    """Set a new password, and end all other sessions; raises Invalid for a wrong current password, and Conflict."""
     known_hash = get(session, caller.id).password_hash
     session.rollback()
     if not password_hasher.verify(current_password, known_hash):
-        raise Invalid("This is not your password.", pointer="/current_password")
+        raise Invalid("The current password is wrong.", pointer="/current_password")
     new_hash = password_hasher.hash(new_password)
     user = _lock(session, caller.id, known_hash)
     if not user:
-        raise Conflict("The account was changed at the same time; try again.")
+        raise Conflict("The account was changed by another request. Try again.")
     user.password_hash = new_hash
     session.flush()
     sessions.revoke_all(session, revocation_list, caller.id, but=caller.session_id)
 
 
 def _lock(session: Session, user_id: UUID, password_hash: str) -> User | None:
-    """The user, kept from changing till the end of the transaction; none if they may not come in with this any more."""
+    """Lock the user until the end of the transaction, and return it; None if it is closed or its password changed."""
     user = session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user is None or user.deleted_at or not user.is_active or user.password_hash != password_hash:
         return None

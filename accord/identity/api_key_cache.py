@@ -1,4 +1,4 @@
-"""Whom API keys speak for, looked up so seldom that a key costs a request next to nothing."""
+"""Cache of API keys, which saves most requests with a key a query."""
 
 import asyncio
 import hashlib
@@ -30,10 +30,10 @@ class _Entry(NamedTuple):
 
 class ApiKeyCache:
     """
-    The keys that were used lately, and what the database said of them within the last half second.
+    The API keys that were used within the last half second.
 
-    `read` gives the row of a key by its prefix; `note_use` writes down that one is in use, once a minute and beside the
-    request. `roles` are the scopes of each role. Whatever changes here what a key reaches is followed by `forget`.
+    `read` returns the row of a key by its prefix. `note_use` records the use of a key, once a minute and outside the
+    request. `roles` has the scopes of each role. Call `forget` after each change of what a key may do.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ApiKeyCache:
         self._recorded_at: dict[UUID, asyncio.Task[None]] = {}
 
     def authenticate(self, key: str) -> Caller | Awaitable[Caller | None] | None:
-        """The caller a key speaks for; to be awaited when the database is asked, as it is for every wrong key."""
+        """Return the caller of a key, None for an invalid one; an awaitable of it if the database must be queried."""
         key_hash = hash_of(key)
         known = self._entries.get(key_hash)
         if known is not None and time.monotonic() < known.fresh_until:
@@ -58,7 +58,7 @@ class ApiKeyCache:
         return self._load(shaped[1], key_hash) if shaped else None
 
     def clear(self) -> None:
-        """Have the database asked again; what it is saying just now is not remembered either."""
+        """Clear the cache; the results of queries in progress are not stored either."""
         self._entries = {}
 
     async def _load(self, prefix: str, key_hash: str) -> Caller | None:
@@ -67,8 +67,8 @@ class ApiKeyCache:
         ends_at = _expires_at(row, key_hash)
         if row is None or time.time() >= ends_at:
             return None
-        key_id, scopes = UUID(str(row["id"])), self._scopes[row["role"]].intersection(row["scopes"])
-        caller = Caller(UUID(str(row["owner_id"])), None, row["role"], scopes, key_id)
+        key_id, scopes = row["id"], self._scopes[row["role"]].intersection(row["scopes"])
+        caller = Caller(row["owner_id"], None, row["role"], scopes, key_id)
         if len(known) >= _MAX_ENTRIES:
             known.clear()
         known[key_hash] = _Entry(caller, ends_at, current_until)
@@ -81,19 +81,22 @@ class ApiKeyCache:
     async def _record(self, key_id: UUID) -> None:
         try:
             await self._record_use(key_id)
-        except Exception as error:  # noqa: BLE001  # Nobody is refused because of this.
-            _log.warning("That the API key %s is in use could not be noted: %s", key_id, error)
+        except Exception as error:  # noqa: BLE001  # The request must not fail because of it.
+            _log.warning("The use of the API key %s could not be recorded: %s", key_id, error)
 
 
 def hash_of(key: str) -> str:
-    # The key is random and long, so that a fast hash without salt gives nothing away.
+    """Return the SHA-256 of a key in hexadecimal."""
+    # The key has 256 random bits, so that a fast hash without salt is safe.
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _expires_at(row: Mapping[str, Any] | None, key_hash: str) -> float:
-    """Until when the key is good, in seconds since 1970. As much is compared where there is no row."""
-    is_current = compare_digest(key_hash, row["key_hash"] if row else _NO_HASH)
-    is_previous = compare_digest(key_hash, (row and row["previous_hash"]) or _NO_HASH)
+    """Return the end of the key's validity in seconds since 1970, 0 for a wrong key; takes as long without a row."""
+    current_hash = row["key_hash"] if row else _NO_HASH
+    previous_hash = row["previous_hash"] if row else None
+    is_current = compare_digest(key_hash, current_hash)
+    is_previous = compare_digest(key_hash, previous_hash or _NO_HASH)
     if row is None or not (is_current or is_previous):
         return 0
     ends = row["expires_at"], None if is_current else row["previous_until"]

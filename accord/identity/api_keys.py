@@ -1,4 +1,4 @@
-"""API keys: what programs come in with. A key acts for its owner, and may no more than its owner may."""
+"""API keys, with which programs authenticate. A key acts for its owner, within the scopes of the owner."""
 
 import secrets
 from base64 import b32encode
@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from accord.errors import Invalid, NotFound
 from accord.identity.access_tokens import Caller
 from accord.identity.api_key_cache import USE_RECORDED_EVERY, ApiKeyCache, hash_of
-from db import database
+from db import unit_of_work
 from db.columns import utc_now
 from db.list_query import ListQuery
 from db.models import ApiKey, User
 from db.pagination import Page
 from db.prepared import prepare
+from db.rows import assign, load_live
 
 _MEMBERS = ("id", "name", "prefix", "scopes", "expires_at", "last_used_at", "created_at", "updated_at")
 
@@ -31,12 +32,19 @@ def _select_api_key(key: Any) -> Select[*tuple[Any, ...]]:
 _API_KEYS = ListQuery(ApiKey, _select_api_key, {"owner": ApiKey.owner_id})
 _BY_PREFIX = prepare(
     select(
-        ApiKey.id, ApiKey.key_hash, ApiKey.previous_hash, ApiKey.previous_until, ApiKey.scopes, ApiKey.expires_at,
-        ApiKey.last_used_at, ApiKey.owner_id, User.role,
+        ApiKey.id,
+        ApiKey.key_hash,
+        ApiKey.previous_hash,
+        ApiKey.previous_until,
+        ApiKey.scopes,
+        ApiKey.expires_at,
+        ApiKey.last_used_at,
+        ApiKey.owner_id,
+        User.role,
     )
     .join(User, User.id == ApiKey.owner_id)
     .where(ApiKey.prefix == bindparam("prefix"), User.is_active, User.deleted_at.is_(None))
-)  # fmt: skip
+)
 _RECORD_USE = prepare(
     updated(ApiKey)
     .where(ApiKey.id == bindparam("of_id"))
@@ -46,11 +54,13 @@ _RECORD_USE = prepare(
 
 
 def find(session: Session, owner_id: UUID, *, page: int, per_page: int) -> Page:
+    """Return page number *page* of the owner's keys."""
     return _API_KEYS.page(session, {"owner": owner_id}, {}, page=page, per_page=per_page)
 
 
 def get(session: Session, owner_id: UUID, key_id: UUID) -> ApiKey:
-    key = session.get(ApiKey, key_id)
+    """Return the owner's key; raises NotFound."""
+    key = load_live(session, ApiKey, key_id)
     if key is None or key.owner_id != owner_id:
         raise NotFound("You have no API key with this id.")
     return key
@@ -59,59 +69,61 @@ def get(session: Session, owner_id: UUID, key_id: UUID) -> ApiKey:
 def create(
     session: Session, creator: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
 ) -> dict[str, Any]:
-    """A new key, with its secret; raises Invalid for what the creator may not, and for an end that has passed."""
+    """Return a new key with its secret in `key`; raises Invalid for scopes the creator lacks, or a past expiry."""
     beyond = [
         Invalid(f"You do not have the scope {scope}.", pointer=f"/scopes/{n}")
         for n, scope in enumerate(scopes)
         if scope not in creator.scopes
     ]
     if beyond:
-        raise Invalid("A key may no more than who makes it.", errors=beyond)
+        raise Invalid("An API key cannot have scopes that its creator lacks.", errors=beyond)
     if expires_at is not None and expires_at <= utc_now():
-        raise Invalid("This moment has passed.", pointer="/expires_at")
+        raise Invalid("The time is in the past.", pointer="/expires_at")
     key = ApiKey(owner_id=creator.id, name=name, scopes=scopes, expires_at=expires_at, prefix=_prefix())
     session.add(key)
     return _issue(session, key)
 
 
 def update(session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id: UUID, **changes: Any) -> ApiKey:
-    """Change `name` and `expires_at` of a key; raises Invalid for an end that is later than before."""
+    """Change `name` and `expires_at` of a key; raises NotFound, and Invalid for a later expiry than before."""
     key = get(session, owner_id, key_id)
     ends, ended = changes.get("expires_at", key.expires_at), key.expires_at
     if ended is not None and (ends is None or ends > ended):
-        raise Invalid("A key does not end later than before; make a new one.", pointer="/expires_at")
-    for member, value in changes.items():
-        setattr(key, member, value)
+        raise Invalid(
+            "The expiry of an API key cannot be moved to a later time. Create a new key.", pointer="/expires_at"
+        )
+    assign(key, changes)
     session.flush()
-    database.on_commit(session, api_key_cache.clear)
+    unit_of_work.on_commit(session, api_key_cache.clear)
     return key
 
 
 def rotate(
     session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id: UUID, *, overlap_seconds: int
 ) -> dict[str, Any]:
-    """The key, with a new secret; the one before is good for as long as they are to overlap."""
+    """Return the key with a new secret in `key`; the previous one stays valid for the overlap. Raises NotFound."""
     key = get(session, owner_id, key_id)
     key.previous_hash, key.previous_until = None, None
     if overlap_seconds:
         key.previous_hash, key.previous_until = key.key_hash, utc_now() + timedelta(seconds=overlap_seconds)
-    database.on_commit(session, api_key_cache.clear)
+    unit_of_work.on_commit(session, api_key_cache.clear)
     return _issue(session, key)
 
 
 def delete(session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id: UUID) -> None:
+    """Delete the owner's key; raises NotFound."""
     session.delete(get(session, owner_id, key_id))
     session.flush()
-    database.on_commit(session, api_key_cache.clear)
+    unit_of_work.on_commit(session, api_key_cache.clear)
 
 
 def find_by_prefix(session: Session, prefix: str) -> dict[str, Any] | None:
-    """What is to be known of a key whose owner may come in."""
+    """Return the row of a key whose owner is active, by its prefix; None if there is none."""
     return _BY_PREFIX.first(session, prefix=prefix)
 
 
 def record_use(session: Session, key_id: UUID) -> None:
-    """Write down that a key is in use; nobody changes it by that."""
+    """Record the use of a key, without a new version of it."""
     moment = utc_now()
     _RECORD_USE.execute(session, of_id=key_id, moment=moment, before=moment - USE_RECORDED_EVERY)
 

@@ -1,4 +1,4 @@
-"""Who may come in: what the contract's security schemes ask."""
+"""Authentication: the functions of the contract's security schemes."""
 
 import time
 from collections.abc import Awaitable
@@ -13,10 +13,10 @@ __all__ = ["Caller", "verify_access_token", "verify_api_key"]
 def verify_access_token(
     token: str, access_tokens: AccessTokens, revocation_list: RevocationList
 ) -> Caller | Awaitable[Caller | None] | None:
-    """The caller an access token speaks for, unless its session has been ended.
+    """Return the caller of an access token, None if it is invalid or its session has ended.
 
-    To be awaited only when what is known of ended sessions must be renewed first; that raises what reading them
-    raises, because a token that cannot be checked is not let in.
+    An awaitable is returned if the revocation list must be refreshed first. It raises the errors of that query,
+    because a token that cannot be checked is not accepted.
     """
     caller = access_tokens.verify(token)
     if caller is None:
@@ -27,7 +27,7 @@ def verify_access_token(
 
 
 def verify_api_key(key: str, api_key_cache: ApiKeyCache) -> Caller | Awaitable[Caller | None] | None:
-    """The caller an API key speaks for; raises what reading it raises, as `verify` does."""
+    """Return the caller of an API key, None if it is invalid, or an awaitable that raises the query's errors."""
     return api_key_cache.authenticate(key)
 
 

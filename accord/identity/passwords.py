@@ -1,4 +1,4 @@
-"""Passwords: hashed with argon2id, never kept."""
+"""Password hashing with argon2id."""
 
 import os
 import secrets
@@ -9,14 +9,13 @@ from unicodedata import normalize
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from db.database import run_in_thread
+from db.unit_of_work import run_in_thread
 
 
 class PasswordHasher:
-    """Hashes and checks passwords; each takes the memory and the passes that the operator sets.
+    """Hashes and verifies passwords; `memory_kib` is the memory of one hash in KiB, `time_cost` its number of passes.
 
-    Others are served meanwhile, and no more run at once than there are processors: a burst of log-ins waits, and
-    does not take all the memory.
+    Hashing runs in threads, at most one for each processor, so that a burst of log-ins cannot take all the memory.
     """
 
     def __init__(self, *, memory_cost: int, time_cost: int) -> None:
@@ -25,20 +24,20 @@ class PasswordHasher:
         self._slots = BoundedSemaphore(os.cpu_count() or 1)
 
     def hash(self, password: str) -> str:
+        """Return the hash of a password in PHC format."""
         return run_in_thread(self._hash, normalize("NFC", password))
 
     def hash_all(self, passwords: Sequence[str]) -> list[str]:
+        """Return the hash of each password."""
         return [self.hash(password) for password in passwords]
 
     def verify(self, password: str, password_hash: str | None) -> bool:
-        """Whether the hash is of this password; without a hash the answer is no, and takes as long."""
-        return (
-            run_in_thread(self._verify, normalize("NFC", password), password_hash or self._dummy_hash)
-            and password_hash is not None
-        )
+        """Return whether the hash is of this password; without a hash False, after as much time."""
+        fits = run_in_thread(self._verify, normalize("NFC", password), password_hash or self._dummy_hash)
+        return fits and password_hash is not None
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the hash was made with other costs than are set now."""
+        """Return whether the hash was made with other costs than the current ones."""
         return self._hasher.check_needs_rehash(password_hash)
 
     def _hash(self, password: str) -> str:

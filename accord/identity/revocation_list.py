@@ -1,4 +1,4 @@
-"""Which sessions have been ended, so that their access tokens are refused before they expire."""
+"""Revocation list of sessions, so that their access tokens are refused before they expire."""
 
 import asyncio
 import time
@@ -9,16 +9,16 @@ from threading import Lock
 from uuid import UUID
 
 _FRESH_SECONDS = 0.5
-# A session is marked as ended before that is committed, and by another server's clock.
+# The time of revocation is before its commit, and comes from another server's clock.
 _OVERLAP = timedelta(minutes=2)
 
 
 class RevocationList:
-    """The sessions ended so recently that access tokens of theirs may be about.
+    """The revoked sessions whose access tokens may not have expired.
 
-    `read` gives the ids of the sessions ended since a moment, from the database that all servers share. What this
-    server has ended is known at once; what others have, as long as the monotonic clock is before `current_until`.
-    `tell` is called whenever this server takes something away from somebody, sessions or none.
+    `read` returns the ids of the sessions revoked since a time, from the database that all servers share. Revocations
+    of this server are in the list at once; those of others while the monotonic clock is before `current_until`.
+    `tell` is called after each revocation by this server, also one without sessions.
     """
 
     def __init__(
@@ -40,17 +40,17 @@ class RevocationList:
         return session_id in self._sessions
 
     def add(self, session_ids: Iterable[UUID]) -> None:
-        """Note the sessions that this server has just ended."""
+        """Add the sessions that this server has revoked."""
         self._add(session_ids)
         self._on_change()
 
     async def refresh(self) -> None:
-        """Return when all is known that had been ended half a second before the call; raise what `read` raises."""
+        """Wait until the list has all revocations up to half a second before the call; raises the errors of `read`."""
         called_at = time.monotonic()
         while self.fresh_until <= called_at:
             if self._reading is None:
                 self._reading = asyncio.create_task(self._load())
-            # Whoever goes away must not take the reading from others who wait for it.
+            # A cancelled caller must not cancel the query that other callers wait for.
             await asyncio.shield(self._reading)
 
     def _add(self, session_ids: Iterable[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""Sessions: a log-in starts one, its refresh tokens follow one another, and it ends for all of them at once."""
+"""Sessions of users: a log-in starts one, refresh tokens prolong it, and revoking it ends all its tokens."""
 
 import hashlib
 import secrets
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from accord.errors import NotFound, Unauthenticated
 from accord.identity.access_tokens import AccessTokens
 from accord.identity.revocation_list import RevocationList
-from db import database, pagination
+from db import pagination, unit_of_work
 from db.change_tracking import UNKNOWN, record_change
 from db.columns import new_id, utc_now
 from db.models import RefreshToken, User, UserSession
@@ -26,7 +26,7 @@ _MAX_USER_AGENT_LENGTH = 200
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a client gets for a log-in, and again for each refresh token that it hands back."""
+    """The response to a log-in or a refresh; `expires_in` is the lifetime of the access token in seconds."""
 
     access_token: str
     expires_in: int
@@ -36,10 +36,11 @@ class TokenPair:
 
 
 def start(session: Session, access_tokens: AccessTokens, user: User, user_agent: str | None = None) -> TokenPair:
+    """Start a session of the user and return its tokens."""
     started = UserSession(
         id=new_id(),
         user_id=user.id,
-        user_agent=user_agent and user_agent[:_MAX_USER_AGENT_LENGTH],
+        user_agent=user_agent[:_MAX_USER_AGENT_LENGTH] if user_agent else None,
         expires_at=utc_now() + access_tokens.refresh_lifetime,
     )
     session.add(started)
@@ -50,9 +51,9 @@ def start(session: Session, access_tokens: AccessTokens, user: User, user_agent:
 def refresh(
     session: Session, access_tokens: AccessTokens, revocation_list: RevocationList, *, refresh_token: str
 ) -> TokenPair:
-    """A new pair for a refresh token, which is used up by this.
+    """Return a new pair of tokens, and use up the refresh token; raises Unauthenticated.
 
-    One that is presented again is in more hands than its owner's: the session ends, although the answer is a refusal.
+    A token that is presented twice has been stolen, so that its session is revoked, although this unit of work fails.
     """
     moment, token_hash = utc_now(), _hash(refresh_token)
     session_id = session.scalar(
@@ -64,8 +65,8 @@ def refresh(
     if session_id is None:
         ended = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
         if ended:
-            database.on_failure(session, lambda unit: revoke(unit, revocation_list, ended))
-        raise Unauthenticated("The refresh token is not valid any more.")
+            unit_of_work.on_failure(session, lambda unit: revoke(unit, revocation_list, ended))
+        raise Unauthenticated("The refresh token is no longer valid.")
     expires_at = moment + access_tokens.refresh_lifetime
     user_id = session.scalar(
         update(UserSession)
@@ -74,14 +75,14 @@ def refresh(
         .returning(UserSession.user_id)
     )
     record_change(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
-    user = user_id and session.get(User, user_id)
-    if not user or not user.is_active or user.deleted_at:
-        raise Unauthenticated("The refresh token is not valid any more.")
+    user = session.get(User, user_id) if user_id else None
+    if user is None or not user.is_active or user.deleted_at:
+        raise Unauthenticated("The refresh token is no longer valid.")
     return _token_pair(session, access_tokens, user, session_id, expires_at)
 
 
 def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page: int) -> Page:
-    """A page of the user's live sessions, the one used last first; the `current` one is marked."""
+    """Return a page of the user's live sessions, the last used first; `is_current` marks the *current* one."""
     asked = {"user_id": user_id, "moment": utc_now()}
     items = _PAGE.all(session, **asked, current=current, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session, **asked)[0]["total"]
@@ -89,26 +90,28 @@ def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page:
 
 
 def end(session: Session, revocation_list: RevocationList, user_id: UUID, session_id: UUID) -> None:
+    """Revoke the user's session; raises NotFound."""
     own = UserSession.user_id == user_id, UserSession.id == session_id
     if not _revoke(session, revocation_list, *own, *_is_live(utc_now())):
         raise NotFound("You have no session with this id.")
 
 
 def revoke(session: Session, revocation_list: RevocationList, session_id: UUID) -> None:
-    """End a session, whosever it is; it may have ended already."""
+    """Revoke a session of any user, which may have ended already."""
     _revoke(session, revocation_list, UserSession.id == session_id)
 
 
 def revoke_all(session: Session, revocation_list: RevocationList, user_id: UUID, but: UUID | None = None) -> None:
-    """End the sessions of a user, all `but` one.
+    """Revoke all sessions of a user except *but*.
 
-    Whoever takes something away from a user writes that first, and then calls this: a log-in in between either
-    sees what was written, or its session is ended here.
+    Call it after the write that takes rights from the user: a log-in in between either sees that write, or its
+    session is revoked here.
     """
     _revoke(session, revocation_list, UserSession.user_id == user_id, *([UserSession.id != but] if but else []))
 
 
 def revoked_since(session: Session, moment: datetime) -> Sequence[UUID]:
+    """Return the ids of the sessions revoked since *moment*."""
     return session.scalars(select(UserSession.id).where(UserSession.revoked_at >= moment)).all()
 
 
@@ -144,7 +147,7 @@ def _revoke(session: Session, revocation_list: RevocationList, *which: ColumnEle
     ).all()
     for session_id in ended:
         record_change(session, UserSession, session_id, {"revoked_at": (None, moment)})
-    database.on_commit(session, revocation_list.add, ended)
+    unit_of_work.on_commit(session, revocation_list.add, ended)
     return ended
 
 
@@ -162,5 +165,5 @@ def _token_pair(
 
 
 def _hash(refresh_token: str) -> str:
-    # The token is random and long, so that a fast hash without salt gives nothing away.
+    # The token has 256 random bits, so that a fast hash without salt is safe.
     return hashlib.sha256(refresh_token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: where they are kept, how they rotate, what the public sees of them."""
+"""Signing keys of access tokens: storage, rotation, and the public JWK Set (RFC 7517)."""
 
 import fcntl
 import hashlib
@@ -40,7 +40,7 @@ class SigningKeysError(Exception):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key; `made_at` is in seconds since 1970, if known."""
+    """A private key; `made_at` is in seconds since 1970, None if it is unknown."""
 
     id: str
     private: EllipticCurvePrivateKey
@@ -48,59 +48,60 @@ class SigningKey:
 
     @classmethod
     def make(cls) -> "SigningKey":
+        """Return a new key, whose id is its thumbprint."""
         private = generate_private_key(SECP256R1())
         return cls(_thumbprint(private.public_key()), private, int(time.time()))
 
     @classmethod
     def read(cls, jwk: Any) -> "SigningKey":
-        """The key of a private JSON Web Key (RFC 7517); raises KeysError for one that cannot sign our tokens."""
+        """Return the key of a private JSON Web Key (RFC 7517); raises KeysError for one that cannot sign tokens."""
         if not isinstance(jwk, dict) or not isinstance(kid := jwk.get("kid"), str) or not 0 < len(kid) <= 128:
             raise SigningKeysError("A signing key is not a JSON Web Key with a `kid` of 1 to 128 characters.")
         for member, value in _KIND.items():
             if jwk.get(member) != value:
-                raise SigningKeysError(f"Signing key {kid!r} is of another kind: `{member}` is not {value}.")
+                raise SigningKeysError(f"Signing key {kid!r} has the wrong type: `{member}` is not {value}.")
         for member, value in _PURPOSE.items():
             if jwk.get(member, value) != value:
-                raise SigningKeysError(f"Signing key {kid!r} is meant for something else: `{member}` is not {value}.")
+                raise SigningKeysError(f"Signing key {kid!r} is not for signing: `{member}` is not {value}.")
         if jwk.get("key_ops", ["sign"]) not in _OPERATIONS:
-            raise SigningKeysError(f"Signing key {kid!r} is meant for something else: `key_ops` is not sign.")
+            raise SigningKeysError(f"Signing key {kid!r} is not for signing: `key_ops` does not contain sign.")
         made_at = jwk.get("iat")
         if made_at is not None and type(made_at) is not int:
-            raise SigningKeysError(f"Signing key {kid!r}: `iat` is not a whole number of seconds.")
+            raise SigningKeysError(f"Signing key {kid!r}: `iat` is not an integer number of seconds.")
         try:
             private = ECAlgorithm.from_jwk(jwk)
         except (PyJWTError, ValueError, TypeError) as error:
-            raise SigningKeysError(f"Signing key {kid!r} is not a key: {error}") from None
+            raise SigningKeysError(f"Signing key {kid!r} is not a valid key: {error}") from None
         if not isinstance(private, EllipticCurvePrivateKey):
-            raise SigningKeysError(f"Signing key {kid!r} is public only: `d` is missing.")
+            raise SigningKeysError(f"Signing key {kid!r} has no private part: `d` is missing.")
         return cls(kid, private, made_at)
 
     def public_jwk(self) -> dict[str, str]:
-        """The JSON Web Key for those who verify our tokens."""
+        """Return the public JSON Web Key, which verifies access tokens."""
         return {**ECAlgorithm.to_jwk(self.private.public_key(), as_dict=True), "kid": self.id, **_PURPOSE}
 
     def private_jwk(self) -> dict[str, Any]:
-        """The JSON Web Key that `read` takes."""
+        """Return the private JSON Web Key, as `read` takes it."""
         made_at = {} if self.created_at is None else {"iat": self.created_at}
         return {**ECAlgorithm.to_jwk(self.private, as_dict=True), "kid": self.id, **_PURPOSE, **made_at}
 
 
 @dataclass(frozen=True)
 class JwkSet:
-    """Keys by id, newest first: the newest signs, each of them verifies."""
+    """Signing keys by id, newest first: the newest signs, all verify."""
 
     keys: Mapping[str, SigningKey]
 
     @classmethod
     def read(cls, text: str) -> "JwkSet":
-        """The keys of a JSON Web Key Set; raises KeysError when it is none, or any key does not fit."""
+        """Return the keys of a JSON Web Key Set; raises KeysError if it is invalid, or any key in it."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or not isinstance(jwks := document.get("keys"), list) or not jwks:
             raise SigningKeysError(
-                'The signing keys are not a JSON Web Key Set, such as {"keys": [...]}, with a key in it.'
+                'The signing keys are not a JSON Web Key Set with at least one key, such as {"keys": [...]}.'
             )
         keys = [SigningKey.read(jwk) for jwk in jwks]
         if len(by_id := {key.id: key for key in keys}) < len(keys):
@@ -109,21 +110,22 @@ class JwkSet:
 
     @property
     def newest(self) -> SigningKey:
+        """Return the key that signs."""
         return next(iter(self.keys.values()))
 
     def public_jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The JSON Web Key Set for those who verify our tokens."""
+        """Return the public JSON Web Key Set, which verifies access tokens."""
         return {"keys": [key.public_jwk() for key in self.keys.values()]}
 
     def private_jwks(self) -> str:
-        """The JSON text that `read` takes."""
+        """Return the JSON text of the private keys, as `read` takes it."""
         return json.dumps({"keys": [key.private_jwk() for key in self.keys.values()]}, indent=2) + "\n"
 
     def rotated(self, seconds_kept: int) -> "JwkSet":
         """
-        This set with a new key in front.
+        Return this set with a new key in front.
 
-        A key that stopped signing more than `seconds_kept` ago is left out: what it signed has expired.
+        Keys that stopped signing more than `seconds_kept` ago are left out, because their tokens have expired.
         """
         newest = SigningKey.make()
         kept, retired_at = [newest], newest.created_at
@@ -135,32 +137,32 @@ class JwkSet:
 
 
 class SigningKeys:
-    """The keys of this installation, as the settings give them."""
+    """The signing keys of this installation, from the settings."""
 
     def __init__(self, keys: JwkSet) -> None:
         self._keys = keys
 
     def current(self) -> JwkSet:
-        """The keys to use now; the same object until they change."""
+        """Return the current keys, the same object until they change."""
         return self._keys
 
     def reload(self) -> JwkSet:
-        """The keys to use now, seen anew."""
+        """Reload and return the current keys."""
         return self._keys
 
     def rotate(self, seconds_kept: int) -> JwkSet:
-        """Sign with a new key from now on; the old ones verify as long as what they signed may be in use."""
+        """Sign with a new key from now on; old keys verify for `seconds_kept`. Raises KeysError."""
         raise SigningKeysError(
-            "The signing keys come from the settings: put a new key first there, and keep the old ones."
+            "The signing keys come from the settings. Put a new key first there, and keep the old keys."
         )
 
 
 class SigningKeyFile(SigningKeys):
     """
-    Keys in a file of `folder`, for its owner's eyes only; made when there is none yet.
+    Signing keys in a file of `folder`, readable by its owner only; created if it is missing. Raises KeysError.
 
-    Servers that run take up a rotated file within half a second. When it has become unreadable they keep the
-    keys they have, and say so in the log.
+    Running servers load a rotated file within half a second. If it becomes unreadable, they keep the keys they
+    have, and log an error.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -182,11 +184,11 @@ class SigningKeyFile(SigningKeys):
         self._next_reload = time.monotonic() + _RELOAD_INTERVAL
         try:
             if (mark := self._mark()) != self._seen:
-                # Noted before reading, so that a file replaced in between is read again at the next look.
+                # Set before reading, so that a file replaced in between is read again at the next reload.
                 self._seen = mark
                 self._keys = JwkSet.read(self._file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, SigningKeysError) as error:
-            _log.error("The signing keys in %s cannot be used, the ones before stay: %s", self._file, error)
+            _log.error("The signing keys in %s cannot be used, so the previous keys stay in use: %s", self._file, error)
         return self._keys
 
     def rotate(self, seconds_kept: int) -> JwkSet:
@@ -207,7 +209,7 @@ class SigningKeyFile(SigningKeys):
 
 
 def open_signing_keys(folder: Path, given: str | None = None) -> SigningKeys:
-    """The keys given by the settings or else the ones in `folder`; raises KeysError when they cannot be used."""
+    """Return the keys of the settings, or else those in `folder`; raises KeysError if they are invalid."""
     return SigningKeyFile(folder) if given is None else SigningKeys(JwkSet.read(given))
 
 
@@ -223,6 +225,6 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _thumbprint(key: EllipticCurvePublicKey) -> str:
-    """The name that the key gives itself (RFC 7638)."""
+    """Return the thumbprint of the key (RFC 7638)."""
     canonical = json.dumps(ECAlgorithm.to_jwk(key, as_dict=True), sort_keys=True, separators=(",", ":")).encode()
     return urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()

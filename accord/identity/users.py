@@ -1,39 +1,51 @@
-"""Those who may log in: who they are, what they may, and that nobody shares a name or an address with another."""
+"""Users. Usernames and e-mail addresses are unique, regardless of case."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from accord.errors import Conflict, NotFound, require_all, without_pointers
+from accord.errors import Conflict, require, require_all, taken_conflict, without_pointers
 from accord.identity import sessions
+from accord.identity.callers import Everyone, owned_by
 from accord.identity.passwords import PasswordHasher
 from accord.identity.revocation_list import RevocationList
 from db.columns import new_id, utc_now
-from db.database import run_outside_transaction
-from db.errors import violated_constraint
 from db.list_query import ListQuery, contains, filter_values, like_pattern
 from db.models import User
 from db.pagination import Page
 from db.prepared import prepare
+from db.rows import assign, flush_unique, load_deleted, load_live
 from db.text import casefold
+from db.unit_of_work import run_outside_transaction
 
 
 def _select_user(user: Any) -> Select[*tuple[Any, ...]]:
-    return select(user.id, user.username, user.email, user.name, user.age, user.role, user.is_active,
-                  user.created_at, user.updated_at)  # fmt: skip
+    return select(
+        user.id,
+        user.username,
+        user.email,
+        user.name,
+        user.age,
+        user.role,
+        user.is_active,
+        user.created_at,
+        user.updated_at,
+    )
 
 
 _ADMIN = "admin"
 _ACCESS = {"role": "role", "is_active": "is_active", "password_hash": "password"}
-"""What lets somebody in, and the members of the contract that change it."""
-_UNIQUE = {"uq_users_username_key": "username", "uq_users_email_key": "email"}
-_KEYS = {"username": User.username_key, "email": User.email_key}
+"""The attributes that a user's access depends on, and the members of the contract that change them."""
+_UNIQUE = {
+    "username": ("uq_users_username_key", User.username_key),
+    "email": ("uq_users_email_key", User.email_key),
+}
 _USER = prepare(_select_user(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
-_TEXTS = {**_KEYS, "name": User.name_key}
+_TEXTS = {"username": User.username_key, "email": User.email_key, "name": User.name_key}
 _FILTERS = {
     **{name: contains(column) for name, column in _TEXTS.items()},
     "role": User.role,
@@ -45,7 +57,7 @@ _USERS = ListQuery(User, _select_user, _FILTERS, {"username": "username_key", "e
 
 
 def find(session: Session, *, sort: str, page: int, per_page: int, **filters: Any) -> Page:
-    """Return page number *page* of the users who fit all filters."""
+    """Return page number *page* of the users that fit all filters."""
     values = {
         name: like_pattern(casefold(value)) if name in _TEXTS else value
         for name, value in filter_values(**filters).items()
@@ -53,30 +65,34 @@ def find(session: Session, *, sort: str, page: int, per_page: int, **filters: An
     return _USERS.page(session, values, {"sort": sort, **filters}, page=page, per_page=per_page)
 
 
-def get(session: Session, only: UUID | None, user_id: UUID) -> dict[str, Any]:
-    """Return a user; a caller who sees one user *only* finds no other."""
-    user = _USER.first(session, id=user_id) if only in (None, user_id) else None
-    if user is None:
-        raise NotFound("There is no user with this id.")
-    return user
+def get(session: Session, owner: UUID | Everyone, user_id: UUID) -> dict[str, Any]:
+    """Return the user; raises NotFound unless *owner*, the user that the caller may see, is this one or EVERYONE."""
+    return require("user", _USER.first(session, id=user_id) if owned_by(user_id, owner) else None)
 
 
 def create(session: Session, password_hasher: PasswordHasher, **members: Any) -> User:
+    """Create a user; raises Conflict if the username or e-mail address is taken."""
     return _create(session, password_hasher, {"": members})[0]
 
 
 def bulk_create(
     session: Session, password_hasher: PasswordHasher, users: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[User]]:
-    """Return a batch of new users, all of them or none; a refusal names every fault."""
+    """Create a batch of users, all or none; raises Conflict with an error for each taken member."""
     return {"items": _create(session, password_hasher, {f"/{n}": members for n, members in enumerate(users)})}
 
 
 def update(
-    session: Session, password_hasher: PasswordHasher, revocation_list: RevocationList, caller_id: UUID, user_id: UUID,
-    *, password: str | None = None, **changes: Any,
-) -> User:  # fmt: skip
-    """Change members of a user; a password that is not given stays. What changes their access ends their sessions."""
+    session: Session,
+    password_hasher: PasswordHasher,
+    revocation_list: RevocationList,
+    caller_id: UUID,
+    user_id: UUID,
+    *,
+    password: str | None = None,
+    **changes: Any,
+) -> User:
+    """Change members of a user; a change of access revokes the sessions. Raises NotFound, and Conflict."""
     if password is not None:
         changes["password_hash"] = run_outside_transaction(session, password_hasher.hash, password)
     user = _load(session, user_id)
@@ -92,19 +108,19 @@ def update(
 
 
 def update_fields(session: Session, user: User, **changes: Any) -> User:
-    """Change members of a user, whoever they are and whoever asks."""
-    for member, value in changes.items():
-        setattr(user, member, value)
+    """Change members of a user without checks of the caller; raises Conflict if a unique member is taken."""
+    assign(user, changes)
     _flush(session, {"": user})
     return user
 
 
 def delete(session: Session, revocation_list: RevocationList, caller_id: UUID, user_id: UUID) -> None:
+    """Delete the user, so that it can be restored; raises NotFound, and Conflict for the caller or the last admin."""
     _delete(session, revocation_list, caller_id, [_load(session, user_id)])
 
 
 def bulk_delete(session: Session, revocation_list: RevocationList, caller_id: UUID, user_ids: Sequence[UUID]) -> None:
-    """Delete all of these users, or none."""
+    """Delete all of these users, or none; raises NotFound that names each missing id, and Conflict."""
     live = select(User).where(User.id.in_(user_ids), User.deleted_at.is_(None)).order_by(User.id)
     found = {user.id: user for user in session.scalars(live)}
     require_all("user", user_ids, found)
@@ -112,9 +128,8 @@ def bulk_delete(session: Session, revocation_list: RevocationList, caller_id: UU
 
 
 def restore(session: Session, user_id: UUID) -> User:
-    user = session.get(User, user_id)
-    if user is None or user.deleted_at is None:
-        raise NotFound("There is no deleted user with this id.")
+    """Restore the deleted user; raises NotFound, and Conflict if a unique member is taken by now."""
+    user = require("deleted user", load_deleted(session, User, user_id))
     user.deleted_at = None
     with without_pointers():
         _flush(session, {"": user})
@@ -122,14 +137,11 @@ def restore(session: Session, user_id: UUID) -> User:
 
 
 def _load(session: Session, user_id: UUID) -> User:
-    user = session.get(User, user_id)
-    if user is None or user.deleted_at is not None:
-        raise NotFound("There is no user with this id.")
-    return user
+    return require("user", load_live(session, User, user_id))
 
 
 def _create(session: Session, password_hasher: PasswordHasher, wanted: Mapping[str, Mapping[str, Any]]) -> list[User]:
-    """Create users; *wanted* has the members of each by the pointer to it."""
+    """Create users; *wanted* has the members of each user, by the pointer to them in the body."""
     hashes = run_outside_transaction(
         session, password_hasher.hash_all, [members["password"] for members in wanted.values()]
     )
@@ -148,7 +160,7 @@ def _build(password_hash: str, *, password: str, **members: Any) -> User:
 
 def _delete(session: Session, revocation_list: RevocationList, caller_id: UUID, users: Collection[User]) -> None:
     if caller_id in {user.id for user in users}:
-        raise Conflict("Nobody deletes themselves.")
+        raise Conflict("You cannot delete your own account.")
     if any(_is_active_admin(user) for user in users):
         _require_another_admin(session, users)
     for user in users:
@@ -163,7 +175,7 @@ def _is_active_admin(user: User) -> bool:
 
 
 def _require_another_admin(session: Session, leaving: Collection[User], *, pointer: str | None = None) -> None:
-    """Raise Conflict if only those *leaving* are admins; till the end of the transaction nobody else takes one away."""
+    """Raise Conflict if all active admins are *leaving*; the admins are locked until the end of the transaction."""
     admins = session.scalars(
         select(User.id)
         .where(User.role == _ADMIN, User.is_active, User.deleted_at.is_(None))
@@ -171,48 +183,20 @@ def _require_another_admin(session: Session, leaving: Collection[User], *, point
         .with_for_update(key_share=True)
     )
     if not set(admins) - {user.id for user in leaving}:
-        raise Conflict("The last admin stays.", pointer=pointer)
+        raise Conflict("The last active admin cannot be removed.", pointer=pointer)
 
 
 def _columns(changed: Sequence[str]) -> Conflict:
     faults = [
-        Conflict(f"Nobody changes their own {_ACCESS[member]} here.", pointer=f"/{_ACCESS[member]}")
+        Conflict(f"You cannot change your own {_ACCESS[member]} here.", pointer=f"/{_ACCESS[member]}")
         for member in changed
     ]
     return Conflict(str(faults[0]), errors=faults)
 
 
 def _flush(session: Session, users: Mapping[str, User]) -> None:
-    """Write users, each by the pointer to it; raises Conflict that names each member of them that another one has."""
-    wanted = []
-    for pointer, user in users.items():
+    """Flush users with their search columns; raises Conflict with an error for each taken member."""
+    for user in users.values():
         user.username_key, user.email_key = casefold(user.username), casefold(user.email)
         user.name_key = None if user.name is None else casefold(user.name)
-        wanted += [(pointer, member, getattr(user, f"{member}_key"), user.id) for member in _KEYS]
-    try:
-        session.flush()
-    except IntegrityError as error:
-        member = _UNIQUE.get(violated_constraint(error))
-        if member is None:
-            raise
-        # The unit of work has failed; without what it wrote, the others' names are what is left.
-        session.rollback()
-        raise _conflict(member, _find_taken(session, wanted)) from error
-
-
-def _conflict(member: str, faults: Sequence[Conflict]) -> Conflict:
-    return faults[0] if len(faults) == 1 else Conflict(f"Another user has this {member}.", errors=faults)
-
-
-def _find_taken(session: Session, wanted: Sequence[tuple[str, str, str, UUID]]) -> list[Conflict]:
-    """Return a Conflict for each key that somebody has already, in the database or before in *wanted*."""
-    holders: dict[tuple[str, str], UUID] = {}
-    for member, column in _KEYS.items():
-        keys = [key for _, of, key, _ in wanted if of == member]
-        held = select(column, User.id).where(column.in_(keys), User.deleted_at.is_(None))
-        holders |= {(member, key): user_id for key, user_id in session.execute(held)}
-    return [
-        Conflict(f"Another user has this {member}.", pointer=f"{pointer}/{member}")
-        for pointer, member, key, user_id in wanted
-        if holders.setdefault((member, key), user_id) != user_id
-    ]
+    flush_unique(session, users, _UNIQUE, partial(taken_conflict, "user"))

@@ -9,10 +9,26 @@ from accord.engine.headers import RawHeaders
 from accord.engine.routing import PathItem
 
 EXPOSED_HEADERS = (
-    "Accept-Ranges", "Allow", "Content-Disposition", "Content-Location", "Content-Range", "Deprecation", "ETag",
-    "Idempotency-Replayed", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Sunset",
-    "WWW-Authenticate", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-Id",
-)  # fmt: skip
+    "Accept-Ranges",
+    "Allow",
+    "Content-Disposition",
+    "Content-Location",
+    "Content-Range",
+    "Deprecation",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "Sunset",
+    "WWW-Authenticate",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-Request-Id",
+)
 """Headers of answers that scripts can see beside those they always can."""
 
 _ALL_METHODS = b"*"

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a power cut."""
+"""Atomic file writes: a file exists whole or not at all, also after a power failure."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ PARTIAL_SUFFIX = ".part"
 
 @contextmanager
 def atomic_write(file: Path) -> Iterator[BinaryIO]:
-    """A stream whose content is the file's, for its owner only, once it was left without an error."""
+    """Yield a stream; when the block ends without an error, its content becomes the file, with mode 600."""
     unfinished = file.with_suffix(PARTIAL_SUFFIX)
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:

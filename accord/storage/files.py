@@ -1,4 +1,4 @@
-"""Where the content of files is kept: in a folder, under names that are made up and that rows know."""
+"""File storage: the content of files, in a directory, under random names that are stored in rows."""
 
 import os
 import time
@@ -16,9 +16,9 @@ from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from accord.storage.atomic import PARTIAL_SUFFIX, atomic_write
-from db import database
-from db.database import run_in_thread
+from db import unit_of_work
 from db.models import File, Photo
+from db.unit_of_work import run_in_thread
 
 _CHUNK = 256 * 1024
 _BATCH_SIZE = 500
@@ -26,7 +26,7 @@ _REFERENCES = (File.storage_key, Photo.storage_key)
 
 
 class Upload(Protocol):
-    """A file as it came; its media type is that of its content, whatever its name says."""
+    """An uploaded file; its media type is that of its content, whatever its name says."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +37,7 @@ class Upload(Protocol):
 
 
 class StoredFile(Protocol):
-    """A row whose content is in the store."""
+    """A row whose content is in the storage."""
 
     @property
     def storage_key(self) -> str: ...
@@ -51,7 +51,7 @@ class StoredFile(Protocol):
 
 @dataclass(frozen=True)
 class StoredContent:
-    """What the store knows of a content that it keeps."""
+    """Stored content: its name in the storage, size in bytes, and SHA-256 in hexadecimal."""
 
     storage_key: str
     size: int
@@ -60,7 +60,7 @@ class StoredContent:
 
 @dataclass(frozen=True)
 class Download:
-    """A content on its way out: where it is, and what is said of it."""
+    """A file to send: its path, and the values of its response headers."""
 
     path: Path
     media_type: str
@@ -71,7 +71,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Orphans:
-    """What a sweep removed."""
+    """What a sweep removed: number of files, and their size in bytes."""
 
     files: int
     size: int
@@ -79,9 +79,9 @@ class Orphans:
 
 class FileStorage:
     """
-    A folder of files that come and go with the rows that name them.
+    A directory of files; a file is created before the row that names it, and deleted after it.
 
-    A crash between the two leaves a file that no row names, never a row without its file.
+    A crash between the two leaves a file without a row, never a row without its file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -89,29 +89,30 @@ class FileStorage:
         self._folder = folder
 
     def save(self, session: Session, content: BinaryIO) -> StoredContent:
-        """Keep the content, durably; it is gone again if the session's unit of work is rolled back.
+        """Store the content durably; a rollback of the session's unit of work deletes it.
 
-        Nothing is asked of the session, so that whoever calls this first holds no connection while it takes.
+        The session is not used, so that a unit of work which begins with this holds no connection meanwhile.
         """
         storage_key = uuid4().hex
-        database.on_rollback(session, run_in_thread, self._remove, storage_key)
+        unit_of_work.on_rollback(session, run_in_thread, self._remove, storage_key)
         return run_in_thread(self._write, storage_key, content)
 
     def delete(self, session: Session, storage_key: str) -> None:
-        """Remove the content once the session's unit of work is committed."""
-        database.on_commit(session, run_in_thread, self._remove, storage_key)
+        """Delete the content after the commit of the session's unit of work."""
+        unit_of_work.on_commit(session, run_in_thread, self._remove, storage_key)
 
     def open_download(self, kept: StoredFile, name: str) -> Download:
+        """Return the response file of a row, with this file name."""
         return Download(self._folder / kept.storage_key, kept.media_type, name, kept.sha256, kept.created_at)
 
     def delete_orphans(self, session: Session, older_than: timedelta) -> Orphans:
         """
-        Remove the files that no row names, if they were not written to for so long.
+        Delete the files without a row that are older than this.
 
-        A file is there before its row is committed. Its age tells what a crash left from what an
-        upload is about to commit, which takes seconds: no request lasts as long as the default.
+        A file exists before its row is committed, which takes seconds. Its age tells an upload in
+        progress from the rest of a crash, because no request lasts as long as the default.
         """
-        files = size = 0
+        files, size = 0, 0
         candidates = self._last_written_before(time.time() - older_than.total_seconds())
         while found := dict(islice(candidates, _BATCH_SIZE)):
             named = set(session.scalars(union_all(*(select(name).where(name.in_(found)) for name in _REFERENCES))))
@@ -136,10 +137,10 @@ class FileStorage:
             path.unlink(missing_ok=True)
 
     def _last_written_before(self, moment: float) -> Iterator[tuple[str, int]]:
-        """Name and size of such files, as they are come across: there may be more than fit in memory."""
+        """Yield name and size of such files one by one, because all of them may not fit in memory."""
         with os.scandir(self._folder) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # It is removed, or renamed, by whoever writes it.
+                with suppress(FileNotFoundError):  # Its writer deletes or renames it.
                     about = entry.stat(follow_symlinks=False)
                     if about.st_mtime <= moment and entry.is_file(follow_symlinks=False):
                         yield entry.name, about.st_size

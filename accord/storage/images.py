@@ -1,57 +1,46 @@
-"""Photos of customers. They are measured without decoding: a small file can hold a picture that fills the memory."""
+"""Image files: their size in pixels, read without decoding them."""
 
 import re
 from typing import BinaryIO
 
 from PIL import Image
-from sqlalchemy.orm import Session
-
-from accord.errors import Invalid
-from accord.storage.files import FileStorage, Upload
-from db.database import run_in_thread
-from db.models import Photo
 
 MAX_PIXELS = 40_000_000
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF"}
 _LAST_CHUNK_OF_PNG = b"IEND\xae\x42\x60\x82"
-# A marker of JPEG; in what lies between them, a zero or a number of restarts follows the 0xFF.
+# A JPEG marker. In the data between markers, 0xFF is followed by zero or a restart marker.
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _END, _STAND_ALONE = 0xD9, (0x01, 0xD8)
 
 
-def make(session: Session, storage: FileStorage, upload: Upload) -> Photo:
-    """A photo of nobody yet, whose content is kept; raises Invalid if it is broken or too large to be shown."""
-    width, height = run_in_thread(image_size, upload.file, upload.media_type)
-    stored = storage.save(session, upload.file)
-    return Photo(
-        storage_key=stored.storage_key,
-        media_type=upload.media_type,
-        bytes=stored.size,
-        sha256=stored.sha256,
-        width=width,
-        height=height,
-    )
+class ImageError(Exception):
+    """The image cannot be stored; the message is written for the client."""
 
 
 def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
+    """
+    Return width and height of a PNG, JPEG or GIF file, in pixels; raises ImageError.
+
+    The image is not decoded, because a small file can hold an image that fills the memory.
+    """
     file.seek(0)
     try:
-        with Image.open(file, formats=[_FORMATS[media_type]]) as picture:
-            width, height = picture.size
-            is_whole = width * height > MAX_PIXELS or _is_whole(picture, file)
-    except Exception as error:  # A parser raises whatever it stumbles over.
-        raise Invalid("The picture is broken.", pointer="/photo") from error
+        with Image.open(file, formats=[_FORMATS[media_type]]) as image:
+            width, height = image.size
+            is_whole = width * height > MAX_PIXELS or _is_whole(image, file)
+    except Exception as error:  # The parsers of Pillow raise exceptions of any class.
+        raise ImageError("The image file is damaged.") from error
     if not is_whole:
-        raise Invalid("The picture is broken: its end is missing.", pointer="/photo")
+        raise ImageError("The image is truncated.")
     if width * height > MAX_PIXELS:
-        raise Invalid(f"The picture has more than {MAX_PIXELS} pixels.", pointer="/photo")
+        raise ImageError(f"The image has more than {MAX_PIXELS} pixels.")
     return width, height
 
 
-def _is_whole(picture: Image.Image, file: BinaryIO) -> bool:
-    ends = _END_CHECKS[str(picture.format)]
-    picture.verify()  # Of a PNG it raises what is wrong; of the others it looks at nothing.
+def _is_whole(image: Image.Image, file: BinaryIO) -> bool:
+    ends = _END_CHECKS[str(image.format)]
+    image.verify()  # It checks PNG only.
     file.seek(0)
     return ends(file.read())
 
@@ -61,7 +50,7 @@ def _png_ends(data: bytes) -> bool:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """Whether going from segment to segment leads to the end of the picture."""
+    """Return whether the chain of segments reaches the end-of-image marker."""
     at = 0
     while marker := _MARKER.search(data, at):
         at = marker.end()
@@ -73,7 +62,7 @@ def _jpeg_ends(data: bytes) -> bool:
 
 
 def _gif_ends(data: bytes) -> bool:
-    """Whether going from block to block leads to the trailer."""
+    """Return whether the chain of blocks reaches the trailer."""
     at = 13 + _palette(data[10])
     while (block := data[at : at + 1]) in (b"!", b","):
         at += 2 if block == b"!" else 11 + _palette(data[at + 9])

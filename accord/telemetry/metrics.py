@@ -53,8 +53,15 @@ RESPONSE_CACHE_MISSES = Instrument(
     "counter", "accord_response_cache_misses", "Answers that the cache could have had.", "operation"
 )
 INSTRUMENTS = (
-    IN_FLIGHT, POOL_SIZE, POOL_IN_USE, POOL_WAITS, RATE_LIMIT_REJECTIONS, RATE_LIMIT_FALLBACKS, RESPONSE_CACHE_HITS, RESPONSE_CACHE_MISSES,
-)  # fmt: skip
+    IN_FLIGHT,
+    POOL_SIZE,
+    POOL_IN_USE,
+    POOL_WAITS,
+    RATE_LIMIT_REJECTIONS,
+    RATE_LIMIT_FALLBACKS,
+    RESPONSE_CACHE_HITS,
+    RESPONSE_CACHE_MISSES,
+)
 
 
 class Metrics:

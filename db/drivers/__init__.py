@@ -1,1 +1,1 @@
-"""How units of work run on each database: PostgreSQL in greenlets, SQLite in threads."""
+"""Drivers: PostgreSQL in greenlets on the event loop, SQLite in threads."""

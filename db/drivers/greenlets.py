@@ -1,4 +1,4 @@
-"""Runs plain functions on the event loop, in greenlets that step aside while something is awaited."""
+"""Runs plain functions on the event loop, in greenlets that are suspended while a coroutine is awaited."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, TypeVarTuple
@@ -10,16 +10,16 @@ Ts = TypeVarTuple("Ts")
 
 
 class GreenletPool:
-    """Greenlets that are kept and used again: to start one costs more than all it does for a short read."""
+    """A pool of greenlets, because starting one costs more than a short read."""
 
     def __init__(self) -> None:
         self._free: list[_Worker] = []
 
     async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """
-        Call the function; inside it SQLAlchemy's `await_` waits without blocking the loop.
+        Return what the function returns; SQLAlchemy's `await_only` inside it does not block the loop.
 
-        What is thrown in from outside, such as a cancellation, is raised where the function waits.
+        A cancellation of the caller is raised where the function waits.
         """
         worker = self._free.pop() if self._free else _Worker()
         worker.gr_context = getcurrent().gr_context
@@ -32,7 +32,9 @@ class GreenletPool:
             else:
                 awaited = worker.switch(value)
         answer, raised = worker.answer, worker.raised
-        worker.answer = worker.raised = worker.gr_context = None
+        worker.answer = None
+        worker.raised = None
+        worker.gr_context = None
         if len(self._free) < _KEPT:
             self._free.append(worker)
         if raised is not None:
@@ -48,7 +50,7 @@ _KEPT = 100
 
 
 class _Worker(greenlet):
-    # SQLAlchemy's asyncpg dialect awaits only in greenlets that say they can.
+    # SQLAlchemy's asyncpg dialect awaits only in greenlets with this mark.
     __sqlalchemy_greenlet_provider__: ClassVar = True
 
     answer: Any = None
@@ -56,7 +58,7 @@ class _Worker(greenlet):
 
     def __init__(self) -> None:
         super().__init__()
-        # What a greenlet is started with it keeps as long as it lives, so it is started with nothing.
+        # A greenlet keeps the arguments of its first switch as long as it lives, so it gets none.
         self.switch()
 
     def run(self) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
 from db.errors import CommitRolledBack, DatabaseUnavailable
-from db.session import Mode, PoolStats
+from db.pool import Mode, PoolStats
 from db.types import json_text
 
 T = TypeVar("T")
@@ -26,17 +26,17 @@ _BEGIN = {"write": "BEGIN", "guarded": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 
 
 def asyncpg_url(url: URL) -> URL:
-    """The URL as SQLAlchemy wants it for asyncpg, which calls libpq's `sslmode` `ssl`."""
+    """Return the URL for SQLAlchemy's asyncpg dialect, which calls libpq's `sslmode` `ssl`."""
     query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
     return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 class PostgresConnection:
     """
-    One connection, with the statements it has prepared.
+    A connection and its prepared statements.
 
-    To SQLAlchemy it is in autocommit mode: what begins and ends transactions is said here,
-    so that compiled queries and SQLAlchemy may take turns within one.
+    For SQLAlchemy it is in autocommit mode: this class begins and ends transactions, so that
+    compiled queries and SQLAlchemy can alternate within one.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -47,17 +47,18 @@ class PostgresConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the next unit of work can have it."""
+        """Whether the next unit of work can use it."""
         return not (self._driver.is_closed() or self._driver.is_in_transaction() or self.connection.invalidated)
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         try:
             statement = self._prepared.get(sql)
             if statement is None:
-                statement = self._prepared[sql] = self._wait(self._driver.prepare(sql))
+                statement = self._wait(self._driver.prepare(sql))
+                self._prepared[sql] = statement
             return self._wait(statement.fetch(*arguments))
         except asyncpg.IntegrityConstraintViolationError as error:
-            error.detail = None  # It shows the values.
+            error.detail = None  # The detail contains the values.
             raise IntegrityError(sql, None, error) from error
         except asyncpg.InvalidCachedStatementError:
             self._prepared.clear()
@@ -72,7 +73,9 @@ class PostgresConnection:
         if self._is_in_transaction:
             self._is_in_transaction = False
             if self._wait(self._driver.execute("COMMIT")) != "COMMIT":
-                raise CommitRolledBack("A statement had failed, so PostgreSQL rolled the transaction back.")
+                raise CommitRolledBack(
+                    "PostgreSQL rolled the transaction back at COMMIT, because a statement had failed."
+                )
 
     def rollback(self) -> None:
         if self._is_in_transaction:
@@ -89,13 +92,13 @@ class PostgresConnection:
         try:
             return await_only(awaitable)
         except (asyncio.CancelledError, TimeoutError, asyncpg.InternalClientError):
-            # What it was doing may still be under way, or it is about to end, so nobody else can have it.
+            # A statement may still be running, or the connection is closing, so it cannot be used again.
             self._driver.terminate()
             raise
 
 
 class PostgresPool:
-    """Connections that wait for work; the last given is the first taken, so that those seldom needed stay idle."""
+    """A pool of connections, last in, first out, so that connections beyond the usual need stay idle."""
 
     def __init__(
         self, url: URL, *, size: int, timeout: float, statement_timeout: float, is_read_only: bool = False
@@ -110,7 +113,8 @@ class PostgresPool:
             connect_args={"async_creator_fn": _connector(timeout, statement_timeout, is_read_only=is_read_only)},
         ).sync_engine
         self._timeout = timeout
-        self._size = self._room = size
+        self._size = size
+        self._room = size
         self._waits = 0
         self._free: list[PostgresConnection] = []
         self._waiting: deque[asyncio.Future[PostgresConnection | None]] = deque()
@@ -137,7 +141,7 @@ class PostgresPool:
             self._free.append(held)
 
     def close(self) -> None:
-        """Close what is free now, and the rest when it is given back."""
+        """Close the free connections now, and the others when they are given back."""
         self._is_open = False
         while self._free:
             self._discard(self._free.pop())
@@ -154,7 +158,7 @@ class PostgresPool:
         held.close()
 
     def _free_slot(self) -> None:
-        """There is room for one more: whoever waits longest may open it."""
+        """Let the unit of work that has waited longest open a connection, or leave room for a later one."""
         if not self._hand_over(None):
             self._room += 1
 
@@ -167,7 +171,7 @@ class PostgresPool:
         return False
 
     async def _turn(self) -> PostgresConnection | None:
-        """A connection somebody gives back, or None: open one."""
+        """Wait for a connection that is given back, or for None, which means to open one."""
         turn: asyncio.Future[PostgresConnection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._waits += 1
@@ -176,7 +180,11 @@ class PostgresPool:
                 return await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._free_slot() if (held := turn.result()) is None else self.release(held)
+                held = turn.result()
+                if held is None:
+                    self._free_slot()
+                else:
+                    self.release(held)
             if isinstance(error, TimeoutError):
                 raise DatabaseUnavailable("All connections to the database are in use.") from error
             raise
@@ -195,12 +203,12 @@ def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) 
             return await asyncpg.connect(
                 **arguments,
                 timeout=timeout,
-                # PostgreSQL stops what takes too long; this is for when it cannot be heard any more.
+                # PostgreSQL stops slow statements itself; this is for a server that does not answer any more.
                 command_timeout=statement_timeout + _GRACE,
                 server_settings=settings,
             )
         except (OSError, asyncpg.PostgresError) as error:
-            log.warning("PostgreSQL takes no connection: %s", error)
+            log.warning("PostgreSQL refuses the connection: %s", error)
             raise DatabaseUnavailable("The database is not available.") from error
 
     return connect

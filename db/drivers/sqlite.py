@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import IntegrityError
 
 from db.errors import DatabaseUnavailable
-from db.session import Mode, PoolStats
+from db.pool import Mode, PoolStats
 from db.types import json_text
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
@@ -19,10 +19,10 @@ _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 class SqliteConnection:
     """
-    One connection, with the statements it has prepared.
+    A connection and its prepared statements.
 
-    To SQLAlchemy it is in autocommit mode: what begins and ends transactions is said here,
-    so that compiled queries and SQLAlchemy may take turns within one.
+    For SQLAlchemy it is in autocommit mode: this class begins and ends transactions, so that
+    compiled queries and SQLAlchemy can alternate within one.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -31,7 +31,7 @@ class SqliteConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the next unit of work can have it."""
+        """Whether the next unit of work can use it."""
         return not (self._driver.in_transaction or self.connection.invalidated)
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
@@ -55,7 +55,7 @@ class SqliteConnection:
 
 
 class SqlitePool:
-    """Connections that wait for work; the last given is the first taken."""
+    """A pool of connections, last in, first out."""
 
     def __init__(self, engine: Engine, *, size: int, timeout: float) -> None:
         self._engine = engine
@@ -92,7 +92,7 @@ class SqlitePool:
             self._room.release()
 
     def close(self) -> None:
-        """Close what is free; nothing may be in use."""
+        """Close the free connections; none may be in use."""
         while self._free:
             self._free.pop().close()
 
@@ -111,10 +111,10 @@ class SqlitePool:
 
 def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> Engine:
     """
-    An engine whose connections are prepared for several readers beside one writer.
+    Return an engine whose connections allow several readers beside one writer.
 
-    A statement that takes longer than the timeout is interrupted, one that waits longer for
-    another process to write fails. The connections are in autocommit mode.
+    A statement that takes longer than *timeout* seconds is interrupted; one that waits longer for
+    a write of another process fails. The connections are in autocommit mode.
     """
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
@@ -143,7 +143,7 @@ def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> En
 
 
 class _TimedConnection(sqlite3.Connection):
-    """A connection that interrupts what takes too long, counted from when a cursor is made."""
+    """A connection that interrupts slow statements; the time counts from the creation of the cursor."""
 
     _timeout = float("inf")
     _deadline = float("inf")

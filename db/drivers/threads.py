@@ -1,4 +1,4 @@
-"""Runs plain functions in threads of their own, for a database that works in the caller's thread."""
+"""Runs plain functions in threads, for a database that works in the thread of its caller."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,9 +15,9 @@ Ts = TypeVarTuple("Ts")
 
 class ThreadPool:
     """
-    Threads that wait for work.
+    A pool of threads.
 
-    Handing over costs a third of what an executor takes, which is most of a short read.
+    Its overhead is a third of that of `ThreadPoolExecutor`, which would take most of the time of a short read.
     """
 
     def __init__(self, name: str, *, size: int, timeout: float) -> None:
@@ -25,13 +25,13 @@ class ThreadPool:
         self._turns = asyncio.Semaphore(size)
         self._timeout = timeout
         self.waits = 0
-        """How often somebody had to wait for a thread so far."""
+        """How often a unit of work has waited for a thread."""
         self._threads = [Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(size)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Call the function in a thread; when its caller is cancelled it goes on to its end."""
+        """Return what the function returns in a thread; if the caller is cancelled, the function runs on to its end."""
         await self._turn()
         loop = asyncio.get_running_loop()
         future = loop.create_future()
@@ -39,7 +39,7 @@ class ThreadPool:
         return await future  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Wait until all work is done."""
+        """Wait for the work in progress, and end the threads."""
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:

@@ -9,7 +9,7 @@ from db.columns import DERIVED, SECRET, CreatedAt, Id, UpdatedAt, Versioned
 
 
 class ApiKey(Versioned, Base):
-    """What a program comes in with for its owner; `previous_hash` is good till `previous_until`, after a rotation."""
+    """An API key; after a rotation, `previous_hash` is valid until `previous_until`."""
 
     __tablename__ = "api_keys"
 

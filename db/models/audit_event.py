@@ -10,10 +10,9 @@ from db.columns import CreatedAt, Id
 
 class AuditEvent(Base):
     """
-    That an operation changed an object, and for whom: nobody if the caller had not logged in.
+    An operation changed an object; `actor_id` is None for an anonymous request.
 
-    Neither actor nor object refers to a row: the event outlives both. The database refuses to change it or to
-    delete it.
+    Actor and object are no foreign keys, because the event outlives both. Triggers refuse to change or delete it.
     """
 
     __tablename__ = "audit_events"

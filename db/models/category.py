@@ -6,7 +6,7 @@ from db.columns import CaseFolded, CreatedAt, Id, UpdatedAt, Versioned
 
 
 class Category(Versioned, Base):
-    """What kind of thing a product is; it stays while products are of it."""
+    """A category of products; it cannot be deleted while it has products."""
 
     __tablename__ = "categories"
 

@@ -9,9 +9,9 @@ from db.models.photo import Photo
 
 class Customer(Versioned, Base):
     """
-    Somebody the shop deals with, who does not log in.
+    A customer of the shop, without an account.
 
-    `search` is the folded name and email; a deleted customer's email and phone are free again.
+    `search` is the folded name and email; the email and phone of deleted customers can be used again.
     """
 
     __tablename__ = "customers"

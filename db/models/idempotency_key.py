@@ -6,7 +6,7 @@ from db.columns import CreatedAt
 
 
 class IdempotencyKey(Base):
-    """A key a caller sent with an operation, and the answer that a repetition gets."""
+    """An idempotency key of a caller and operation, and the response to replay."""
 
     __tablename__ = "idempotency_keys"
 

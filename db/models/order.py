@@ -9,7 +9,7 @@ from db.models.order_item import OrderItem
 
 
 class Order(Versioned, Base):
-    """What somebody ordered; its items and its total stay as they were when it was placed."""
+    """An order of a user; its items and its total do not change."""
 
     __tablename__ = "orders"
 

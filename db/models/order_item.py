@@ -8,7 +8,7 @@ from db.columns import Money
 
 
 class OrderItem(Base):
-    """Units of a product in an order, at the price they had then."""
+    """Units of a product in an order, with the price at that time."""
 
     __tablename__ = "order_items"
 

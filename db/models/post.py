@@ -10,7 +10,7 @@ from db.models.user import User
 
 
 class Post(Versioned, Base):
-    """Something that is announced, or is going to be. `search` is the folded title and content."""
+    """An announcement, published or a draft. `search` is the folded title and content."""
 
     __tablename__ = "posts"
 
@@ -21,14 +21,14 @@ class Post(Versioned, Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[DeletedAt]
-    # Last, because SQLite reads over them to what comes behind.
+    # These columns come last, because SQLite reads through them to reach those behind.
     content: Mapped[str] = mapped_column(Text)
     search: Mapped[CaseFolded]
 
     author: Mapped[User] = relationship()
 
     __table_args__ = (
-        # All that tells who sees a post is in the index, so that counting them does not look at the posts.
+        # The index covers the visibility condition, so that counting does not read the rows.
         live_index("ix_posts_created_at_id", "created_at", "id", "published", "author_id", "deleted_at"),
         live_index("ix_posts_author_id_created_at_id", "author_id", "created_at", "id"),
         deleted_index("ix_posts_deleted_at"),

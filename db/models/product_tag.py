@@ -8,7 +8,7 @@ from db.models.tag import Tag
 
 
 class ProductTag(Base):
-    """That a product has a tag, and at which place among its tags."""
+    """A tag of a product, and its position among the product's tags."""
 
     __tablename__ = "product_tags"
 

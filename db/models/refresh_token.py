@@ -9,7 +9,7 @@ from db.columns import CreatedAt
 
 
 class RefreshToken(Base):
-    """A refresh token, known by its hash only. One that was used already must not come back."""
+    """A refresh token, stored as its hash. It can be used once."""
 
     __tablename__ = "refresh_tokens"
 

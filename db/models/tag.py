@@ -6,7 +6,7 @@ from db.columns import CaseFolded, CreatedAt, Id
 
 
 class Tag(Base):
-    """A word that products are found by, made when a product first has it."""
+    """A product tag, created with the first product that has it."""
 
     __tablename__ = "tags"
 

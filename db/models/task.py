@@ -10,7 +10,7 @@ from db.models.user import User
 
 
 class Task(Versioned, Base):
-    """Something that has to be done."""
+    """A task of a user."""
 
     __tablename__ = "tasks"
 

@@ -7,7 +7,7 @@ from db.indexes import deleted_index, live_index
 
 
 class User(Versioned, Base):
-    """Somebody who may log in. A deleted user's username and email are free again."""
+    """A user. The username and email of deleted users can be used again."""
 
     __tablename__ = "users"
 

@@ -9,7 +9,7 @@ from db.columns import CreatedAt, Id
 
 
 class UserSession(Base):
-    """One log-in of a user: the family of its refresh tokens, which lives and ends together."""
+    """A session of a user: a log-in and its refresh tokens, which are revoked together."""
 
     __tablename__ = "sessions"
 

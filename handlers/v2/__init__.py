@@ -1,1 +1,1 @@
-"""What version 2 of the contract means where it is not what version 1 means."""
+"""Handlers of version 2, where it differs from version 1."""

@@ -249,7 +249,7 @@ def test_status_follows_only_where_it_can(customer, manager, make, before, statu
         assert (answer.headers["ETag"], now.json()["status"]) == (now.headers["ETag"], status)
     else:
         assert answer.status_code == 409
-        assert answer.json()["detail"] == f"An order that is {before} cannot become {status}."
+        assert answer.json()["detail"] == f"An order with status {before} cannot change to {status}."
         assert now.json()["status"] == before
 
 

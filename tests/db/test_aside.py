@@ -4,7 +4,7 @@ import asyncio
 import threading
 from contextvars import ContextVar
 
-from db.database import run_in_thread, run_outside_transaction
+from db.unit_of_work import run_in_thread, run_outside_transaction
 from tests.db.catalogue import stock, take_one
 
 PATIENCE = 30

@@ -14,8 +14,8 @@ from sqlalchemy.orm.exc import StaleDataError
 from db import Base, audit
 from db.change_tracking import UNKNOWN, record_change
 from db.columns import utc_now
-from db.database import on_failure
 from db.models import AuditEvent, Category, Product, User
+from db.unit_of_work import on_failure
 from tests.db.catalogue import BUTTER, GROCERIES, product, take_one
 
 ACTOR, PERSON = UUID(int=7), UUID(int=8)

@@ -6,12 +6,14 @@ from string import ascii_uppercase
 from uuid import UUID
 
 import pytest
+from asyncpg.pgproto import pgproto
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
 from db.columns import new_id, utc_now
 from db.models import Product
 from db.text import casefold
+from db.types import json_text
 from tests.db.catalogue import BUTTER, product
 
 
@@ -148,3 +150,9 @@ def test_folded_text_sorts_by_code_point(tell):
         )
 
     assert [name for name in tell(story) if name in names] == sorted(names)
+
+
+def test_uuids_are_json_also_those_of_the_driver():
+    assert json_text([pgproto.UUID(str(UUID(int=1))), UUID(int=2)]) == f'["{UUID(int=1)}","{UUID(int=2)}"]'
+    with pytest.raises(TypeError, match="not JSON"):
+        json_text([object()])

@@ -10,10 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
-from db.database import MAX_ATTEMPTS, on_commit, on_rollback, open_database
+from db.database import MAX_ATTEMPTS, open_database
 from db.errors import DatabaseUnavailable
 from db.models import Category, Product
 from db.prepared import prepare
+from db.unit_of_work import on_commit, on_rollback
 from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])

@@ -147,7 +147,7 @@ def test_keys_given_by_the_settings_touch_no_folder(tmp_path):
 
 
 def test_keys_given_by_the_settings_are_rotated_there():
-    with pytest.raises(SigningKeysError, match="put a new key first"):
+    with pytest.raises(SigningKeysError, match="Put a new key first"):
         SigningKeys(JwkSet.read(key_set(jwk()))).rotate(3600)
 
 
@@ -172,9 +172,9 @@ def test_a_key_for_signing_is_taken(operations):
         ({"use": "enc"}, "`use` is not sig"),
         ({"alg": "ES384"}, "`alg` is not ES256"),
         ({"alg": "none"}, "`alg` is not ES256"),
-        ({"key_ops": ["verify"]}, "`key_ops` is not sign"),
-        ({"key_ops": ["sign", "encrypt"]}, "`key_ops` is not sign"),
-        ({"key_ops": "sign"}, "`key_ops` is not sign"),
+        ({"key_ops": ["verify"]}, "`key_ops` does not contain sign"),
+        ({"key_ops": ["sign", "encrypt"]}, "`key_ops` does not contain sign"),
+        ({"key_ops": "sign"}, "`key_ops` does not contain sign"),
         ({"kid": None}, "`kid` of 1 to 128"),
         ({"kid": ""}, "`kid` of 1 to 128"),
         ({"kid": 5}, "`kid` of 1 to 128"),
@@ -182,13 +182,13 @@ def test_a_key_for_signing_is_taken(operations):
         ({"iat": "now"}, "`iat`"),
         ({"iat": True}, "`iat`"),
         ({"d": None}, "`d` is missing"),
-        ({"d": SigningKey.make().private_jwk()["d"]}, "is not a key"),
-        ({"d": "AA"}, "is not a key"),
-        ({"d": 5}, "is not a key"),
-        ({"x": "AA"}, "is not a key"),
-        ({"x": "é"}, "is not a key"),
-        ({"x": None}, "is not a key"),
-        ({"y": SigningKey.make().private_jwk()["y"]}, "is not a key"),
+        ({"d": SigningKey.make().private_jwk()["d"]}, "is not a valid key"),
+        ({"d": "AA"}, "is not a valid key"),
+        ({"d": 5}, "is not a valid key"),
+        ({"x": "AA"}, "is not a valid key"),
+        ({"x": "é"}, "is not a valid key"),
+        ({"x": None}, "is not a valid key"),
+        ({"y": SigningKey.make().private_jwk()["y"]}, "is not a valid key"),
     ],
 )
 def test_a_key_that_does_not_fit_is_refused_by_name(changes, message):

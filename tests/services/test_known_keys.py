@@ -159,7 +159,7 @@ def test_nobody_is_refused_because_a_use_cannot_be_noted(known, database, caplog
         return caller
 
     assert asyncio.run(used()) is not None
-    assert f"{database.row['id']} is in use could not be noted: full" in caplog.text
+    assert f"The use of the API key {database.row['id']} could not be recorded: full" in caplog.text
 
 
 def test_key_that_cannot_be_checked_is_not_let_in(known, database):

@@ -85,7 +85,7 @@ class Shop(RuleBasedStateMachine):
         order_id = data.draw(st.sampled_from(list(self.placed)))
         before, wanted = self.placed[order_id]
         if status not in FOLLOWING.get(before, ()):
-            with pytest.raises(Conflict, match=f"{before} cannot become {status}"):
+            with pytest.raises(Conflict, match=f"{before} cannot change to {status}"):
                 self.service(orders.set_status, self.owner_id, order_id, status)
             return
         assert self.service(orders.set_status, self.owner_id, order_id, status)["status"] == status

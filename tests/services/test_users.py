@@ -102,14 +102,14 @@ def test_the_last_admin_stays_although_others_were_admins(empty, way):
     make(**form("inactive", "inactive", role="admin", is_active=False))
     last = make(**form("last", "last", role="admin"))
     empty(users.delete, empty.revocations, SOMEBODY, deleted.id)
-    with pytest.raises(Conflict, match="last admin"):
+    with pytest.raises(Conflict, match="last active admin"):
         empty.runner.run(removal(empty, way, SOMEBODY, last.id)())
     assert active_admins(empty) == [last.id]
 
 
 def test_no_batch_takes_all_admins(empty):
     made = [empty(users.create, empty.passwords, **form(f"a{n}", f"a{n}", role="admin")).id for n in range(3)]
-    with pytest.raises(Conflict, match="last admin"):
+    with pytest.raises(Conflict, match="last active admin"):
         empty(users.bulk_delete, empty.revocations, SOMEBODY, made)
     empty(users.bulk_delete, empty.revocations, SOMEBODY, made[1:])
     assert active_admins(empty) == made[:1]

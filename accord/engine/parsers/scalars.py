@@ -29,8 +29,12 @@ def _null(text: str) -> Any:
 
 
 SCALARS: dict[str, ParseScalar | None] = {
-    "integer": _integer, "number": _number, "boolean": _boolean, "null": _null, "string": None,
-}  # fmt: skip
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "null": _null,
+    "string": None,
+}
 
 
 def scalar_parser(schema: Any, schemas: JsonSchemas, validator: Validator) -> ParseScalar | None:

@@ -33,9 +33,16 @@ class IdempotencyStore(Protocol):
         self, session: Any, *, caller: str, operation: str, key: str, fingerprint: str
     ) -> StoredResponse | None: ...
     def save(
-        self, session: Any, *, caller: str, operation: str, key: str,
-        status: int, headers: list[tuple[str, str]], body: bytes,
-    ) -> None: ...  # fmt: skip
+        self,
+        session: Any,
+        *,
+        caller: str,
+        operation: str,
+        key: str,
+        status: int,
+        headers: list[tuple[str, str]],
+        body: bytes,
+    ) -> None: ...
 
 
 class Idempotency:

@@ -64,9 +64,13 @@ def helpers() -> dict[str, Any]:
 
 
 def _check(
-    link: str, spec: Any, operation: "Operation", target: "Operation", terms: dict[str, Any],
+    link: str,
+    spec: Any,
+    operation: "Operation",
+    target: "Operation",
+    terms: dict[str, Any],
     fields: Fields | None,
-) -> None:  # fmt: skip
+) -> None:
     known = {parameter.name: parameter for parameter in target.parameters.every}
     if unknown := [name for name in terms if name not in known]:
         raise error_at(spec, f"link {link} of {operation.id}: {target.id} has no parameter {', '.join(unknown)}.")

@@ -44,8 +44,13 @@ class ResponseDefinition:
     """One declared response of an operation."""
 
     def __init__(
-        self, operation: str, status: int, spec: dict[str, Any], schemas: JsonSchemas, credentials: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+        self,
+        operation: str,
+        status: int,
+        spec: dict[str, Any],
+        schemas: JsonSchemas,
+        credentials: Sequence[str] = (),
+    ) -> None:
         """*credentials* are the fields whose bringer gets another answer than others, of one that may be kept."""
         self.label = f"{operation} {status}"
         self.status = status

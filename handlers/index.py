@@ -1,0 +1,2 @@
+def get_index(service_info):
+    return service_info
