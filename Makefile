@@ -29,7 +29,7 @@ seed: $(VENV)/.run ## Fill the shop with demo data
 test: lint types contract pytest ## Everything that must pass: the four below
 
 check: lint types contract $(VENV)/.dev ## While you work: style, types, contract, and the fast tests on SQLite
-	$(PYTHON) -m pytest -n $(WORKERS) tests/engine tests/services tests/db -k "not postgresql" $(ARGS)
+	$(PYTHON) -m pytest -n $(WORKERS) tests/contract tests/engine tests/identity tests/services tests/db -k "not postgresql" $(ARGS)
 
 lint: $(VENV)/.dev ## Style and likely mistakes
 	$(VENV)/bin/ruff check

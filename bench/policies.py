@@ -24,8 +24,8 @@ from accord.middleware import request_context
 from accord.settings import Settings
 from accord.telemetry.logs import LogHandler
 from accord.telemetry.metrics import Metrics
-from tests.redis import RedisServer
-from tests.server import GENEROUS, demo_shop
+from tests.support.redis import RedisServer
+from tests.support.server import GENEROUS, demo_shop
 
 ROUNDS = 15
 TIMES = 150

@@ -18,7 +18,7 @@ import psutil
 
 from bench import install
 from bench.databases import ADMIN, Database, cpu_seconds, free_port
-from tests.server import GENEROUS
+from tests.support.server import GENEROUS
 
 POOL_SIZE = 10
 """Connections to the database, and threads where a peer needs them."""

@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import KINDS, fresh_database, migrated_database
-from tests.redis import RedisServer
+from tests.support.databases import KINDS, fresh_database, migrated_database
+from tests.support.redis import RedisServer
 
-pytest_plugins = ["tests.budgets", "tests.examples", "tests.fixtures", "tests.scheduling"]
+pytest_plugins = [
+    "tests.support.budgets",
+    "tests.support.examples",
+    "tests.support.fixtures",
+    "tests.support.scheduling",
+    "tests.support.servers",
+    "tests.support.services",
+]
 
 # Each client of httpx reads the bundle of trusted certificates, which takes 20 to 50 ms. No test speaks TLS, and there
 # are thousands of clients, so that they share what is read once.

@@ -217,16 +217,16 @@ class Container:
     def dependencies(self) -> dict[str, Any]:
         """What handlers and security functions get by name."""
         return {
-            "about": self.service_info,
-            "checks": self.health_checks,
+            "service_info": self.service_info,
+            "health_checks": self.health_checks,
             "cursors": self.cursors,
-            "keys": self.signing_keys,
-            "known_keys": self.api_key_cache,
+            "signing_keys": self.signing_keys,
+            "api_key_cache": self.api_key_cache,
             "metrics": self.multiprocess_metrics,
-            "passwords": self.password_hasher,
-            "revocations": self.revocation_list,
-            "storage": self.file_storage,
-            "tokens": self.access_tokens,
+            "password_hasher": self.password_hasher,
+            "revocation_list": self.revocation_list,
+            "file_storage": self.file_storage,
+            "access_tokens": self.access_tokens,
         }
 
     @cached_property

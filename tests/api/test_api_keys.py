@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import MetaData
 
 from db import migrations
-from tests.fixtures import ContractClient
+from tests.support.fixtures import ContractClient
 
 KEYS, TASKS, USERS = "/api/v1/api-keys", "/api/v1/tasks", "/api/v1/users"
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from tests.fixtures import LOGINS
+from tests.support.fixtures import LOGINS
 
 PASSWORD, NEW = "correct horse battery staple", "twelve pears under a blue roof"
 OWN_OPERATIONS = [

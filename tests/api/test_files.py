@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.pictures import MEDIA_TYPES, drawn, pdf
+from tests.support.pictures import MEDIA_TYPES, drawn, pdf
 
 FILES = "/api/v1/files"
 MIB = 1024 * 1024

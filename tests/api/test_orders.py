@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from services.demo_data import LOGINS
-from tests.server import Server
+from tests.support.server import Server
 
 ORDERS = "/api/v1/orders"
 STATUSES = ("pending", "paid", "shipped", "delivered", "cancelled")

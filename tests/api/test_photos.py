@@ -6,7 +6,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.pictures import MEDIA_TYPES, drawn, png
+from tests.support.pictures import MEDIA_TYPES, drawn, png
 
 VERSIONS = ["/api/v1/customers", "/api/v2/customers"]
 MIB = 1024 * 1024

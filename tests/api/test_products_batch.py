@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.examples import examples
+from tests.support.examples import examples
 
 PRODUCTS = "/api/v1/products"
 BATCH = "/api/v1/products/batch"

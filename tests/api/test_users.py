@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from services.demo_data import LOGINS
-from tests.contract_client import ContractClient
-from tests.server import demo_shop
+from tests.support.contract_client import ContractClient
+from tests.support.server import demo_shop
 
 PASSWORD, NEW = "correct horse battery staple", "twelve pears under a blue roof"
 BATCH = "/api/v1/users/batch"

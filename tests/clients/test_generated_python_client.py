@@ -11,8 +11,8 @@ import pytest
 
 from accord.app.documents import CONTRACTS
 from services.demo_data import LOGINS
-from tests.pictures import drawn
-from tests.server import ROOT
+from tests.support.pictures import drawn
+from tests.support.server import ROOT
 
 GUIDE = ROOT.joinpath("docs", "generating-clients.md").read_text("utf-8")
 BLOCKS = dict(re.findall(r"^```(yaml|python)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))

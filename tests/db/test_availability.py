@@ -16,8 +16,8 @@ from db.drivers import postgresql
 from db.errors import DatabaseUnavailable
 from db.models import Product
 from db.prepared import prepare
-from tests.databases import PostgresServer
 from tests.db.catalogue import fill, meanwhile, stock, take_one
+from tests.support.databases import PostgresServer
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
 SLOW = {

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from db import Base, migrations, models
-from tests.databases import KINDS, fresh_database
+from tests.support.databases import KINDS, fresh_database
 
 
 def differences(url):

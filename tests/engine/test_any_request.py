@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accord.engine.request import BodyLimits
-from tests.engine.kit import complete, read, start
 from tests.engine.test_any_schema import SETTINGS
+from tests.support.engine import complete, read, start
 
 CONTRACT = """
 paths:
@@ -76,9 +76,9 @@ components:
         parts: {type: array, items: {$ref: '#/components/schemas/Thing'}}
         by: {type: object, additionalProperties: {$ref: '#/components/schemas/Thing'}}
   securitySchemes:
-    bearer: {type: http, scheme: bearer, x-bearerInfoFunc: tests.engine.callers.by_token, x-roles: {all: [read]}}
-    basic: {type: http, scheme: basic, x-basicInfoFunc: tests.engine.callers.by_password}
-    key: {type: apiKey, in: header, name: X-Key, x-apikeyInfoFunc: tests.engine.callers.by_key}
+    bearer: {type: http, scheme: bearer, x-bearerInfoFunc: tests.support.callers.by_token, x-roles: {all: [read]}}
+    basic: {type: http, scheme: basic, x-basicInfoFunc: tests.support.callers.by_password}
+    key: {type: apiKey, in: header, name: X-Key, x-apikeyInfoFunc: tests.support.callers.by_key}
 """
 
 

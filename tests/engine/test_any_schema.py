@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.kit import echo, start
-from tests.examples import PROFILE, examples
+from tests.support.engine import echo, start
+from tests.support.examples import PROFILE, examples
 
 settings.register_profile(
     "engine",

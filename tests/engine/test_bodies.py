@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from accord.engine.request import BodyLimits
-from tests.engine.kit import echo, start, taking
+from tests.support.engine import echo, start, taking
 
 ID = "0b1f6a52-7d3e-4b51-a4f0-5f0c1e6f7a90"
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}

@@ -6,7 +6,7 @@ import pytest
 
 from accord.contract.errors import ContractError
 from accord.engine.request import BodyLimits
-from tests.engine.kit import PROBLEM, NotThere, asking, echo, query, start
+from tests.support.engine import PROBLEM, NotThere, asking, echo, query, start
 
 NOTE = {
     "type": "object",
@@ -139,7 +139,7 @@ def test_405_and_options_say_the_same_right_allow(anything):
 
 
 def test_401_has_a_challenge():
-    security = {"b": {"type": "http", "scheme": "bearer", "x-bearerInfoFunc": "tests.engine.callers.by_token"}}
+    security = {"b": {"type": "http", "scheme": "bearer", "x-bearerInfoFunc": "tests.support.callers.by_token"}}
     raw = {
         "paths": {"/n": {"get": {"operationId": "n", "security": [{"b": ["read"]}]}}},
         "components": {"securitySchemes": security},

@@ -16,8 +16,8 @@ from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.parsers.csv import CsvParser
 from accord.engine.problems import Problem
 from accord.engine.renderers.csv import CsvRenderer
-from tests.engine.kit import start, taking
 from tests.engine.test_any_schema import SETTINGS
+from tests.support.engine import start, taking
 
 THING = {
     "type": "object",

@@ -6,7 +6,7 @@ import pytest
 
 from accord.engine.parsers.forms import UploadedFile
 from accord.engine.request import BodyLimits
-from tests.engine.kit import echo, start, taking
+from tests.support.engine import echo, start, taking
 
 MULTIPART = "multipart/form-data; boundary=frontier"
 URLENCODED = "application/x-www-form-urlencoded"

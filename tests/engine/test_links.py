@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from accord.contract.errors import ContractError
-from tests.engine.kit import start
+from tests.support.engine import start
 
 CONTRACT = """
 servers: [{url: /api}]
@@ -212,7 +212,7 @@ paths:
     get: {operationId: get_history, security: [{bearer: [read, write]}]}
 components:
   securitySchemes:
-    bearer: {type: http, scheme: bearer, x-bearerInfoFunc: tests.engine.callers.by_token, x-roles: {all: [read, write]}}
+    bearer: {type: http, scheme: bearer, x-bearerInfoFunc: tests.support.callers.by_token, x-roles: {all: [read, write]}}
   schemas:
     Thing: {type: object, properties: {id: {type: integer}, _links: {type: object, readOnly: true}}}
 """

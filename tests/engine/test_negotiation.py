@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accord.engine.negotiation import best_match
-from tests.engine.kit import NotThere, start
 from tests.engine.test_any_schema import SETTINGS
 from tests.engine.test_policies import Keys
+from tests.support.engine import NotThere, start
 
 NOTES = """
 paths:

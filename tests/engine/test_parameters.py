@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.engine.kit import Reply, asking, query, start
+from tests.support.engine import Reply, asking, query, start
 
 ID = "0b1f6a52-7d3e-4b51-a4f0-5f0c1e6f7a90"
 LIST = {"type": "array", "items": {"type": "integer"}}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from accord.contract.errors import ContractError
-from tests.engine.kit import Taken, start
+from tests.support.engine import Taken, start
 
 NOTES = """
 paths:

@@ -5,7 +5,7 @@ import pytest
 from accord.contract.errors import ContractError
 from accord.engine.policies.rate_limits import override_limits
 from accord.rate_limits.memory import MemoryStorage
-from tests.engine.kit import read, start
+from tests.support.engine import read, start
 
 CONTRACT = """
 x-rate-limits:
@@ -44,7 +44,7 @@ components:
     token:
       type: http
       scheme: bearer
-      x-bearerInfoFunc: tests.engine.callers.by_token
+      x-bearerInfoFunc: tests.support.callers.by_token
       x-roles: {reader: [read], admin: [read, write]}
 """
 FUNCTIONS = {name: lambda: None for name in ("inherit", "keep", "look", "look_on", "free", "turn")}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.engine.kit import PROBLEM, NotThere, start
+from tests.support.engine import PROBLEM, NotThere, start
 
 THING = {
     "type": "object",

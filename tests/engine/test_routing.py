@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.engine.kit import PROBLEM, NotThere, Taken, start
+from tests.support.engine import PROBLEM, NotThere, Taken, start
 
 CONTRACT = """
 servers: [{url: 'https://shop.example/api/v1/'}]

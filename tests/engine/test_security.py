@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.engine.kit import start
+from tests.support.engine import start
 
 SCHEMES = """
 components:
@@ -12,15 +12,15 @@ components:
     bearer:
       type: http
       scheme: Bearer
-      x-bearerInfoFunc: tests.engine.callers.by_token_later
+      x-bearerInfoFunc: tests.support.callers.by_token_later
       x-roles: {customer: [read], admin: [read, write]}
     oauth:
       type: oauth2
-      x-tokenInfoFunc: tests.engine.callers.by_token
+      x-tokenInfoFunc: tests.support.callers.by_token
       flows: {password: {tokenUrl: /token, scopes: {read: Reads., write: Writes.}}}
-    basic: {type: http, scheme: basic, x-basicInfoFunc: tests.engine.callers.by_password}
-    header: {type: apiKey, in: header, name: X-API-Key, x-apikeyInfoFunc: tests.engine.callers.by_key}
-    broken: {type: http, scheme: bearer, x-bearerInfoFunc: tests.engine.callers.by_broken}
+    basic: {type: http, scheme: basic, x-basicInfoFunc: tests.support.callers.by_password}
+    header: {type: apiKey, in: header, name: X-API-Key, x-apikeyInfoFunc: tests.support.callers.by_key}
+    broken: {type: http, scheme: bearer, x-bearerInfoFunc: tests.support.callers.by_broken}
 paths: {/t: {get: {operationId: who, security: %s}}}
 """
 KEYS = {"k-reader": "reader", "k-writer": "writer"}

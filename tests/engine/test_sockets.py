@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from accord.engine.request import BodyLimits
-from tests.engine.kit import start
+from tests.support.engine import start
 
 NOTE = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 JSON = "Content-Type: application/json\r\n"

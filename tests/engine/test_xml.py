@@ -11,8 +11,8 @@ from accord.contract.document import Document
 from accord.contract.json_schemas import JsonSchemas
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.renderers.xml import XmlRenderer
-from tests.engine.kit import start
 from tests.engine.test_any_schema import ANY, SETTINGS
+from tests.support.engine import start
 
 DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
 

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 # Fixtures of other rooms: pytest finds them here by their names, which arguments then have, too.
-from tests.contract.conftest import ask, client, key, known  # noqa: F401
+from tests.conformance.conftest import ask, client, key, known  # noqa: F401
 from tests.security.target import Target
-from tests.service.conftest import Shop, shop  # noqa: F401
+from tests.support.servers import Shop, shop  # noqa: F401
 
 
 @pytest.fixture

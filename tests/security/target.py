@@ -7,8 +7,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from tests.contract.operations import OPERATIONS
-from tests.contract.writing import Somebody, Writer
+from tests.support.operations import OPERATIONS
+from tests.support.write_operations import Somebody, Writer
 
 LEAK = re.compile(
     r'Traceback|File "|site-packages|sqlalchemy|sqlite3|asyncpg|uvicorn|connexion|werkzeug|\$argon2|/tmp/|root:x:',

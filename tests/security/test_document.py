@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.security import test_owasp_2019, test_owasp_2023
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 TEXT = ROOT.joinpath("docs", "security.md").read_text("utf-8")
 NAMED = set(re.findall(r"(API\d+):(20\d\d) `(test_\w+)`", TEXT))

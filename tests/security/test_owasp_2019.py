@@ -1,6 +1,6 @@
 """OWASP API Security Top 10, 2019: each item as attacks that must fail. What stands against them: docs/security.md."""
 
-from tests.security import authorization, consumption, credentials, injection, surface, watching
+from tests.security.attacks import authorization, consumption, credentials, injection, surface, watching
 from tests.security.target import on_one
 
 

@@ -13,7 +13,7 @@ from accord.errors import Conflict, Invalid, NotFound
 from db.columns import new_id
 from db.models import Order, Product
 from services import categories, orders, products
-from tests.examples import examples
+from tests.support.examples import examples
 
 PRICES = [Decimal("0.10"), Decimal("50.00"), Decimal("32999.00")]
 FOLLOWING = {"pending": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}

@@ -14,7 +14,7 @@ from db.columns import utc_now
 from db.models import Post, User
 from db.pagination import CursorSigner
 from services import posts
-from tests.examples import examples
+from tests.support.examples import examples
 
 CURSORS = CursorSigner(lambda: b"a secret of this test")
 ACTIONS = ("create", "draft", "publish", "unpublish", "rename", "delete", "restore", "close", "reopen")

@@ -18,8 +18,8 @@ from accord.identity import users
 from db.models import Customer, Product, User
 from db.text import casefold
 from services import categories, customers, products
-from tests.examples import examples
-from tests.services.conftest import NAMES, PASSWORD
+from tests.support.examples import examples
+from tests.support.services import NAMES, PASSWORD
 
 ADDRESSES = [f"{name}@shop.example" for name in NAMES]
 PHONES = [None, "+919731424784", "+919731424785"]

@@ -1,0 +1,259 @@
+"""The command line as an operator meets it: what is wrong is said in a line, without a traceback."""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+import yaml
+
+from accord import cli
+from tests.support.databases import fresh_database
+from tests.support.server import ROOT
+
+COMMANDS = [name for name in cli.COMMANDS if name != "signing-keys"] + ["signing-keys rotate"]
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """What the environment says of the service, and nothing else."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("ACCORD_")}
+    return plain | {"ACCORD_DATABASE_URL": f"sqlite:///{tmp_path}/shop.db", "ACCORD_DATA_DIR": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def run(settings, monkeypatch, capfd):
+    """Run a command to its end, in this process: starting one takes longer than most commands."""
+
+    def run(command, **changes):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "environ", settings | changes)
+            patch.setattr(sys, "argv", ["main.py", *command.split()])
+            # What takes over the log here writes to what is captured, and that is soon closed.
+            patch.setattr(logging.getLogger(), "handlers", logging.getLogger().handlers[:])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def start(settings):
+    """Start the program in a process of its own, from a tree of files, and wait for its end."""
+
+    def start(command, tree=ROOT):
+        return subprocess.run(
+            [sys.executable, "main.py", *command.split()],
+            cwd=tree, env=settings, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return start
+
+
+def assert_refused(done, *words, lines=1):
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) <= lines, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+class TestSettings:
+    @pytest.mark.parametrize("command", ["serve", "migrate", "check"])
+    def test_database_of_another_kind_is_refused_by_its_variable(self, run, command):
+        assert_refused(run(command, ACCORD_DATABASE_URL="mysql://shop"), "ACCORD_DATABASE_URL")
+
+    @pytest.mark.parametrize("command", ["serve", "migrate", "seed"])
+    def test_url_that_cannot_be_read_is_refused_by_its_variable(self, run, command):
+        done = run(command, ACCORD_DATABASE_URL="postgresql://shop:hush@127.0.0.1:port/shop")
+        assert_refused(done, "ACCORD_DATABASE_URL")
+        assert "hush" not in done.stderr
+
+    def test_each_wrong_setting_has_its_line(self, run):
+        done = run("check", ACCORD_PORT="99999", ACCORD_WORKERS="many", ACCORD_MAX_BODY_SIZE="-1")
+        assert_refused(done, "ACCORD_PORT", "ACCORD_WORKERS", "ACCORD_MAX_BODY_SIZE", lines=3)
+
+    @pytest.mark.parametrize("command", ["serve", "seed"])
+    def test_production_takes_no_defaults_of_development(self, run, command):
+        done = run(command, ACCORD_ENVIRONMENT="production")
+        assert_refused(done, "ACCORD_SIGNING_KEYS", "ACCORD_TOKEN_ISSUER", "ACCORD_TRUSTED_PROXIES", lines=3)
+
+    def test_check_says_what_production_would_refuse_and_does_not_mind(self, run):
+        run("migrate")
+        done = run("check")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {"ACCORD_SIGNING_KEYS", "ACCORD_TOKEN_ISSUER"} <= {
+            line.split(":")[0] for line in done.stdout.splitlines()
+        }
+
+    def test_settings_are_described_as_they_are_committed(self, run):
+        assert run("settings").stdout == (ROOT / "docs" / "settings.md").read_text()
+        assert run("settings --env").stdout == (ROOT / ".env.example").read_text()
+
+    @pytest.mark.parametrize("command", ["seed", "serve --reload"])
+    def test_production_takes_nothing_of_development(self, run, tmp_path, command):
+        run("check")
+        keys = (tmp_path / "data" / "signing_keys.json").read_text()
+        settings = {"ACCORD_TOKEN_ISSUER": "https://shop.example", "ACCORD_SIGNING_KEYS": keys}
+        assert_refused(run(command, ACCORD_ENVIRONMENT="production", **settings), "production")
+
+
+class TestKeys:
+    def test_keys_are_for_their_owner_only(self, run, tmp_path):
+        run("check")
+        assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "data" / "signing_keys.json").stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("command", ["serve", "signing-keys rotate"])
+    def test_folder_that_cannot_be_used_is_named(self, run, command):
+        assert_refused(run(command, ACCORD_DATA_DIR="/dev/null/data"), "/dev/null/data")
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+    def test_folder_without_permission_is_named(self, run, tmp_path):
+        (tmp_path / "locked").mkdir(mode=0)
+        assert_refused(run("serve", ACCORD_DATA_DIR=str(tmp_path / "locked")), "locked")
+
+    def test_file_that_holds_no_keys_is_named(self, run, tmp_path):
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "signing_keys.json").write_text("{}")
+        assert_refused(run("serve"), "signing_keys.json", "JSON Web Key Set")
+
+    def test_keys_of_the_settings_are_not_rotated_here_nor_shown(self, run, tmp_path):
+        run("check")
+        keys = (tmp_path / "data" / "signing_keys.json").read_text()
+        done = run("signing-keys rotate", ACCORD_SIGNING_KEYS=keys)
+        assert_refused(done, "settings")
+        assert json.loads(keys)["keys"][0]["d"] not in done.stderr
+
+
+class TestDatabase:
+    @pytest.mark.parametrize("command", ["migrate", "seed", "check"])
+    @pytest.mark.parametrize(
+        "url",
+        ["postgresql://shop@127.0.0.1:1/shop", "postgresql://shop@nowhere.invalid/shop", "sqlite:////nowhere/shop.db"],
+    )
+    def test_database_that_cannot_be_reached_is_said_to_be_away(self, run, command, url):
+        assert_refused(run(command, ACCORD_DATABASE_URL=url), "database")
+
+    def test_database_that_is_not_migrated_is_said_to_be_so(self, run):
+        for command in ("seed", "check"):
+            assert_refused(run(command), "migrate")
+
+    @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+    def test_migrations_go_up_and_down(self, run, kind, tmp_path):
+        url = fresh_database(kind, tmp_path)
+        for command, status in (
+            ("migrate", 0), ("check", 0), ("migrate", 0), ("migrate --to base", 0), ("check", 1), ("migrate", 0),
+            ("seed", 0),
+            ("seed", 0),
+        ):  # fmt: skip
+            done = run(command, ACCORD_DATABASE_URL=url)
+            assert done.returncode == status, (command, done.stderr)
+            assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("revision", ["nonsense", "-1"])
+    def test_revision_that_there_is_not_is_refused(self, run, revision):
+        assert_refused(run(f"migrate --to {revision}"), revision)
+
+
+class TestContract:
+    def test_contract_is_written_to_a_file_and_to_the_output_alike(self, run, tmp_path):
+        assert run(f"openapi {tmp_path / 'made.json'}").returncode == 0
+        made = json.loads((tmp_path / "made.json").read_text())
+        assert json.loads(run("openapi").stdout) == made
+        assert yaml.safe_load(run("openapi --yaml").stdout)["paths"].keys() == made["paths"].keys()
+
+    def test_file_that_cannot_be_written_is_refused(self, run):
+        assert_refused(run("openapi /nowhere/made.json"), "/nowhere/made.json")
+
+    def test_operations_are_listed_each_in_its_line(self, run):
+        listed = run("operations").stdout.splitlines()
+        committed = (ROOT / "tests" / "conformance" / "operations.txt").read_text().splitlines()
+        assert [line.split() for line in listed] == [line.split() for line in committed]
+
+    @pytest.mark.parametrize(
+        ("file", "before", "after", "words"),
+        [
+            ("openapi/paths/tags.yaml", "operationId: list_tags", "operationId: list_tgas",
+             ["openapi/paths/tags.yaml:", "list_tgas", "handlers.tags", "Write it, or drop the operation"]),
+            ("openapi/paths/tags.yaml", "summary:", "summary: [", ["openapi/paths/tags.yaml", "YAML"]),
+            ("openapi/paths/tags.yaml", "schemas/TagPage.yaml", "schemas/TagPgae.yaml",
+             ["openapi/paths/tags.yaml:", "TagPgae.yaml"]),
+            ("openapi/paths/health_live.yaml", "security: []", "x-secrity: []",
+             ["openapi/paths/health_live.yaml:", "x-secrity", "slip"]),
+        ],
+        ids=["handler", "syntax", "reference", "word"],
+    )  # fmt: skip
+    def test_broken_contract_is_refused_with_file_line_and_remedy(self, start, tmp_path, file, before, after, words):
+        tree = tmp_path / "tree"
+        left_out = shutil.ignore_patterns(".*", "tests", "bench", "docs", "data", "*.db*", "__pycache__")
+        shutil.copytree(ROOT, tree, ignore=left_out)
+        text = (tree / file).read_text()
+        assert before in text
+        (tree / file).write_text(text.replace(before, after, 1))
+        assert_refused(start("serve", tree), *words, lines=4)
+
+
+class TestServe:
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_port_that_is_taken_is_said_to_be_so(self, start, workers):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            done = start(f"serve --port {taken.getsockname()[1]} --workers {workers}")
+        assert_refused(done, "in use")
+        assert done.stdout == ""
+
+    def test_port_that_was_free_is_the_one_that_is_printed(self, settings):
+        command = [sys.executable, "main.py", "serve", "--port", "0"]
+        with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as served:
+            printed = "".join(served.stdout.readline() for _ in range(3))
+            (address,) = re.findall(r"http://127.0.0.1:\d+/health/ready", printed)
+            try:
+                for _ in range(300):
+                    with contextlib.suppress(httpx.TransportError):
+                        assert httpx.get(address).status_code in {200, 503}
+                        break
+                    time.sleep(0.1)
+                else:
+                    pytest.fail("Nobody answers there.")
+            finally:
+                served.terminate()
+
+
+def test_each_command_says_what_it_does(run):
+    for command in ("", *COMMANDS):
+        done = run(f"{command} --help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"{command} [OPTIONS]".strip() in done.stdout
+
+
+def test_command_that_there_is_not_is_refused(run):
+    assert_refused(run("serv"), "serv", lines=4)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_list_of_commands_says_what_the_command_itself_says(name):
+    _, text = cli.COMMANDS[name]
+    assert cli.cli.get_command(None, name).help.startswith(text)
+
+
+def test_help_imports_neither_engine_nor_database():
+    code = """
+import sys
+from accord import cli
+sys.argv = ["main.py", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    print({"accord.engine", "connexion", "sqlalchemy"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n")

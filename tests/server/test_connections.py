@@ -1,0 +1,183 @@
+"""What comes after an answer on the same connection: the next request, and nothing of the one before."""
+
+import time
+
+import psutil
+import pytest
+
+from tests.support.servers import JSON
+from tests.support.wire import request
+
+LIVE = request("GET", "/health/live")
+PLAIN = "Content-Type: text/plain"
+HIDDEN = request("DELETE", "/api/v1/auth/sessions/01890a5d-ac96-774b-bcce-b302099a8057")
+
+
+def body_of(size):
+    """A body that would be a request, were it read as one."""
+    return (HIDDEN * (size // len(HIDDEN) + 1))[:size]
+
+
+REFUSED = {
+    "no such path": (404, "/nowhere", []),
+    "no credentials": (401, "/api/v1/products", [JSON]),
+    "credentials that are none": (401, "/api/v1/products", [JSON, "Authorization: Bearer x"]),
+    "not allowed": (405, "/health/live", [JSON]),
+}
+
+
+@pytest.mark.parametrize(("status", "path", "lines"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("size", [10, 70_000])
+def test_body_of_a_refused_request_is_not_the_next_request(wire, status, path, lines, size):
+    wire.tell(request("POST", path, *lines, body=body_of(size)))
+    answer = wire.answer()
+    assert answer.status == status
+    if answer.closes:
+        assert wire.rest() == b""
+    else:
+        wire.send(LIVE)
+        assert wire.answer().json == {"status": "ok"}
+
+
+@pytest.mark.parametrize(("status", "line"), [(415, PLAIN), (422, JSON), (400, JSON)])
+def test_connection_is_good_for_more_after_a_body_was_refused(shop, wire, status, line):
+    wire.send(
+        request("POST", "/api/v1/products", shop.authorization, line, body=b"{}" if status == 422 else body_of(500))
+    )
+    assert wire.answer().status == status
+    wire.send(LIVE)
+    assert wire.answer().json == {"status": "ok"}
+
+
+def test_pipelined_requests_are_answered_in_their_order(shop, wire):
+    paths = {"/health/live": 200, "/nowhere": 404, "/api/v1/products?per_page=1": 200, "/api/v1/auth/me": 401}
+    wire.send(b"".join(request("GET", path) for path in paths) + shop.create(body=b"{") + LIVE)
+    assert [wire.answer().status for _ in paths] == list(paths.values())
+    assert wire.answer().status == 400
+    assert wire.answer().json == {"status": "ok"}
+
+
+def test_hundreds_of_pipelined_requests_are_all_answered(wire):
+    wire.send(LIVE * 300)
+    assert {wire.answer().status for _ in range(300)} == {200}
+
+
+def test_pipelined_writes_are_all_done(shop, wire):
+    wire.send(b"".join(shop.create(body=shop.product()) for _ in range(10)))
+    answers = [wire.answer() for _ in range(10)]
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.json["id"] for answer in answers}) == 10
+
+
+def test_connection_of_http_1_0_is_closed(wire):
+    wire.send(b"GET /health/live HTTP/1.0\r\n\r\n")
+    answer = wire.answer()
+    assert (answer.status, answer.closes, wire.rest()) == (200, True, b"")
+
+
+def test_caller_may_ask_to_close(wire):
+    wire.send(request("GET", "/health/live", "Connection: close") + LIVE)
+    assert wire.answer().status == 200
+    assert wire.rest() == b""
+
+
+def test_wish_for_another_protocol_is_not_followed(wire):
+    for upgrade in ("websocket", "h2c"):
+        wire.send(request("GET", "/health/live", "Connection: Upgrade", f"Upgrade: {upgrade}"))
+        assert wire.answer().status == 200
+
+
+class TestExpect:
+    """`Expect: 100-continue` (RFC 9110, section 10.1.1): the caller keeps the body until it is asked for."""
+
+    def test_body_is_asked_for_when_it_is_wanted(self, shop, wire):
+        body = shop.product()
+        wire.send(shop.create("Expect: 100-continue", f"Content-Length: {len(body)}"))
+        assert wire.answer().status == 100
+        wire.send(body)
+        assert wire.answer().status == 201
+
+    @pytest.mark.parametrize(
+        ("status", "path", "lines"),
+        [
+            *REFUSED.values(),
+            (415, "/api/v1/products", ["{authorization}", PLAIN]),
+            (413, "/api/v1/products", ["{authorization}", JSON, "Content-Length: 2000000"]),
+        ],
+        ids=[*REFUSED, "another media type", "too large"],
+    )
+    def test_body_that_is_not_wanted_is_not_asked_for(self, shop, wire, status, path, lines):
+        lines = [line.replace("{authorization}", shop.authorization) for line in lines]
+        length = [] if status == 413 else ["Content-Length: 500"]
+        wire.send(request("POST", path, *lines, *length, "Expect: 100-continue"))
+        answer = wire.answer()
+        assert answer.status == status
+        # Nobody knows whether the body still comes, so what comes next must not be taken for it, nor it for a request.
+        assert answer.closes
+        assert wire.rest() == b""
+
+    def test_body_that_comes_unasked_is_taken(self, shop, wire):
+        wire.send(shop.create("Expect: 100-continue", body=shop.product()))
+        answer = wire.answer()
+        assert (wire.answer() if answer.status == 100 else answer).status == 201
+
+
+def test_what_comes_before_a_broken_request_is_answered(shop, wire):
+    wire.tell(shop.create(body=shop.product()) + b"nonsense\r\n\r\n" + LIVE)
+    answer = wire.answer()
+    assert (answer.status, answer.closes, wire.rest()) == (201, True, b"")
+
+
+class TestSlowClients:
+    """A service whose operator gives a head, a pause and the taking of an answer one second each."""
+
+    @pytest.mark.parametrize(("begun", "drip"), [(b"GET /", b"x"), (b"GET / HTTP/1.1\r\nX", b": y\r\nX")])
+    @pytest.mark.parametrize("before", [b"", LIVE])
+    def test_head_that_drips_is_a_408_and_the_connection_closed(self, impatient, before, begun, drip):
+        with impatient.wire() as wire:
+            wire.send(before)
+            if before:
+                assert wire.answer().status == 200
+            wire.send(begun)
+            drips = 0
+            while wire.is_silent(0.2):
+                wire.tell(drip)
+                drips += 1
+                assert drips < 25
+            answer = wire.answer()
+            assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
+
+    @pytest.mark.parametrize("before", [b"", LIVE])
+    def test_idle_connection_is_closed(self, impatient, before):
+        with impatient.wire() as wire:
+            wire.send(before)
+            if before:
+                assert wire.answer().status == 200
+            assert wire.rest() == b""
+
+    def test_empty_lines_do_not_keep_it_open(self, impatient):
+        with impatient.wire() as wire:
+            drips = 0
+            while wire.is_silent(0.2):
+                wire.tell(b"\r\n")
+                drips += 1
+                assert drips < 25
+            assert wire.rest() == b""
+
+    def test_head_that_comes_slowly_but_in_time_is_taken(self, impatient):
+        with impatient.wire() as wire:
+            for start in range(0, len(LIVE), 10):
+                assert wire.is_silent(0.05)
+                wire.send(LIVE[start : start + 10])
+            assert wire.answer().status == 200
+
+    def test_answers_that_nobody_takes_are_dropped_and_cost_no_memory(self, impatient):
+        process = psutil.Process(impatient.server.process.pid)
+        before, asked = process.memory_info().rss, request("GET", "/api/v1/openapi.json")
+        length = len(impatient.exchange("GET", "/api/v1/openapi.json").body)
+        with impatient.wire() as wire:
+            wire.send(asked * 200)
+            time.sleep(3)
+            assert process.memory_info().rss - before < 50 * length
+            assert len(wire.rest()) < 200 * length
+        assert impatient.is_alive()

@@ -1,0 +1,125 @@
+"""Several server processes are one service."""
+
+import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.support.databases import KINDS
+from tests.support.servers import JSON
+from tests.support.wire import request
+
+ME = "/api/v1/auth/me"
+SOON = 1.0
+"""Seconds after which all processes know what one of them did."""
+
+
+class Worker:
+    """One process of the service: a connection stays with the process that took it."""
+
+    def __init__(self, wire):
+        self._wire = wire
+
+    def ask(self, method, target, *lines, body=None):
+        self._wire.send(request(method, target, *lines, body=body))
+        return self._wire.answer()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def busy(request, start):
+    """A service of two processes."""
+    return start(request.param, ACCORD_WORKERS="2")
+
+
+@pytest.fixture
+def connect(busy):
+    """Make so many connections that each process has some."""
+    with contextlib.ExitStack() as open_ones:
+        yield lambda: [Worker(open_ones.enter_context(busy.wire())) for _ in range(12)]
+
+
+@pytest.fixture
+def connections(connect):
+    return connect()
+
+
+def at_once(workers, *asked, **options):
+    """The answers to the same request, put to all connections at the same time."""
+    with ThreadPoolExecutor(len(workers)) as pool:
+        return [*pool.map(lambda worker: worker.ask(*asked, **options), workers)]
+
+
+def bearer(pair):
+    return f"Authorization: Bearer {pair['access_token']}"
+
+
+def test_all_processes_take_a_token_that_one_of_them_made(busy, connections):
+    token = bearer(busy.log_in("customer"))
+    assert {worker.ask("GET", ME, token).status for worker in connections} == {200}
+
+
+def test_end_of_a_session_is_known_at_once_where_it_ended_and_soon_everywhere(busy, connections):
+    for worker in connections:
+        token = bearer(busy.log_in("customer"))
+        assert {other.ask("GET", ME, token).status for other in connections} == {200}
+        assert worker.ask("POST", "/api/v1/auth/logout", token, body=b"").status == 204
+        ended = time.monotonic()
+        assert worker.ask("GET", ME, token).status == 401
+        if worker is connections[0]:
+            time.sleep(max(0, ended + SOON - time.monotonic()))
+            assert {other.ask("GET", ME, token).status for other in connections} == {401}
+
+
+def test_cursor_of_one_process_goes_on_in_the_others(busy, connections):
+    seen, target = [], "/api/v1/products?cursor=*&per_page=1"
+    for worker in connections:
+        page = worker.ask("GET", target).json
+        seen += [item["sku"] for item in page["items"]]
+        if "next" not in page["_links"]:
+            break
+        target = page["_links"]["next"]["href"]
+    assert len(seen) == len(set(seen)) > 3
+
+
+def test_twins_in_different_processes_have_one_effect(busy, connections):
+    for number in range(5):
+        body, key = busy.product(), f"Idempotency-Key: twins-{number:04}"
+        answers = at_once(connections, "POST", "/api/v1/products", busy.authorization, JSON, key, body=body)
+        assert {answer.status for answer in answers} <= {201, 409}
+        assert len({answer.json["id"] for answer in answers if answer.status == 201}) == 1
+
+
+def test_rotated_keys_log_nobody_out_and_are_taken_up_by_all(busy, connect):
+    old = busy.log_in("customer")
+    cursor = connect()[0].ask("GET", "/api/v1/products?cursor=*&per_page=1").json["_links"]["next"]["href"]
+    rotated = busy.server.run("signing-keys", "rotate").stdout.split()
+    time.sleep(SOON)
+    connections = connect()
+    keys = [worker.ask("GET", "/.well-known/jwks.json").json for worker in connections]
+    assert all(found == keys[0] for found in keys)
+    assert keys[0]["keys"][0]["kid"] in rotated
+    new = [busy.log_in("customer") for _ in range(4)]
+    for worker in connections:
+        assert {worker.ask("GET", ME, bearer(pair)).status for pair in [old, *new]} == {200}
+        assert worker.ask("GET", cursor).status == 200
+    answer = httpx.post(f"{busy.base}/api/v1/auth/refresh", json={"refresh_token": old["refresh_token"]})
+    assert answer.status_code == 200
+    heads = {pair["access_token"].partition(".")[0] for pair in [old, *new]}
+    assert len(heads) == 2
+
+
+def test_refresh_token_used_twice_at_once_ends_the_session(busy, connections):
+    pair = busy.log_in("customer")
+    body = f'{{"refresh_token":"{pair["refresh_token"]}"}}'.encode()
+    answers = at_once(connections, "POST", "/api/v1/auth/refresh", JSON, body=body)
+    assert sorted(answer.status for answer in answers)[:2] in ([200, 401], [401, 401])
+    time.sleep(SOON)
+    assert {worker.ask("GET", ME, bearer(pair)).status for worker in connections} == {401}
+
+
+def test_all_processes_end_when_the_service_does(busy):
+    busy.server.stop()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{busy.base}/health/live")
