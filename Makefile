@@ -1,4 +1,4 @@
-# `make` says what there is. ARGS= hands arguments on, as in: make pytest ARGS="-k cursor"
+# `make` lists the targets. ARGS= passes arguments to the command, such as: make pytest ARGS="-k cursor"
 
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
@@ -11,62 +11,62 @@ WORKERS ?= 2
 .NOTPARALLEL:
 .PHONY: help run migrate seed test check lint types contract pytest coverage browser fuzz bench tracing format lock clean
 
-# Some images set this variable, with which every process compiles all modules anew.
+# Some images set this variable. With it, every process compiles all modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-help: ## Say what there is
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Install, migrate, seed demo data once, and serve on 127.0.0.1:8080
 	@$(PYTHON) main.py migrate && $(PYTHON) main.py seed && exec $(PYTHON) main.py serve $(ARGS)
 
-migrate: $(VENV)/.run ## Bring the database to the newest version
+migrate: $(VENV)/.run ## Migrate the database to the newest version
 	@$(PYTHON) main.py migrate $(ARGS)
 
-seed: $(VENV)/.run ## Fill the shop with demo data
+seed: $(VENV)/.run ## Load the demo data
 	@$(PYTHON) main.py seed $(ARGS)
 
-test: lint types contract pytest ## Everything that must pass: the four below
+test: lint types contract pytest ## Run all required checks: lint, types, contract, pytest
 
-check: lint types contract $(VENV)/.dev ## While you work: style, types, contract, and the fast tests on SQLite
+check: lint types contract $(VENV)/.dev ## Check style, types and contract, and run the fast tests on SQLite
 	$(PYTHON) -m pytest -n $(WORKERS) tests/contract tests/engine tests/identity tests/services tests/db -k "not postgresql" $(ARGS)
 
-lint: $(VENV)/.dev ## Style and likely mistakes
+lint: $(VENV)/.dev ## Check style and likely mistakes with ruff
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 
-types: $(VENV)/.dev ## Types
+types: $(VENV)/.dev ## Check types with mypy
 	$(VENV)/bin/mypy
 
-contract: $(VENV)/.dev ## The contract, by a validator of OpenAPI 3.1
+contract: $(VENV)/.dev ## Validate the contract as OpenAPI 3.1
 	$(PYTHON) main.py openapi --version v1 | $(VENV)/bin/openapi-spec-validator -
 	$(PYTHON) main.py openapi --version v2 | $(VENV)/bin/openapi-spec-validator -
 
-pytest: $(VENV)/.dev ## All tests, on SQLite and PostgreSQL; WORKERS=0 runs them in one process
+pytest: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL; WORKERS=0 uses one process
 	$(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
 
-coverage: $(VENV)/.dev ## All tests, and which branches they leave out
+coverage: $(VENV)/.dev ## Run all tests and report branch coverage
 	$(PYTHON) -m pytest --cov --cov-branch $(ARGS)
 
-browser: $(VENV)/.dev ## The pages in Chromium
+browser: $(VENV)/.dev ## Test the pages in Chromium
 	$(PYTHON) -m pytest -m browser $(ARGS)
 
-fuzz: $(VENV)/.dev ## The running service against whatever its contract allows, and forbids; MINUTES=60 SEED=7
+fuzz: $(VENV)/.dev ## Send valid and invalid requests to the running service; MINUTES=60 SEED=7
 	FUZZ_MINUTES=$(MINUTES) $(if $(SEED),FUZZ_SEED=$(SEED)) $(PYTHON) -m pytest -m "fuzz or hypothesis" $(ARGS)
 
-bench: $(VENV)/.dev bench/.venv/.peers ## Measure Accord beside its peers
+bench: $(VENV)/.dev bench/.venv/.peers ## Measure Accord and its peers
 	$(PYTHON) -m bench $(ARGS)
 
-tracing: $(VENV)/.tracing ## Install what sends traces
+tracing: $(VENV)/.tracing ## Install the packages that export traces
 
-format: $(VENV)/.dev ## Bring the code into shape
+format: $(VENV)/.dev ## Fix and format the code with ruff
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
 PIN := $(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --quiet \
 	--no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-lock: $(VENV)/.installer ## Pin what pyproject.toml asks for; ARGS=--upgrade takes newer versions
+lock: $(VENV)/.installer ## Write the lock files from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(PIN) $(ARGS) --group installer --output-file requirements-installer.lock
 	$(PIN) $(ARGS) pyproject.toml --output-file requirements.lock
 	$(PIN) $(ARGS) pyproject.toml --extra tracing --constraints requirements.lock --output-file requirements-tracing.lock
@@ -80,14 +80,15 @@ lock: $(VENV)/.installer ## Pin what pyproject.toml asks for; ARGS=--upgrade tak
 docs/settings.md: $(wildcard accord/settings/*.py) $(VENV)/.run
 	$(PYTHON) main.py settings > $@
 
-clean: ## Remove what make made; the database and the keys stay
+clean: ## Delete environment and caches; database and keys stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv does not read pip's configuration, so this hands on its indexes, certificates and proxy. uv's own variables go first.
-# Folders of wheels count only when there is no index, because uv stops at one that is missing.
+# uv does not read pip's configuration, so this passes its indexes, certificates and proxy on. uv's own variables have
+# precedence.
+# Folders of wheels are passed only without an index, because uv fails if one of them is missing.
 define install
-@echo "Installing what $< names …"
+@echo "Installing the packages of $< …"
 @known=$$($(PYTHON) -m pip config list | sed -n 's/^global\./1 /p; s/^install\./2 /p; s/^:env:\./3 /p' | sort); \
 pip() { printf '%s\n' "$$known" | sed -n "s/^. $$1='\(.*\)'$$/\1/p" | tail -n 1 | sed 's/^\\n//; s/\\n/ /g'; }; \
 case $$(pip no-index) in \
@@ -116,9 +117,9 @@ bench/.venv/.peers: bench/requirements.lock $(VENV)/.installer
 	@$(PYTHON) -m venv --clear --without-pip $(@D)
 	$(install)
 
-# The installer is one wheel without dependencies, which any pip can hold to its hash.
+# The installer is one wheel without dependencies, so that every pip can verify its hash.
 $(VENV)/.installer: requirements-installer.lock $(PYTHON)
-	@echo "Installing what $< names …"
+	@echo "Installing the packages of $< …"
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
 		--require-hashes --requirement $<
 	@touch $@
@@ -128,7 +129,7 @@ $(PYTHON):
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
 	done; \
 	if [ -z "$$python" ]; then \
-		echo "Accord needs Python 3.11 or newer, and there is none on the PATH. Install one and try again." >&2; exit 1; \
+		echo "Accord requires Python 3.11 or newer, and the PATH has none. Install it and run make again." >&2; exit 1; \
 	fi; \
 	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
 		echo "$$python lacks the venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \

@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 class ServiceError(Exception):
     """
-    The base of the errors that services raise.
+    The base class of the errors that services raise.
 
-    The message is written for the client. `pointer` is a JSON pointer (RFC 6901) to the invalid
-    member of the body, `parameter` the name of the invalid parameter, if there is one. `each` has
-    the single errors if there are several. `code` is the public name of the class of error.
+    The message is written for the client. `pointer` is a JSON pointer (RFC 6901) to the invalid member of the body, or
+    None. `parameter` is the name of the invalid parameter, or None. `errors` has the single errors if there are
+    several. `code` is the public name of the class.
     """
 
     code: ClassVar[str]
@@ -57,24 +57,24 @@ class Invalid(ServiceError):
     code = "invalid"
 
 
-def require(noun: str, found: T | None) -> T:
-    """Return what was found by its id; raises NotFound, which names the *noun*, for None."""
-    if found is None:
-        raise NotFound(f"There is no {noun} with this id.")
-    return found
+def require(resource: str, row: T | None) -> T:
+    """Return the row of an id. Raises NotFound for None; *resource* is its name in the message, such as "order"."""
+    if row is None:
+        raise NotFound(f"There is no {resource} with this id.")
+    return row
 
 
-def require_all(noun: str, ids: Sequence[UUID], found: Container[UUID]) -> None:
-    """Raise NotFound, with an error for each id of the parameter `id` that is missing in *found*."""
-    missing = [NotFound(f"There is no {noun} with the id {one}.", parameter="id") for one in ids if one not in found]
-    if missing:
-        raise NotFound(str(missing[0]), errors=missing)
+def require_all(resource: str, ids: Sequence[UUID], rows: Container[UUID]) -> None:
+    """Raise NotFound, with an error for each id of the parameter `id` that is missing in *rows*."""
+    errors = [NotFound(f"There is no {resource} with the id {id_}.", parameter="id") for id_ in ids if id_ not in rows]
+    if errors:
+        raise NotFound(str(errors[0]), errors=errors)
 
 
-def taken_conflict(noun: str, taken: Sequence[tuple[str | None, str]]) -> Conflict:
-    """Return the Conflict for unique members that another *noun* has; *taken* is what `db.rows.flush_unique` gives."""
+def taken_conflict(resource: str, taken: Sequence[tuple[str | None, str]]) -> Conflict:
+    """Return the Conflict for unique members that another row has; *taken* comes from `db.rows.flush_unique`."""
     errors = [
-        Conflict(f"Another {noun} has this {member}.", pointer=None if pointer is None else f"{pointer}/{member}")
+        Conflict(f"Another {resource} has this {member}.", pointer=None if pointer is None else f"{pointer}/{member}")
         for pointer, member in taken
     ]
     return errors[0] if len(errors) == 1 else Conflict(str(errors[0]), errors=errors)
@@ -82,7 +82,7 @@ def taken_conflict(noun: str, taken: Sequence[tuple[str | None, str]]) -> Confli
 
 @contextmanager
 def without_pointers() -> Iterator[None]:
-    """Raise the ServiceErrors of the block without pointers, for a request that has no body to point into."""
+    """Raise the ServiceErrors of the block without pointers, because the request has no body."""
     try:
         yield
     except ServiceError as error:

@@ -1,4 +1,4 @@
-"""Runs migrations, all of them in one transaction that no second run can be in at the same time."""
+"""The environment of the migrations. They run in one transaction, and no two runs at the same time."""
 
 from alembic import context
 
@@ -19,13 +19,13 @@ def migrate(connection) -> None:
 
 
 def url() -> str:
-    if given := context.config.attributes.get("url"):
-        return given
+    if database_url := context.config.attributes.get("url"):
+        return database_url
     from accord.settings import Settings
 
     return Settings().database_url
 
 
 if context.is_offline_mode():
-    raise SystemExit("Migrations look at the database they change: run them without --sql.")
+    raise SystemExit("Migrations read the database that they change. Run them without --sql.")
 run_with_connection(url(), migrate, alone=True)

@@ -1,4 +1,4 @@
-"""The command line: starts all servers, asks them in turns, prints and keeps what came of it."""
+"""The command line of the benchmark: starts all servers, measures them in turns, prints and writes the results."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ from bench import install
 from bench.databases import Shop, postgres, sqlite
 from bench.load import LoadError, load
 from bench.results import Block, Row, Rows, document, tables
-from bench.servers import PEERS, Peer, Server, WrongAnswer, serving
+from bench.servers import PEERS, Peer, Server, WrongResponse, serving
 from bench.workloads import WORKLOADS, Workload, check_refusals
 
 RESULTS = install.BENCH / "RESULTS.md"
@@ -27,19 +27,23 @@ Named = TypeVar("Named", Peer, Workload)
 
 
 @click.command()
-@click.option("--only", metavar="NAMES", help=f"Of {', '.join(peer.name for peer in PEERS)}.")
-@click.option("--requests", metavar="NAMES", help=f"Of {', '.join(workload.name for workload in WORKLOADS)}.")
+@click.option("--only", metavar="NAMES", help=f"Servers out of {', '.join(peer.name for peer in PEERS)}.")
+@click.option(
+    "--requests", metavar="NAMES", help=f"Requests out of {', '.join(workload.name for workload in WORKLOADS)}."
+)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True, help="Of each measurement.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.1), default=3.0, show_default=True, help="Duration of each measurement."
+)
 @click.option("--connections", type=click.IntRange(1), default=32, show_default=True)
 def main(only: str | None, requests: str | None, rounds: int, seconds: float, connections: int) -> None:
-    """Measure Accord beside its peers. A run of everything writes bench/RESULTS.md; a part of it only prints."""
-    peers, workloads = _chosen(PEERS, only), _chosen(WORKLOADS, requests)
+    """Measure Accord and its peers. A complete run writes bench/RESULTS.md, a partial run only prints."""
+    peers, workloads = _select(PEERS, only), _select(WORKLOADS, requests)
     interpreters = {"python": install.python()}
     if node := install.node():
         interpreters["node"] = node
     elif any(peer.command[0] == "{node}" for peer in peers):
-        print("There is no node with npm on the PATH, so Fastify is left out.")
+        print("The PATH has no node with npm, so Fastify is left out.")
         peers = [peer for peer in peers if peer.command[0] != "{node}"]
     own_cpu, servers_cpu = _two_processors()
     os.sched_setaffinity(0, {own_cpu})
@@ -47,7 +51,7 @@ def main(only: str | None, requests: str | None, rounds: int, seconds: float, co
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
             started = _start(peers, interpreters, servers_cpu, Path(folder), stack)
             rows = _measure(started, workloads, rounds=rounds, seconds=seconds, connections=connections)
-    except (LoadError, WrongAnswer) as error:
+    except (LoadError, WrongResponse) as error:
         raise click.ClickException(str(error)) from error
     print(tables(rows, peers, workloads))
     if not (only or requests):
@@ -56,31 +60,31 @@ def main(only: str | None, requests: str | None, rounds: int, seconds: float, co
         print(f"\nWritten to {RESULTS.relative_to(install.ROOT)}.")
 
 
-def _chosen(offered: Sequence[Named], names: str | None) -> list[Named]:
-    wanted = names.split(",") if names else [one.name for one in offered]
-    if unknown := set(wanted) - {one.name for one in offered}:
-        raise click.UsageError(f"There is no {', '.join(sorted(unknown))}.")
-    return [one for one in offered if one.name in wanted]
+def _select(choices: Sequence[Named], names: str | None) -> list[Named]:
+    selected = names.split(",") if names else [choice.name for choice in choices]
+    if unknown := set(selected) - {choice.name for choice in choices}:
+        raise click.UsageError(f"Unknown: {', '.join(sorted(unknown))}.")
+    return [choice for choice in choices if choice.name in selected]
 
 
 def _two_processors() -> tuple[int, int]:
-    """One for PostgreSQL and the load, one for the server that is measured."""
+    """Return the processor for PostgreSQL and the load, and the one for the measured server."""
     match sorted(os.sched_getaffinity(0)):
         case [servers, own, *_]:
             return own, servers
         case _:
-            raise click.ClickException("It takes two processors to measure: one for the server, one for all else.")
+            raise click.ClickException("The benchmark needs two processors: one for the server, one for the rest.")
 
 
 def _start(
     peers: Sequence[Peer], interpreters: dict[str, str], cpu: int, folder: Path, stack: ExitStack
 ) -> list[tuple[Server, Shop]]:
-    """All servers, each with what its database was filled with; they stay up until the stack is left."""
+    """Start all servers, and return each with the content of its database. The stack stops them."""
     started = []
     for kind, shops in (("postgresql", postgres), ("sqlite", sqlite)):
-        if chosen := [peer for peer in peers if peer.database == kind]:
+        if selected := [peer for peer in peers if peer.database == kind]:
             database_for, shop = stack.enter_context(shops(folder))
-            for peer in chosen:
+            for peer in selected:
                 server = stack.enter_context(serving(peer, database_for(peer.name), folder, interpreters, cpu))
                 check_refusals(server, shop)
                 started.append((server, shop))
@@ -95,7 +99,7 @@ def _measure(
     seconds: float,
     connections: int,
 ) -> Rows:
-    """In each round, each request of each server once, in turns."""
+    """Return the medians. In each round, each request of each server is measured once, in turns."""
     blocks: dict[tuple[str, str], list[Block]] = defaultdict(list)
     turns = [(number, *turn) for number in range(rounds) for turn in product(workloads, started)]
     with click.progressbar(turns, item_show_func=_label, label="Measuring") as progress:
@@ -111,7 +115,7 @@ def _measure(
                     measured, server.cpu_seconds - server_before, server.database.cpu_seconds - database_before
                 )
             except LoadError as error:
-                raise WrongAnswer(f"{server.peer.name}, {workload.name}: {error}") from error
+                raise WrongResponse(f"{server.peer.name}, {workload.name}: {error}") from error
             blocks[server.peer.name, workload.name].append(block)
             if workload.name == "create":
                 server.database.forget()

@@ -1,4 +1,4 @@
-"""One PostgreSQL server and SQLite files, with Accord's tables and the same rows in each."""
+"""The databases of the benchmark: a PostgreSQL server and SQLite files, with Accord's tables and the same rows."""
 
 import asyncio
 import os
@@ -33,21 +33,21 @@ TAGS = 12
 MOST_TAGS_OF_A_PRODUCT = 3
 ADMIN = {"username": "bench", "password": "for-a-benchmark-only"}
 NEW = "NEW-"
-"""How the SKUs begin of what is created while measuring."""
+"""Prefix of the SKUs of products that are created during a measurement."""
 
 _FORGET = f"delete from products where sku like '{NEW}%'"
 
 
 @dataclass(frozen=True)
 class Shop:
-    """What the database was filled with: products by id, as they have to be represented."""
+    """The content of the database: the expected representations of the products, by id."""
 
     products: dict[str, dict[str, Any]]
     category: dict[str, str]
 
     @property
     def sku(self) -> str:
-        """One that is taken."""
+        """Return the SKU of a product."""
         return str(next(iter(self.products.values()))["sku"])
 
 
@@ -57,10 +57,10 @@ class Database(Protocol):
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time that its own processes have taken so far."""
+        """Return the processor time of the processes of the database so far, in seconds."""
 
     def forget(self) -> None:
-        """Bring the products back to those of the shop."""
+        """Delete the products that were created during a measurement."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Postgres:
     async def _forget(self) -> None:
         connection = await asyncpg.connect(self.url)
         try:
-            # The first makes the table as small as it was, the second also says that all rows are visible.
+            # VACUUM FULL shrinks the table to its former size. VACUUM also marks all rows as visible.
             for statement in (_FORGET, "vacuum full products", "vacuum analyze"):
                 await connection.execute(statement)
         finally:
@@ -102,7 +102,7 @@ class SQLite:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[tuple[Callable[[str], Database], Shop]]:
-    """A server with the shop in its database, which all share; it does not wait for the disk, nor vacuum by itself."""
+    """Yield a PostgreSQL server that all peers share. It does not wait for the disk, and has no autovacuum."""
     data = folder / "postgres"
     port = free_port()
     options = f"-h 127.0.0.1 -p {port} -c max_connections=300 -c fsync=off -c autovacuum=off -c shared_buffers=256MB"
@@ -120,7 +120,7 @@ def postgres(folder: Path) -> Iterator[tuple[Callable[[str], Database], Shop]]:
 
 @contextmanager
 def sqlite(folder: Path) -> Iterator[tuple[Callable[[str], Database], Shop]]:
-    """A file with the shop in it, of which each server gets a copy."""
+    """Yield a function that copies the filled SQLite file for a server."""
     original = SQLite(folder / "shop.db")
     shop = fill(original.url)
     original.forget()
@@ -132,7 +132,7 @@ def sqlite(folder: Path) -> Iterator[tuple[Callable[[str], Database], Shop]]:
 
 
 def fill(url: str) -> Shop:
-    """Migrate as Accord does, and put the shop's rows in."""
+    """Run the migrations of Accord, add the rows of the shop, and return them."""
     migration = subprocess.run(
         [sys.executable, "main.py", "migrate"],
         cwd=ROOT,
@@ -142,16 +142,16 @@ def fill(url: str) -> Shop:
         check=False,
     )
     if migration.returncode:
-        raise RuntimeError(f"The tables could not be made:\n{migration.stderr}")
+        raise RuntimeError(f"The migrations failed:\n{migration.stderr}")
     return asyncio.run(_fill(url))
 
 
 async def _fill(url: str) -> Shop:
-    seam = open_database(url, statement_timeout=60)
+    database = open_database(url, statement_timeout=60)
     try:
-        return await seam.run("write", _add_rows)
+        return await database.run("write", _add_rows)
     finally:
-        await seam.close()
+        await database.close()
 
 
 def _add_rows(session: Session) -> Shop:
@@ -222,7 +222,7 @@ def _representation(product: Product) -> dict[str, Any]:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """User and system time that the process and its children, gone ones too, have taken so far."""
+    """Return user and system time of the process and its children so far, ended ones included, in seconds."""
     family = [process, *process.children(recursive=True)]
     return float(sum(sum(member.cpu_times()[:4]) for member in family))
 

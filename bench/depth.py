@@ -1,4 +1,4 @@
-"""What a page costs at the beginning, in the middle and at the end of 1,000,000 products: `python -m bench.depth`."""
+"""The time of a page at the beginning, in the middle and at the end of 1,000,000 products: `python -m bench.depth`."""
 
 import asyncio
 import sqlite3
@@ -17,7 +17,7 @@ from bench.servers import ACCORD, ACCORD_SQLITE, Server, serving
 
 ROWS = 1_000_000
 TIMES = 15
-"""How often a page is asked for; the median counts."""
+"""Number of requests for each page, of which the median is printed."""
 
 _COLUMNS = "id, sku, name, name_key, search, description, price, stock, category_id, version, created_at, updated_at"
 _FILL = {
@@ -61,7 +61,7 @@ def _depths(server: Server) -> Iterator[tuple[str, float]]:
         last, cursor = cursor, page["next_cursor"]
         halfway = halfway or (cursor if len(seen) >= total / 2 else "")
     if len(seen) != total:
-        raise SystemExit(f"Of {total} products the cursors showed {len(seen)}.")
+        raise SystemExit(f"The pages by cursor had {len(seen)} of {total} products.")
     for where, at in (("the beginning", "*"), ("the middle", halfway), ("the end", last)):
         yield f"by cursor, at {where}", _median(server, f"/api/v1/products?sort=price&per_page=100&cursor={at}")
 

@@ -1,4 +1,4 @@
-"""What the peers need, installed from lock files into folders that git ignores."""
+"""Installation of the packages of the peers, from lock files into folders that git ignores."""
 
 import os
 import shutil
@@ -15,13 +15,13 @@ _PEERS = BENCH / ".venv" / ".peers"
 
 
 def python() -> str:
-    """The Python that has the peers' packages."""
+    """Return the path of the Python that has the packages of the peers."""
     subprocess.run(["make", "--silent", _PEERS.relative_to(ROOT)], cwd=ROOT, check=True)
     return str(_PEERS.with_name("bin") / "python")
 
 
 def node() -> str | None:
-    """The node that runs the peers written for it, or None where there is none."""
+    """Return the path of node, with the packages of its peers installed; None if node or npm is missing."""
     interpreter, npm = shutil.which("node"), shutil.which("npm")
     if interpreter and npm:
         _install(
@@ -34,11 +34,11 @@ def node() -> str | None:
 
 
 def _install(lock: Path, folder: Path, *commands: list[str | os.PathLike[str]]) -> None:
-    """Run the commands, unless the folder was made from this very lock file."""
-    made_from = folder / lock.name
-    if made_from.exists() and made_from.read_bytes() == lock.read_bytes():
+    """Run the commands, unless the folder was installed from the same lock file."""
+    installed_lock = folder / lock.name
+    if installed_lock.exists() and installed_lock.read_bytes() == lock.read_bytes():
         return
-    print(f"Installing what {lock.relative_to(ROOT)} names …")
+    print(f"Installing {lock.relative_to(ROOT)} …")
     for command in commands:
         subprocess.run(command, check=True)
-    shutil.copy(lock, made_from)
+    shutil.copy(lock, installed_lock)

@@ -1,4 +1,4 @@
-"""The load generator: a few kept connections, each with one request under way."""
+"""The load generator: a few persistent connections, each with one active request."""
 
 import gc
 import re
@@ -10,16 +10,16 @@ from time import perf_counter_ns
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 
 
 class LoadError(Exception):
-    """The server did not do what it should."""
+    """The server closed a connection, timed out or sent another status."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it: latencies are in nanoseconds and sorted."""
+    """The result of a load. The latencies are in nanoseconds and sorted."""
 
     seconds: float
     latencies: list[int]
@@ -29,12 +29,12 @@ class Load:
         return len(self.latencies) / self.seconds
 
     def percentile(self, percent: float) -> float:
-        """Milliseconds within which so many percent of the requests were answered."""
+        """Return the latency of this percentile in milliseconds."""
         return self.latencies[int((len(self.latencies) - 1) * percent / 100)] / 1e6
 
 
 def load(port: int, messages: Iterator[bytes], *, status: int, connections: int, seconds: float) -> Load:
-    """Send the messages for so long and wait for the last answers; LoadError if one has another status."""
+    """Send the messages for this time, and wait for the last responses. Raises LoadError for another status."""
     expected = b"HTTP/1.1 %d " % status
     latencies: list[int] = []
     sockets: dict[int, socket.socket] = {}
@@ -55,20 +55,20 @@ def load(port: int, messages: Iterator[bytes], *, status: int, connections: int,
                 sent[number] = perf_counter_ns()
                 connection.send(next(messages))
             while sent:
-                ready = poll.poll(_PATIENCE)
+                ready = poll.poll(_TIMEOUT)
                 if not ready:
-                    raise LoadError(f"No answer within {_PATIENCE:.0f} seconds.")
+                    raise LoadError(f"No response within {_TIMEOUT:.0f} seconds.")
                 for number, _ in ready:
                     connection = sockets[number]
                     received = connection.recv(1 << 18)
                     if not received:
                         raise LoadError("The server closed a connection.")
-                    answer = unfinished.pop(number, b"") + received
-                    if not _is_whole(answer):
-                        unfinished[number] = answer
+                    response = unfinished.pop(number, b"") + received
+                    if not _is_complete(response):
+                        unfinished[number] = response
                         continue
-                    if not answer.startswith(expected):
-                        raise LoadError(f"Not the status {status}: {answer[:1000].decode(errors='replace')}")
+                    if not response.startswith(expected):
+                        raise LoadError(f"The status is not {status}: {response[:1000].decode(errors='replace')}")
                     now = perf_counter_ns()
                     latencies.append(now - sent[number])
                     if now < end:
@@ -83,12 +83,12 @@ def load(port: int, messages: Iterator[bytes], *, status: int, connections: int,
     return Load((perf_counter_ns() - begin) / 1e9, sorted(latencies))
 
 
-def _is_whole(answer: bytes) -> bool:
-    head = answer.find(b"\r\n\r\n")
+def _is_complete(response: bytes) -> bool:
+    head = response.find(b"\r\n\r\n")
     if head < 0:
         return False
-    if length := _CONTENT_LENGTH.search(answer, 0, head):
-        return len(answer) >= head + 4 + int(length[1])
-    if _CHUNKED.search(answer, 0, head):
-        return answer.endswith(b"\r\n0\r\n\r\n")
-    raise LoadError("An answer of unknown length.")
+    if length := _CONTENT_LENGTH.search(response, 0, head):
+        return len(response) >= head + 4 + int(length[1])
+    if _CHUNKED.search(response, 0, head):
+        return response.endswith(b"\r\n0\r\n\r\n")
+    raise LoadError("The response has no length.")

@@ -1,8 +1,8 @@
 """
-What each policy costs a request: `python -m bench.policies`.
+The cost of each policy for a request: `python -m bench.policies`.
 
-The application alone, in this process and without a socket, on SQLite with the demo shop: processor time in µs, with
-everything on and with one thing otherwise. All take turns, and the least of their rounds counts.
+It measures the application alone, in this process and without a socket, on SQLite with the demo shop: processor time in
+µs, with everything on and with one thing changed. All variants take turns, and the least time of all rounds counts.
 """
 
 import asyncio
@@ -29,15 +29,15 @@ from tests.support.server import GENEROUS, demo_shop
 
 ROUNDS = 15
 TIMES = 150
-"""How often a request is made in a round."""
+"""Number of requests in a round."""
 
 SHOP = {"list": "/api/v1/products?per_page=5", "one": ""}
-"""Requests of nobody in particular; which product is known later."""
+"""Anonymous requests. The id of the product is known later."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The service with something otherwise."""
+    """The service with one thing changed."""
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -48,14 +48,14 @@ class Variant:
 
 
 class Caller:
-    """Calls a variant, as a server does."""
+    """Calls the application of a variant, as a server does."""
 
     def __init__(self, variant: Variant, log: LogHandler, settings: Settings) -> None:
         self.variant = variant
         with nullcontext() if variant.is_limited else patch.object(RateLimitPolicies, "for_operation", lambda *_: None):
             container = Container(settings)
             container.log = log
-            with nullcontext() if variant.is_counted else patch.object(Metrics, "watch", lambda *_: None):
+            with nullcontext() if variant.is_counted else patch.object(Metrics, "record", lambda *_: None):
                 self.app: Any = build_app(container)
         self._headers = [(name.lower().encode(), value.encode()) for name, value in variant.headers.items()]
 
@@ -68,21 +68,20 @@ class Caller:
             "headers": [(b"host", b"bench"), *self._headers, *more],
             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "state": {},
         }  # fmt: skip
-        said: list[dict[str, Any]] = []
+        messages: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: dict[str, Any]) -> None:
-            said.append(message)
+            messages.append(message)
 
         await self.app(scope, receive, send)
-        return said[0]["status"], b"".join(message.get("body", b"") for message in said[1:])
+        return messages[0]["status"], b"".join(message.get("body", b"") for message in messages[1:])
 
     async def microseconds(self, target: str) -> float:
-        with patch.object(
-            request_context, "ALWAYS", request_context.SECURITY_HEADERS if self.variant.has_headers else []
-        ):
+        headers = request_context.SECURITY_HEADERS if self.variant.has_headers else []
+        with patch.object(request_context, "SECURITY_HEADERS", headers):
             begin = time.process_time()
             for _ in range(TIMES):
                 status, _ = await self.ask(target)
@@ -99,8 +98,8 @@ def variants(key: str, token: str) -> Iterator[list[Variant]]:
                 Variant("everything on"),
                 Variant("without rate limits", is_limited=False),
                 Variant("rate limits in Redis", {"redis_url": redis.url}),
-                Variant("without kept answers", {"cache_size": 0}),
-                Variant("without the line in the log", {"log_level": "warning"}),
+                Variant("without the response cache", {"response_cache_size": 0}),
+                Variant("without the access log", {"log_level": "warning"}),
                 Variant("without metrics", is_counted=False),
                 Variant("without security headers", has_headers=False),
                 Variant(
@@ -115,39 +114,41 @@ def variants(key: str, token: str) -> Iterator[list[Variant]]:
 
 
 async def measure(folder: Path) -> dict[str, dict[str, float]]:
-    """Return, by variant and request, the least µs."""
+    """Return the least time in µs, by variant and request."""
     shop = demo_shop("sqlite", folder)
     shop.stop()
-    given: dict[str, Any] = {
+    settings_of_all: dict[str, Any] = {
         "database_url": shop.environment["ACCORD_DATABASE_URL"],
         "data_dir": Path(shop.environment["ACCORD_DATA_DIR"]),
         "rate_limits": json.dumps(GENEROUS),
     }
-    with ExitStack() as open_ones:
-        nowhere = open_ones.enter_context(Path(os.devnull).open("wb"))  # noqa: ASYNC230  # Nothing else runs.
+    with ExitStack() as stack:
+        null = stack.enter_context(Path(os.devnull).open("wb"))  # noqa: ASYNC230  # Nothing else runs.
 
         def caller(variant: Variant) -> Caller:
-            settings = Settings(**given | variant.settings)
-            log = LogHandler(nowhere, as_json=True, level=settings.log_level)
-            open_ones.enter_context(log.writer.buffered())
+            settings = Settings(**settings_of_all | variant.settings)
+            log = LogHandler(null, as_json=True, level=settings.log_level)
+            stack.enter_context(log.writer.buffered())
             return Caller(variant, log, settings)
 
         first = caller(Variant("first"))
         login = b'{"username": "admin", "password": "admin-demo-password"}'
         token = json.loads((await first.ask("/api/v1/auth/login", "POST", login, content_type="application/json"))[1])
         bearer = {"authorization": f"Bearer {token['access_token']}", "content_type": "application/json"}
-        made = await first.ask("/api/v1/api-keys", "POST", b'{"name": "bench", "scopes": ["catalogue:read"]}', **bearer)
+        created = await first.ask(
+            "/api/v1/api-keys", "POST", b'{"name": "bench", "scopes": ["catalogue:read"]}', **bearer
+        )
         item = json.loads((await first.ask(SHOP["list"]))[1])["items"][0]["id"]
         requests = {"health": "/health/live"} | SHOP | {"one": f"/api/v1/products/{item}"}
-        all_of_them = variants(json.loads(made[1])["key"], token["access_token"])
-        callers = [caller(variant) for variant in open_ones.enter_context(all_of_them)]
+        all_variants = variants(json.loads(created[1])["key"], token["access_token"])
+        callers = [caller(variant) for variant in stack.enter_context(all_variants)]
         least: dict[str, dict[str, float]] = {}
         for _ in range(ROUNDS):
-            for one in callers:
+            for variant_caller in callers:
                 for name, target in requests.items():
-                    took = await one.microseconds(target)
-                    found = least.setdefault(one.variant.name, {})
-                    found[name] = min(took, found.get(name, took))
+                    time_taken = await variant_caller.microseconds(target)
+                    times = least.setdefault(variant_caller.variant.name, {})
+                    times[name] = min(time_taken, times.get(name, time_taken))
         return least
 
 
@@ -158,8 +159,8 @@ def main() -> None:
     whole = least["everything on"]
     print(f"| µs of the processor | {' | '.join(names)} |")
     print(f"| --- |{' --: |' * len(names)}")
-    for variant, found in least.items():
-        cells = [f"{found[n]:.1f}" if found is whole else f"{found[n]:.1f} ({found[n] - whole[n]:+.1f})" for n in names]
+    for variant, times in least.items():
+        cells = [f"{times[n]:.1f}" if times is whole else f"{times[n]:.1f} ({times[n] - whole[n]:+.1f})" for n in names]
         print(f"| {variant} | {' | '.join(cells)} |")
 
 

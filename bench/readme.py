@@ -1,4 +1,4 @@
-"""Writes the table of README.md from RESULTS.md, so that there is one place where figures come from."""
+"""Writes the performance section of README.md from RESULTS.md, so that figures have one source."""
 
 import re
 from pathlib import Path
@@ -9,21 +9,21 @@ README, RESULTS = ROOT / "README.md", ROOT / "bench" / "RESULTS.md"
 _DATABASE = re.compile(r"^## On (\w+)\n(.*?)(?=^## )", re.MULTILINE | re.DOTALL)
 _SECTION = re.compile(r"(<!-- performance: .* -->\n).*(\n<!-- /performance -->)", re.DOTALL)
 _METHOD = """\
-Requests a second, and in brackets how many times FastAPI's; one worker process. Accord runs with everything on:
-security, validation of requests and of answers, links, the audit trail, rate limits, a line of log for each request,
-metrics; its peers have none of the last four. [bench/RESULTS.md](bench/RESULTS.md) has processor time, latencies,
-versions and how it was measured; [`make bench`](bench/README.md) measures on your machine."""
+Requests per second with one worker process, and in brackets the ratio to FastAPI. Accord runs with everything on:
+security, validation of requests and responses, links, audit log, rate limits, access log, metrics. Its peers have none
+of the last four. [bench/RESULTS.md](bench/RESULTS.md) has processor time, latencies, versions and the method.
+[`make bench`](bench/README.md) measures on your machine."""
 
 
 def performance(results: str) -> str:
-    """The date and the machine, and a table for each database, of what was measured."""
+    """Return the section: date and machine, a table for each database, and the method."""
     conditions = results.splitlines()[2]
     tables = [_table(name, part) for name, part in _DATABASE.findall(results)]
     return "\n\n".join([f"Measured on {conditions}", *tables, _METHOD])
 
 
 def _table(database: str, part: str) -> str:
-    """One row for each server, one column for each request."""
+    """Return a table with a row for each server and a column for each request."""
     requests: list[str] = []
     servers: dict[str, list[str]] = {}
     for line in part.splitlines():

@@ -1,4 +1,4 @@
-"""What was measured, as tables."""
+"""The results of the benchmark as Markdown tables."""
 
 import json
 import os
@@ -19,22 +19,23 @@ from bench.workloads import Workload
 
 _FULLY_BUSY = 0.9
 _METHOD = """\
-- {conditions}; servers take turns within a round, and all of them stay up.
-- One worker process on one processor; the load, from Python over kept connections, and PostgreSQL on another.
-- Accord runs with everything on: security, validation of requests and of responses, links, the audit trail, rate
-  limits (so wide that nobody meets one), a line of log for each request, metrics. What it shows of the catalogue it
-  keeps and gives again while nothing has changed, unless its row says otherwise. Its peers are written as their own
-  documentation has it, keep and log nothing, filter deleted products and check token, body and category, too.
-- Same tables, indexes and rows for all, 10 connections to the database each; what was created is deleted again
+- {conditions}. Servers take turns within a round, and all of them stay up.
+- One worker process runs on one processor. The load, from Python over persistent connections, and PostgreSQL run on
+  another.
+- Accord runs with everything on: security, validation of requests and responses, links, audit log, rate limits (so
+  high that no request exceeds one), access log, metrics. It caches responses about the catalogue while nothing changes,
+  except in the rows without the response cache. Its peers follow their own documentation and cache and log nothing.
+  They also filter deleted products and check token, body and category.
+- All servers have the same tables, indexes and rows, and 10 connections to the database. Created products are deleted
   after each measurement. PostgreSQL does not wait for the disk, so that servers are measured and not disks.
-- The content of an answer is checked once a turn, the status of every one. CPU and database are user and system
-  time of the server's and of PostgreSQL's processes for each request; busy is the part of its processor that
-  the server used. ¹ It was waiting, for PostgreSQL unless other programs were in the way, and could do more."""
+- The content of a response is checked once a turn, the status of every response. CPU and database are user and system
+  time of the processes of the server and of PostgreSQL for each request. Busy is the part of its processor that the
+  server used. ¹ The server waited, for PostgreSQL unless other programs interfered, and could do more."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One server under one load."""
+    """The measurement of one server under one load."""
 
     load: Load
     cpu_seconds: float
@@ -43,7 +44,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Row:
-    """The medians over all rounds; times in microseconds of processor and milliseconds of waiting."""
+    """The medians over all rounds: processor times in microseconds, latencies in milliseconds."""
 
     per_second: float
     cpu: float
@@ -63,30 +64,30 @@ class Row:
 
     @property
     def busy(self) -> float:
-        """The part of its processor that the server used."""
+        """Return the part of its processor that the server used."""
         return self.per_second * self.cpu / 1e6
 
 
 Rows = dict[tuple[str, str], Row]
-"""By the names of peer and workload."""
+"""Rows by the names of peer and workload."""
 
 
 def tables(rows: Rows, peers: Iterable[Peer], workloads: Sequence[Workload]) -> str:
-    """All tables as Markdown, which reads well in a terminal, too."""
+    """Return all tables as Markdown, which is also readable in a terminal."""
     peers = list(peers)
     parts = []
     for heading, database in (("PostgreSQL", "postgresql"), ("SQLite", "sqlite")):
-        if ours := [peer for peer in peers if peer.database == database]:
-            parts += [f"## On {heading}", *(_table(rows, ours, workload) for workload in workloads)]
+        if peers_on := [peer for peer in peers if peer.database == database]:
+            parts += [f"## On {heading}", *(_table(rows, peers_on, workload) for workload in workloads)]
     return "\n\n".join(parts)
 
 
 def document(rows: Rows, peers: Sequence[Peer], workloads: Sequence[Workload], conditions: str) -> str:
-    """The whole of RESULTS.md."""
+    """Return the text of RESULTS.md."""
     versions = [f"- {peer.title.strip('*')} ({peer.database}): {_versions(peer)}" for peer in peers if peer.packages]
     own = ("connexion", "sqlalchemy", "asyncpg", "uvicorn", "orjson", "jsonschema-rs", "marshmallow")
     parts = [
-        "# Accord beside its peers",
+        "# Accord and its peers",
         ", ".join(
             [
                 f"{datetime.now(UTC):%Y-%m-%d}",
@@ -102,7 +103,7 @@ def document(rows: Rows, peers: Sequence[Peer], workloads: Sequence[Workload], c
         "## Versions",
         "\n".join([f"- Accord: {', '.join(f'{name} {version(name)}' for name in own)}", *versions]),
         "## Repeat",
-        "`make bench`; README.md beside this file says how to measure a part.",
+        "`make bench` measures everything. README.md in this folder describes how to measure a part.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -153,5 +154,5 @@ def _versions(peer: Peer) -> str:
 
 
 def _cpu_model() -> str:
-    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found[1] if found else platform.machine()
+    match = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return match[1] if match else platform.machine()

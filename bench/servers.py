@@ -1,4 +1,4 @@
-"""Accord and its peers: how each is started, and what it costs the processor."""
+"""The servers of the benchmark, Accord and its peers: start, requests and processor time."""
 
 import json
 import os
@@ -21,18 +21,18 @@ from bench.databases import ADMIN, Database, cpu_seconds, free_port
 from tests.support.server import GENEROUS
 
 POOL_SIZE = 10
-"""Connections to the database, and threads where a peer needs them."""
+"""Number of database connections, and of threads for peers that need them."""
 
 DatabaseKind = Literal["postgresql", "sqlite"]
 
 _SECRET = "known to the runner and to the peers"
 _SCOPE = "catalogue:write"
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A program that serves the four requests. In its command, {port} and others stand for what is known later."""
+    """A program that serves the four requests. Its command contains placeholders such as {port}."""
 
     name: str
     title: str
@@ -77,7 +77,7 @@ FASTAPI_SQLITE = Peer(
 )
 PEERS = (
     ACCORD,
-    _accord("accord-afresh", "Accord, keeping no answers", "postgresql", ACCORD_RESPONSE_CACHE_SIZE="0"),
+    _accord("accord-uncached", "Accord, without the response cache", "postgresql", ACCORD_RESPONSE_CACHE_SIZE="0"),
     FASTAPI,
     Peer("litestar", "Litestar, msgspec", _uvicorn("litestar_async"), ("litestar", "msgspec", "advanced-alchemy")),
     Peer("flask-smorest", "flask-smorest, gunicorn", _GUNICORN, ("flask-smorest", "marshmallow", "gunicorn")),
@@ -85,18 +85,18 @@ PEERS = (
     Peer("fastify", "Fastify, pg", ("{node}", str(install.FASTIFY / "server.js")), ("fastify", "pg")),
     LIMIT,
     ACCORD_SQLITE,
-    _accord("accord-sqlite-afresh", "Accord, keeping no answers", "sqlite", ACCORD_RESPONSE_CACHE_SIZE="0"),
+    _accord("accord-sqlite-uncached", "Accord, without the response cache", "sqlite", ACCORD_RESPONSE_CACHE_SIZE="0"),
     FASTAPI_SQLITE,
 )
 
 
-class WrongAnswer(Exception):
-    """A server does not answer as all of them have to."""
+class WrongResponse(Exception):
+    """A server does not respond as all of them must."""
 
 
 @dataclass
 class Server:
-    """A peer that runs, in one worker process, on the processor that is the servers' own."""
+    """A peer that runs in one worker process, on the processor that only the servers use."""
 
     peer: Peer
     database: Database
@@ -106,15 +106,15 @@ class Server:
 
     @property
     def cpu_seconds(self) -> float:
-        """Processor time it has taken so far, with its child processes."""
+        """Return the processor time of the server and its child processes so far, in seconds."""
         return cpu_seconds(self.process)
 
     def ask(self, method: str, path: str, *, token: str = "", body: Any = None) -> tuple[int, Any]:
-        """The status and the JSON content of one answer."""
+        """Return the status and the JSON content of the response."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
@@ -125,7 +125,7 @@ class Server:
 
 @contextmanager
 def serving(peer: Peer, database: Database, folder: Path, interpreters: dict[str, str], cpu: int) -> Iterator[Server]:
-    """The peer, from when it is healthy; what it has to say is in the folder."""
+    """Yield the server when it is healthy. Its output is in a file in the folder."""
     port = free_port()
     command = [word.format(port=port, pool_size=POOL_SIZE, **interpreters) for word in peer.command]
     environment = os.environ | {
@@ -161,27 +161,27 @@ def serving(peer: Peer, database: Database, folder: Path, interpreters: dict[str
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(_PATIENCE)
+            process.wait(_TIMEOUT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
 def _wait_until_healthy(server: Server, log: Path) -> None:
-    latest = time.monotonic() + _PATIENCE
+    latest = time.monotonic() + _TIMEOUT
     while time.monotonic() < latest and server.process.poll() is None:
         try:
             if server.ask("GET", server.peer.health)[0] == 200:
                 return
         except (OSError, HTTPException):
             time.sleep(0.1)
-    raise WrongAnswer(f"{server.peer.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    raise WrongResponse(f"{server.peer.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def _log_in(server: Server) -> str:
     status, content = server.ask("POST", f"{server.peer.prefix}/auth/login", body=ADMIN)
     if status not in (200, 201):
-        raise WrongAnswer(f"{server.peer.name}: nobody can log in: {status} {content}")
+        raise WrongResponse(f"{server.peer.name}: the log-in failed: {status} {content}")
     return str(content["access_token"])
 
 

@@ -1,4 +1,4 @@
-"""The four requests, and what a right answer to each is."""
+"""The four requests, and the correct response to each."""
 
 import itertools
 import json
@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from bench.databases import NEW, PRODUCTS, Shop
-from bench.servers import Server, WrongAnswer
+from bench.servers import Server, WrongResponse
 
 PER_PAGE = 20
 
-_NOBODY = "00000000-0000-7000-8000-000000000000"
+_UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 _PRODUCT = {
     "name": "Copper kettle",
     "description": "Whistles when the water boils, and keeps quiet otherwise.",
@@ -33,22 +33,22 @@ class Workload:
 
 
 def check_refusals(server: Server, shop: Shop) -> None:
-    """A peer that does not refuse what all have to refuse would have less to do."""
+    """Raise WrongResponse if the server accepts an invalid request, because it would then do less work."""
     products = f"{server.peer.prefix}/products"
-    right = _new_product(shop)
+    valid = _new_product(shop)
     for what, status, (method, path, token, body) in (
-        ("an unknown product", 404, ("GET", f"{products}/{_NOBODY}", "", None)),
-        ("nobody's product", 401, ("POST", products, "", right)),
-        ("a forged token", 401, ("POST", products, server.token[:-6] + "AAAAAA", right)),
-        ("a price of nothing", 422, ("POST", products, server.token, right | {"price": "0.00"})),
-        ("a short SKU", 422, ("POST", products, server.token, right | {"sku": "A"})),
-        ("an unknown category", 422, ("POST", products, server.token, right | {"category_id": _NOBODY})),
-        ("a SKU that is taken", 409, ("POST", products, server.token, right | {"sku": shop.sku})),
+        ("an unknown product", 404, ("GET", f"{products}/{_UNKNOWN_ID}", "", None)),
+        ("a product without a token", 401, ("POST", products, "", valid)),
+        ("a forged token", 401, ("POST", products, server.token[:-6] + "AAAAAA", valid)),
+        ("a price of zero", 422, ("POST", products, server.token, valid | {"price": "0.00"})),
+        ("a short SKU", 422, ("POST", products, server.token, valid | {"sku": "A"})),
+        ("an unknown category", 422, ("POST", products, server.token, valid | {"category_id": _UNKNOWN_ID})),
+        ("a SKU that is taken", 409, ("POST", products, server.token, valid | {"sku": shop.sku})),
     ):
-        answered, content = server.ask(method, path, token=token, body=body)
-        # Frameworks differ in whether a body that does not fit is 400 or 422.
-        if answered != status and (answered, status) != (400, 422):
-            raise WrongAnswer(f"{server.peer.name}: {what} should be {status}, not {answered}: {content}")
+        actual_status, content = server.ask(method, path, token=token, body=body)
+        # Some frameworks respond 400 to an invalid body, others 422.
+        if actual_status != status and (actual_status, status) != (400, 422):
+            raise WrongResponse(f"{server.peer.name}: {what} should be {status}, not {actual_status}: {content}")
 
 
 def _messages_by_id(server: Server, shop: Shop) -> Iterator[bytes]:
@@ -95,8 +95,8 @@ def _messages_create(server: Server, shop: Shop) -> Iterator[bytes]:
 def _check_create(server: Server, shop: Shop) -> None:
     body = _new_product(shop)
     status, content = server.ask("POST", f"{server.peer.prefix}/products", token=server.token, body=body)
-    given = {name: content.get(name) for name in ("id", "created_at", "updated_at")}
-    expected = {**body, **given, "category": shop.category, "tags": []}
+    generated = {name: content.get(name) for name in ("id", "created_at", "updated_at")}
+    expected = {**body, **generated, "category": shop.category, "tags": []}
     del expected["category_id"]
     _expect(server, status, content, 201, expected)
 
@@ -107,7 +107,7 @@ def _messages_health(server: Server, _: Shop) -> Iterator[bytes]:
 
 def _check_health(server: Server, _: Shop) -> None:
     if (status := server.ask("GET", server.peer.health)[0]) != 200:
-        raise WrongAnswer(f"{server.peer.name}: {status}")
+        raise WrongResponse(f"{server.peer.name}: {status}")
 
 
 def _message(method: str, path: str, *, token: str = "", body: bytes = b"") -> bytes:
@@ -117,14 +117,18 @@ def _message(method: str, path: str, *, token: str = "", body: bytes = b"") -> b
     return f"{head}\r\n".encode() + body
 
 
-def _expect(server: Server, status: int, content: dict[str, Any], right_status: int, right: dict[str, Any]) -> None:
-    """Members have to be the same, moments in time may be written in more than one way; links are Accord's own."""
-    seen = {name: _moment(name, value) for name, value in content.items() if name != "_links"}
-    if (status, seen) != (right_status, {name: _moment(name, value) for name, value in right.items()}):
-        raise WrongAnswer(f"{server.peer.name} answered {status} {content}\nwhere {right_status} {right} is right.")
+def _expect(
+    server: Server, status: int, content: dict[str, Any], expected_status: int, expected: dict[str, Any]
+) -> None:
+    """Raise WrongResponse unless the members are equal. Times are compared by value. Only Accord has links."""
+    actual = {name: _parse_time(name, value) for name, value in content.items() if name != "_links"}
+    if (status, actual) != (expected_status, {name: _parse_time(name, value) for name, value in expected.items()}):
+        raise WrongResponse(
+            f"{server.peer.name} responded {status} {content}\ninstead of {expected_status} {expected}."
+        )
 
 
-def _moment(name: str, value: Any) -> Any:
+def _parse_time(name: str, value: Any) -> Any:
     return datetime.fromisoformat(value) if name.endswith("_at") and isinstance(value, str) else value
 
 

@@ -1,5 +1,6 @@
-"""The audit log: who changed what, written in the transaction of the change."""
+"""The audit log: the change, its actor and its operation, written in the transaction of the change."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -23,38 +24,38 @@ def track(session: Session, *, actor: UUID | None, operation: str, request_id: s
     """Write an audit event at commit for each changed object; raises TypeError for a session outside a unit."""
     if not isinstance(session, UnitOfWorkSession):
         raise TypeError("The session does not belong to a unit of work, so its changes cannot be recorded.")
-    session.before_commit = partial(_record, actor_id=actor, action=operation, request_id=request_id)
+    session.before_commit = partial(_write_events, actor_id=actor, action=operation, request_id=request_id)
 
 
-def _record(session: UnitOfWorkSession, **by: Any) -> None:
-    by["at"] = utc_now()
+def _write_events(session: UnitOfWorkSession, **members: Any) -> None:
+    """Insert an event for each changed object; *members* are those that all of them share."""
+    members["at"] = utc_now()
     events = [
-        {**by, "object_type": table, "object_id": object_id, "changes": members}
-        for (table, object_id), members in _merged(session.changes).items()
-        if members
+        {**members, "object_type": table, "object_id": object_id, "changes": changes}
+        for (table, object_id), changes in _merge_changes(session.changes).items()
+        if changes
     ]
     match events:
         case []:
             pass
         case [event]:
-            _RECORD.execute(session, **event)
+            _INSERT_EVENT.execute(session, **event)
         case _:
             session.execute(_INSERT, events)
 
 
-def _merged(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the changed members of each object, by its table and id: the first old value and the last new one."""
+def _merge_changes(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the changed members of each object, by its table and id: `from` the first value `to` the last one."""
     merged: dict[tuple[str, str], dict[str, Pair]] = {}
     for change in changes:
         members = merged.setdefault((change.table, str(change.id)), {})
         for name, (old, new) in change.members.items():
             members[name] = members.get(name, (old, new))[0], new
-    return {
-        whose: {
-            name: _describe_change(old, new) for name, (old, new) in members.items() if old is UNKNOWN or old != new
-        }
-        for whose, members in merged.items()
-    }
+    return {key: _describe_changes(members) for key, members in merged.items()}
+
+
+def _describe_changes(members: Mapping[str, Pair]) -> dict[str, Any]:
+    return {name: _describe_change(old, new) for name, (old, new) in members.items() if old is UNKNOWN or old != new}
 
 
 def _describe_change(old: Any, new: Any) -> dict[str, Any]:
@@ -82,4 +83,4 @@ def _cut(text: str) -> str:
 
 
 _INSERT = insert(AuditEvent)
-_RECORD = prepare(_INSERT, values=[column.name for column in AuditEvent.__table__.c if column.name != "id"])
+_INSERT_EVENT = prepare(_INSERT, values=[column.name for column in AuditEvent.__table__.c if column.name != "id"])

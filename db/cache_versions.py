@@ -1,4 +1,4 @@
-"""Version counters of what responses show, so that the response cache can tell which entries are stale."""
+"""Cache versions, by which the response cache knows which entries are stale."""
 
 import asyncio
 
@@ -10,11 +10,11 @@ from db.models import CacheVersion
 from db.prepared import prepare
 
 TAGS = frozenset({"catalogue", "posts"})
-"""The counters, each kept by triggers of the database; see the migration that creates them."""
+"""The cache tags. Triggers of the database count their versions; a migration creates the triggers."""
 
 
 class CacheVersions:
-    """The version of each noun, which changes with every commit that changes what responses show of it."""
+    """The cache version of each cache tag. It changes with every commit that changes data of the tag."""
 
     tags = TAGS
 
@@ -30,15 +30,16 @@ class CacheVersions:
         # A cancelled caller must not cancel the query that other callers wait for.
         return await asyncio.shield(self._next)
 
-    async def _read(self, under_way: asyncio.Task[dict[str, int]] | None) -> dict[str, int]:
+    async def _read(self, previous: asyncio.Task[dict[str, int]] | None) -> dict[str, int]:
         # A query that began before the call may have missed a commit in between.
-        if under_way and not under_way.done():
-            await asyncio.wait([under_way])
-        self._reading, self._next = self._next, None
-        return await self._database.run("read", _read)
+        if previous and not previous.done():
+            await asyncio.wait([previous])
+        self._reading = self._next
+        self._next = None
+        return await self._database.run("read", _read_versions)
 
 
-def _read(session: Session) -> dict[str, int]:
+def _read_versions(session: Session) -> dict[str, int]:
     return {row["tag"]: row["version"] for row in _CURRENT.all(session)}
 
 

@@ -1,4 +1,4 @@
-"""The changes of a unit of work: recorded when the ORM flushes, and by callers whose statements bypass the ORM."""
+"""The changes of a unit of work. The ORM records them at a flush, and callers do after statements that bypass it."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -12,7 +12,7 @@ from db import Base
 from db.session import Change, Pair, UnitOfWorkSession
 
 UNKNOWN: Final = object()
-"""The value of a member that was not read, or that is secret."""
+"""The value of a member that was not read or is secret."""
 
 
 def record_change(session: Session, model: type[Base], object_id: UUID, changed: Mapping[str, Pair]) -> None:
@@ -24,53 +24,57 @@ def record_change(session: Session, model: type[Base], object_id: UUID, changed:
     """
     if not isinstance(session, UnitOfWorkSession):
         raise TypeError("The session does not belong to a unit of work, so its changes cannot be recorded.")
-    about = _audited_members(model)
+    kinds = _column_kinds(model)
     members = {
-        name: (UNKNOWN, UNKNOWN) if about.get(name) == "secret" else (old, new)
+        name: (UNKNOWN, UNKNOWN) if kinds.get(name) == "secret" else (old, new)
         for name, (old, new) in changed.items()
-        if about.get(name) != "derived" and old != new
+        if kinds.get(name) != "derived" and old != new
     }
     if members:
         session.changes.append(Change(model.__tablename__, object_id, members))
 
 
 @cache
-def _audited_members(model: type[Base]) -> dict[str, str]:
-    """Return "derived", "secret" or "" for each column, as its `info` says."""
+def _column_kinds(model: type[Base]) -> dict[str, str]:
+    """Return "derived", "secret" or "" for each column, according to its `info`."""
     return {
-        name: next((word for word in ("derived", "secret") if column.info.get(word)), "")
+        name: next((kind for kind in ("derived", "secret") if column.info.get(kind)), "")
         for name, column in inspect(model).columns.items()
     }
 
 
 @cache
-def _to_json(model: type[Base]) -> list[str]:
+def _recorded_columns(model: type[Base]) -> list[str]:
     """Return the recorded columns of a model. Models without `id` are part of others and have none."""
-    about = _audited_members(model)
-    return [name for name, word in about.items() if word != "derived"] if "id" in about else []
+    kinds = _column_kinds(model)
+    return [name for name, kind in kinds.items() if kind != "derived"] if "id" in kinds else []
 
 
 @event.listens_for(UnitOfWorkSession, "after_flush")
 def _record_flushed(session: UnitOfWorkSession, _: object) -> None:
-    for instances, pair in ((session.new, _created), (session.dirty, _updated), (session.deleted, _deleted)):
+    for instances, pair in (
+        (session.new, _change_of_new),
+        (session.dirty, _change_of_updated),
+        (session.deleted, _change_of_deleted),
+    ):
         for instance in instances:
             model: type[Base] = type(instance)
-            if members := _to_json(model):
+            if members := _recorded_columns(model):
                 record_change(session, model, instance.id, {name: pair(instance, name) for name in members})
 
 
-def _created(instance: Any, name: str) -> Pair:
+def _change_of_new(instance: Any, name: str) -> Pair:
     return None, vars(instance).get(name)
 
 
-def _updated(instance: Any, name: str) -> Pair:
+def _change_of_updated(instance: Any, name: str) -> Pair:
     history = inspect(instance).attrs[name].history
     if not history.added:
         return None, None
     return history.deleted[0] if history.deleted else UNKNOWN, history.added[0]
 
 
-def _deleted(instance: Any, name: str) -> Pair:
+def _change_of_deleted(instance: Any, name: str) -> Pair:
     return vars(instance).get(name, UNKNOWN), None
 
 

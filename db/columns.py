@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 DERIVED = {"derived": True}
-"""`info` of a column computed from others or from the time of writing: the audit log omits it."""
+"""`info` of a column that is computed from others or from the time of writing. The audit log omits it."""
 SECRET = {"secret": True}
-"""`info` of a column with secret values: the audit log names it, without its values."""
+"""`info` of a column with secret values. The audit log names the column without its values."""
 
 
 def utc_now() -> datetime:
@@ -38,7 +38,7 @@ def utc_now() -> datetime:
 
 
 def new_id() -> UUID:
-    """Return a new UUID of version 7 (RFC 9562): it sorts by time and cannot be guessed."""
+    """Return a new UUID of version 7 (RFC 9562), which sorts by time and cannot be guessed."""
     return uuid7()
 
 
@@ -52,7 +52,7 @@ DeletedAt = Annotated[datetime | None, mapped_column()]
 
 
 class Versioned:
-    """A model whose rows an update reaches only if they have not changed since they were read."""
+    """A model with optimistic locking: an update of a row that has changed since it was read fails to serialize."""
 
     version: Mapped[int] = mapped_column(default=1, info=DERIVED)
 

@@ -1,8 +1,8 @@
 """
-The database: runs units of work, which are plain functions of a session.
+The database, which runs units of work. A unit of work is a plain function of a session.
 
-On PostgreSQL they run on the event loop, in a greenlet that is suspended while the database
-works. On SQLite, whose statements run in this process, they run in threads.
+On PostgreSQL, units of work run on the event loop, in a greenlet that is suspended while the database works. On SQLite
+they run in threads, because the statements run in this process.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ from db.unit_of_work import RestartUnitOfWork
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 8
-"""How often a unit of work is run at most when it fails to serialize."""
+"""Maximum number of runs of a unit of work that fails to serialize."""
 
 _POOLS: tuple[Mode, ...] = ("read", "write")
-"""Guarded units use the pool of those that write."""
+"""The pools. Units of work in the mode "repeatable_read" use the pool "write"."""
 
 
 def open_database(
     url: str, *, pool_size: int = 10, pool_timeout: float = 5.0, statement_timeout: float = 10.0
 ) -> "Database":
     """
-    Return the database of this URL, `postgresql://…` or `sqlite:///…`; raises ValueError for another one.
+    Return the database of a URL, `postgresql://…` or `sqlite:///…`. Raises ValueError for other URLs.
 
-    It opens up to `pool_size` connections for reading and as many for writing (SQLite has one
-    writer), each when it is first needed. The timeouts are in seconds: `pool_timeout` of waiting
-    for a connection, `statement_timeout` of one statement.
+    It opens up to *pool_size* connections for reading and as many for writing (SQLite has one writer), each when it is
+    first needed. The timeouts are in seconds: *pool_timeout* limits the wait for a connection, *statement_timeout* one
+    statement.
     """
     parsed = make_url(url)
     match parsed.get_backend_name():
@@ -53,24 +53,25 @@ def open_database(
 
 
 class Database(ABC):
-    """Runs units of work: returning commits, raising rolls back."""
+    """Runs units of work. A return commits, an exception rolls back."""
 
     async def run(self, mode: Mode, function: Callable[..., T], *arguments: Any) -> T:
         """
-        Return what `perform(*arguments, session)` returns.
+        Return the result of `function(*arguments, session)`, which runs in a unit of work.
 
-        "read" can only read, each statement by itself; "write" is a transaction; "guarded" is one
-        in which what was read has not changed by the time of the commit. A unit of work that
-        fails to serialize is run again from its beginning. Raises Unavailable when the database
-        cannot answer now.
+        In the mode "read", each statement is a transaction of its own, and cannot write. "write" is one transaction.
+        "repeatable_read" is a transaction that fails to serialize if rows that it has read change before its commit.
+        A unit of work that fails to serialize runs again from its beginning. Raises DatabaseUnavailable if the
+        database cannot serve the unit of work now.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return await self._run(mode, function, arguments)
-            except RestartUnitOfWork as asked:
-                call, given = asked.call
-                asked.returned.append((asked.call, await asyncio.to_thread(call, *given)))
-                return await self.run(mode, asked.resumed(function), *arguments)
+            except RestartUnitOfWork as restart:
+                outside_function, outside_arguments = restart.call
+                result = await asyncio.to_thread(outside_function, *outside_arguments)
+                restart.results.append((restart.call, result))
+                return await self.run(mode, restart.resume(function), *arguments)
             except Exception as error:
                 if attempt == MAX_ATTEMPTS or not is_serialization_failure(error):
                     reason = as_unavailable(error)
@@ -81,7 +82,7 @@ class Database(ABC):
         raise AssertionError
 
     async def open(self) -> None:
-        """Connect to the database once; raises Unavailable if it cannot be reached."""
+        """Connect to the database once. Raises DatabaseUnavailable if it cannot be reached."""
         await self.run("read", UnitOfWorkSession.acquire)
 
     @abstractmethod
@@ -100,7 +101,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: URL, size: int, timeout: float, statement_timeout: float) -> None:
         reads = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout, is_read_only=True)
         writes = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout)
-        self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "guarded": writes}
+        self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "repeatable_read": writes}
         self._greenlets = GreenletPool()
 
     async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
@@ -120,27 +121,27 @@ class SqliteDatabase(Database):
         writes = SqlitePool(sqlite_engine(url, timeout=statement_timeout), size=1, timeout=timeout)
         reading = ThreadPool("read", size=size, timeout=timeout)
         writing = ThreadPool("write", size=size, timeout=timeout)
-        self._lanes: dict[Mode, tuple[ThreadPool, SqlitePool]] = {
+        self._pools: dict[Mode, tuple[ThreadPool, SqlitePool]] = {
             "read": (reading, reads),
             "write": (writing, writes),
-            "guarded": (writing, writes),
+            "repeatable_read": (writing, writes),
         }
 
     async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-        threads, pool = self._lanes[mode]
+        threads, pool = self._pools[mode]
         return await threads.run(_run_unit_of_work, pool, mode, function, arguments)
 
     def pool_stats(self) -> Mapping[str, PoolStats]:
-        used: dict[str, PoolStats] = {}
+        stats_by_mode: dict[str, PoolStats] = {}
         for mode in _POOLS:
-            threads, pool = self._lanes[mode]
-            use = pool.stats()
-            used[mode] = replace(use, waits=use.waits + threads.waits)
-        return used
+            threads, pool = self._pools[mode]
+            stats = pool.stats()
+            stats_by_mode[mode] = replace(stats, waits=stats.waits + threads.waits)
+        return stats_by_mode
 
     async def close(self) -> None:
         for mode in _POOLS:
-            threads, pool = self._lanes[mode]
+            threads, pool = self._pools[mode]
             await asyncio.to_thread(threads.close)
             pool.close()
 
@@ -150,18 +151,18 @@ def _run_unit_of_work(
     mode: Mode,
     function: Callable[..., T],
     arguments: tuple[Any, ...],
-    record: BeforeCommit | None = None,
+    before_commit: BeforeCommit | None = None,
 ) -> T:
     session = UnitOfWorkSession(pool, mode)
-    session.before_commit = record
+    session.before_commit = before_commit
     try:
-        answer = function(*arguments, session)
+        result = function(*arguments, session)
         session.commit()
     except BaseException as error:
         session.rollback()
         if isinstance(error, Exception) and not is_serialization_failure(error):
-            for follow_up in session.failure_units:
-                _run_unit_of_work(pool, mode, follow_up, (), session.before_commit)
+            for failure_hook in session.failure_hooks:
+                _run_unit_of_work(pool, mode, failure_hook, (), session.before_commit)
         raise
     call_each(session.commit_hooks, "A commit hook failed.")
-    return answer
+    return result

@@ -1,4 +1,4 @@
-"""Errors of the database, the same for PostgreSQL and SQLite."""
+"""Errors of the database, in a form that is the same for PostgreSQL and SQLite."""
 
 import re
 import sqlite3
@@ -12,7 +12,7 @@ from db import Base
 
 
 class DatabaseUnavailable(Exception):
-    """The database cannot answer now. A retry after `retry_after` seconds may succeed."""
+    """The database cannot serve the request now. A retry after `retry_after` seconds may succeed."""
 
     def __init__(self, message: str, retry_after: int = 1) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class RequestInProgress(Exception):
 
 
 class CommitRolledBack(Exception):
-    """The database answered a COMMIT with a rollback."""
+    """The database rolled back at a COMMIT."""
 
 
 def violated_constraint(error: IntegrityError) -> str:
@@ -34,11 +34,11 @@ def violated_constraint(error: IntegrityError) -> str:
         return str(getattr(cause, "constraint_name", None) or "")
     message = str(cause)
     if columns := re.search(r"(?:UNIQUE|PRIMARY KEY) constraint failed: (.+)", message):
-        return _unique(columns[1].split(", "))
+        return _unique_key(columns[1].split(", "))
     if check := re.search(r"CHECK constraint failed: (\w+)", message):
         return check[1]
     if message.startswith("FOREIGN KEY"):
-        return _foreign_key(error.statement or "")
+        return _violated_foreign_key(error.statement or "")
     return ""
 
 
@@ -49,24 +49,24 @@ def is_serialization_failure(error: Exception) -> bool:
 
 
 def as_unavailable(error: Exception) -> DatabaseUnavailable | None:
-    """Return Unavailable if the error means that the database cannot answer now, otherwise None."""
+    """Return DatabaseUnavailable if the error means that the database cannot serve the request now, or else None."""
     if isinstance(error, DatabaseUnavailable):
         return error
     cause = _cause(error)
     if is_serialization_failure(error):
         return DatabaseUnavailable("Another request changed the same data. Try again.")
     if _state(cause) in _TOO_SLOW or isinstance(cause, TimeoutError) or _code(cause) == sqlite3.SQLITE_INTERRUPT:
-        return DatabaseUnavailable("The database took too long to answer.")
+        return DatabaseUnavailable("The database took too long to respond.")
     # A connection that is being closed, and is not closed yet, refuses all statements.
-    is_ending = isinstance(cause, InternalClientError)
+    is_closing = isinstance(cause, InternalClientError)
     is_closed = isinstance(cause, InterfaceError) and "closed" in str(cause)
-    if is_ending or is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
+    if is_closing or is_closed or _state(cause)[:2] in _AWAY or _code(cause) in _SQLITE_AWAY:
         return DatabaseUnavailable("The database is not available.")
     return None
 
 
 def is_commit_refused(error: BaseException) -> bool:
-    """Return whether the error proves that COMMIT failed; otherwise it may have succeeded, and its response is lost."""
+    """Return whether the error proves that COMMIT failed. Otherwise it may have succeeded, and its response is lost."""
     if isinstance(error, PostgresError):
         return _state(error)[:2] not in _AWAY
     return isinstance(error, sqlite3.Error | CommitRolledBack)
@@ -105,27 +105,27 @@ def _code(error: BaseException) -> int:
     return error.sqlite_errorcode & 0xFF if isinstance(error, sqlite3.OperationalError) else 0
 
 
-def _unique(columns: list[str]) -> str:
+def _unique_key(columns: list[str]) -> str:
     table = Base.metadata.tables.get(columns[0].partition(".")[0])
     if table is None:
         return ""
-    wanted = {column.partition(".")[2] for column in columns}
+    names = {column.partition(".")[2] for column in columns}
     keys: list[PrimaryKeyConstraint | Index] = [table.primary_key, *(i for i in table.indexes if i.unique)]
-    return next((str(key.name) for key in keys if {column.name for column in key.columns} == wanted), "")
+    return next((str(key.name) for key in keys if {column.name for column in key.columns} == names), "")
 
 
-def _foreign_key(statement: str) -> str:
-    # SQLite does not name the foreign key. If the table has only one that fits, it is that one.
-    found = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"?(\w+)", statement, re.IGNORECASE)
-    table = Base.metadata.tables.get(found[2]) if found else None
-    if found is None or table is None:
+def _violated_foreign_key(statement: str) -> str:
+    # SQLite does not name the foreign key. If only one key of the table can be violated, it is that one.
+    match = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"?(\w+)", statement, re.IGNORECASE)
+    table = Base.metadata.tables.get(match[2]) if match else None
+    if match is None or table is None:
         return ""
-    deletes = found[1].upper() == "DELETE FROM"
-    keys = _referring(table) if deletes else list(table.foreign_key_constraints)
+    is_delete = match[1].upper() == "DELETE FROM"
+    keys = _referring_keys(table) if is_delete else list(table.foreign_key_constraints)
     return str(keys[0].name) if len(keys) == 1 else ""
 
 
-def _referring(table: Table) -> list[ForeignKeyConstraint]:
+def _referring_keys(table: Table) -> list[ForeignKeyConstraint]:
     return [
         key
         for other in Base.metadata.tables.values()

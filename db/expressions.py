@@ -18,7 +18,7 @@ def upsert(model: type[Base]) -> Insert:
     """
     Return an INSERT into the table of *model* that takes `on_conflict_do_update` and `on_conflict_do_nothing`.
 
-    SQLite's compiler writes these clauses of PostgreSQL's INSERT, too: their syntax is the same on both databases.
+    SQLite's compiler also writes these clauses of PostgreSQL's INSERT, because both databases have the same syntax.
     """
     return insert(model)
 
@@ -33,12 +33,12 @@ class TextList(TypeDecorator[list[str]]):
         return dialect.type_descriptor(_JsonTexts() if dialect.name == "sqlite" else ARRAY(Text()))
 
 
-class array_subquery(FunctionElement[list[str]]):  # noqa: N801  # It is used as a function, as `func.count` is.
-    """The strings of a correlated `select(column)` as one list, in its order, so that a page needs one query."""
+class array_subquery(FunctionElement[list[str]]):  # noqa: N801  # It is used like the function `func.count`.
+    """The texts of a correlated `select(column)` as one list, in its order, so that a page needs one query."""
 
     type = TextList()
     inherit_cache = True
-    name = "gathered"
+    name = "array_subquery"
 
     def __init__(self, texts: Select[str]) -> None:
         super().__init__(texts.scalar_subquery())
@@ -75,7 +75,7 @@ def json_rows(name: str, **columns: TypeEngine[Any]) -> Subquery:
     return select(*values).subquery(name)
 
 
-class _elements(FunctionElement[Any]):  # noqa: N801  # It is used as a function.
+class _elements(FunctionElement[Any]):  # noqa: N801  # It is used like a function.
     """The elements of a JSON array, as rows."""
 
     inherit_cache = True

@@ -1,4 +1,4 @@
-"""Idempotency keys of requests, and the stored responses that repetitions of a request get."""
+"""Idempotency keys of requests, and the stored responses for repeated requests."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +28,7 @@ class IdempotencyStore:
     """
     The store of idempotency keys. A key is written in the transaction of its request, and stored for `lifetime`.
 
-    A key whose transaction fails is free again.
+    A rollback of that transaction frees the key.
     """
 
     lifetime: timedelta
@@ -39,14 +39,14 @@ class IdempotencyStore:
         """
         Claim the key and return None, or return the response that is stored for it.
 
-        While another transaction has claimed the key, this waits for its end; raises InFlight when
-        that takes too long.
+        While another transaction has claimed the key, this waits for its end. Raises RequestInProgress if that takes
+        too long.
         """
-        name = {"caller": caller, "operation": operation, "key": key}
-        at = utc_now()
+        identity = {"caller": caller, "operation": operation, "key": key}
+        now = utc_now()
         try:
             claimed = _CLAIM.first(
-                session, **name, fingerprint=fingerprint, created_at=at, expired_at=at - self.lifetime
+                session, **identity, fingerprint=fingerprint, created_at=now, expired_at=now - self.lifetime
             )
         except Exception as error:
             if is_lock_timeout(error):
@@ -54,10 +54,11 @@ class IdempotencyStore:
             raise
         if claimed:
             return None
-        kept = _FIND.first(session, **{f"of_{part}": value for part, value in name.items()})
-        if kept is None or kept["status"] is None:
+        row = _FIND.first(session, **{f"of_{name}": value for name, value in identity.items()})
+        if row is None or row["status"] is None:
             raise RequestInProgress("Another request with this Idempotency-Key is in progress.")
-        return StoredResponse(kept["fingerprint"], kept["status"], [(k, v) for k, v in kept["headers"]], kept["body"])
+        headers = [(name, value) for name, value in row["headers"]]
+        return StoredResponse(row["fingerprint"], row["status"], headers, row["body"])
 
     def save(
         self,
@@ -81,14 +82,14 @@ class IdempotencyStore:
 
 
 _C = IdempotencyKey.__table__.c
-_NAME = (_C.caller, _C.operation, _C.key)
-_THIS_ONE = [column == bindparam(f"of_{column.name}") for column in _NAME]
+_IDENTITY = (_C.caller, _C.operation, _C.key)
+_HAS_IDENTITY = [column == bindparam(f"of_{column.name}") for column in _IDENTITY]
 
 
 _INSERT = upsert(IdempotencyKey)
 _CLAIM = prepare(
     _INSERT.on_conflict_do_update(
-        index_elements=_NAME,
+        index_elements=_IDENTITY,
         set_={
             "fingerprint": _INSERT.excluded.fingerprint,
             "created_at": _INSERT.excluded.created_at,
@@ -100,6 +101,6 @@ _CLAIM = prepare(
     ).returning(_C.key),
     values=("caller", "operation", "key", "fingerprint", "created_at"),
 )
-_FIND = prepare(select(_C.fingerprint, _C.status, _C.headers, _C.body).where(*_THIS_ONE))
-_SAVE = prepare(update(IdempotencyKey).where(*_THIS_ONE), values=("status", "headers", "body"))
+_FIND = prepare(select(_C.fingerprint, _C.status, _C.headers, _C.body).where(*_HAS_IDENTITY))
+_SAVE = prepare(update(IdempotencyKey).where(*_HAS_IDENTITY), values=("status", "headers", "body"))
 _PURGE = prepare(delete(IdempotencyKey).where(_C.created_at < bindparam("expired_at")))

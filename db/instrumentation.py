@@ -1,4 +1,4 @@
-"""Instruments the queries of all sessions in this process."""
+"""Instrumentation of the queries of all sessions in this process."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from db.session import QuerySpan, UnitOfWorkSession
 
 
 def instrument_queries(span: QuerySpan) -> None:
-    """Run every query within the context manager `around(sql)` from now on, also those of the ORM."""
+    """Run every query from now on within the context manager `span(sql)`, those of the ORM included."""
     UnitOfWorkSession.query_span = staticmethod(span)
 
     @event.listens_for(Engine, "before_cursor_execute")
     def begin(_connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        context.observed = span(statement)
-        context.observed.__enter__()
+        context.query_span = span(statement)
+        context.query_span.__enter__()
 
     @event.listens_for(Engine, "after_cursor_execute")
     def end(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        context.observed.__exit__(None, None, None)
+        context.query_span.__exit__(None, None, None)
 
     @event.listens_for(Engine, "handle_error")
     def fail(failure: Any) -> None:
-        observed = getattr(failure.execution_context, "observed", None)
-        if observed:
+        query_span = getattr(failure.execution_context, "query_span", None)
+        if query_span:
             error = failure.original_exception
-            observed.__exit__(type(error), error, error.__traceback__)
+            query_span.__exit__(type(error), error, error.__traceback__)

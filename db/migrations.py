@@ -1,4 +1,4 @@
-"""Migrations: upgrade or downgrade a database, and tell its revision."""
+"""Migrations: upgrade and downgrade of a database, and its revision."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,17 +27,17 @@ _LOCK_TIMEOUT = 60.0
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Apply all missing migrations, or none; several servers may do so at the same time. Raises Unavailable."""
+    """Apply all missing migrations, or none. Several servers may call it at once. Raises DatabaseUnavailable."""
     command.upgrade(_config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Undo migrations down to this revision; "base" undoes all. Raises Unavailable."""
+    """Undo migrations down to this revision; "base" undoes all. Raises DatabaseUnavailable."""
     command.downgrade(_config(url), revision)
 
 
 def current_revision(url: str) -> str | None:
-    """Return the revision of the database, None if it has none; raises Unavailable."""
+    """Return the revision of the database, None if it has none. Raises DatabaseUnavailable."""
     return run_with_connection(url, _revision)
 
 
@@ -56,15 +56,15 @@ def head_revision() -> str:
 
 def run_with_connection(url: str, function: Callable[[Connection], T], *, alone: bool = False) -> T:
     """
-    Return what `perform` returns for a connection in a transaction; raising rolls back.
+    Return the result of *function* for a connection in a transaction. An exception rolls back.
 
-    With *alone*, it waits until no other server runs this for the same database. Raises Unavailable.
+    With *alone*, it waits until no other server runs this for the same database. Raises DatabaseUnavailable.
     """
     parsed = make_url(url)
     try:
         if parsed.get_backend_name() == "sqlite":
-            return _on_sqlite(parsed, function, alone)
-        return asyncio.run(_on_postgresql(parsed, function, alone))
+            return _run_on_sqlite(parsed, function, alone)
+        return asyncio.run(_run_on_postgresql(parsed, function, alone))
     except OSError as error:
         raise DatabaseUnavailable("The database is not available.") from error
     except DBAPIError as error:
@@ -74,24 +74,24 @@ def run_with_connection(url: str, function: Callable[[Connection], T], *, alone:
         raise reason from error
 
 
-def _on_sqlite(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
+def _run_on_sqlite(url: URL, function: Callable[[Connection], T], alone: bool) -> T:
     with sqlite_engine(url, timeout=_LOCK_TIMEOUT).connect() as connection:
         # SQLite alters a table by rebuilding it, which must not touch the rows that refer to it.
         connection.exec_driver_sql("pragma foreign_keys=off")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
-        answer = perform(connection)
-        if broken := connection.exec_driver_sql("pragma foreign_key_check").all():
-            raise ValueError(f"{len(broken)} rows violate a foreign key, the first in table {broken[0][0]}.")
+        result = function(connection)
+        if violations := connection.exec_driver_sql("pragma foreign_key_check").all():
+            raise ValueError(f"{len(violations)} rows violate a foreign key, the first in table {violations[0][0]}.")
         connection.commit()
-        return answer
+        return result
 
 
-async def _on_postgresql(url: URL, perform: Callable[[Connection], T], alone: bool) -> T:
+async def _run_on_postgresql(url: URL, function: Callable[[Connection], T], alone: bool) -> T:
     engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
     async with engine.begin() as connection:
         if alone:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        return await connection.run_sync(perform)
+        return await connection.run_sync(function)
 
 
 def _revision(connection: Connection) -> str | None:

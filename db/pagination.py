@@ -14,9 +14,9 @@ FIRST = "*"
 
 class Page(TypedDict, total=False):
     """
-    A page of a list, and the parameters that were asked for, by their names.
+    A page of a list, and the parameters of its query by their names.
 
-    A page by number has `page` and `next_page`, one by cursor has `cursor` and `next_cursor`, and no counts.
+    A page by number has `page` and `next_page`. A page by cursor has `cursor` and `next_cursor`, and counts of None.
     """
 
     items: Sequence[Any]
@@ -35,9 +35,9 @@ class InvalidCursor(Exception):
 
 
 def number_page(items: Sequence[Any], *, total: int, page: int, per_page: int, query: Mapping[str, Any]) -> Page:
-    """Return page number *page* of *total* items; it echoes the parameters of *query* that are not None."""
+    """Return page number *page* of *total* items. It echoes the parameters of *query* that are not None."""
     pages = max(-(-total // per_page), 1)
-    shown: Page = {
+    result: Page = {
         "items": items,
         "total": total,
         "page": page,
@@ -46,14 +46,14 @@ def number_page(items: Sequence[Any], *, total: int, page: int, per_page: int, q
         "prev_page": min(page - 1, pages) if page > 1 else None,
         "per_page": per_page,
     }
-    return _with_query(shown, query)
+    return _with_query(result, query)
 
 
 def cursor_page(
     items: Sequence[Any], *, cursor: str, next_cursor: str | None, per_page: int, query: Mapping[str, Any]
 ) -> Page:
-    """Return the page after *cursor*, without counts; it echoes the parameters of *query* that are not None."""
-    shown: Page = {
+    """Return the page after *cursor*, without counts. It echoes the parameters of *query* that are not None."""
+    result: Page = {
         "items": items,
         "total": None,
         "pages": None,
@@ -62,11 +62,11 @@ def cursor_page(
         "cursor": cursor,
         "next_cursor": next_cursor,
     }
-    return _with_query(shown, query)
+    return _with_query(result, query)
 
 
 class CursorSigner:
-    """Signs and verifies cursors; the signature covers the query that a cursor belongs to."""
+    """Signs and verifies cursors. The signature covers the query that a cursor belongs to."""
 
     def __init__(self, secret: Callable[[], bytes]) -> None:
         """*secret* returns the key that all servers of the installation share, at most 64 bytes."""
@@ -78,7 +78,7 @@ class CursorSigner:
         return base64.urlsafe_b64encode(self._signature(position, query) + position).rstrip(b"=").decode()
 
     def unsign(self, cursor: str, query: Mapping[str, Any]) -> list[str]:
-        """Return the sort values in the cursor, as text; raises InvalidCursor."""
+        """Return the sort values in the cursor as text. Raises InvalidCursor."""
         try:
             raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError):
@@ -92,8 +92,8 @@ class CursorSigner:
         return values
 
     def _signature(self, position: bytes, query: Mapping[str, Any]) -> bytes:
-        asked = json.dumps(_without_none(query), sort_keys=True, default=str).encode()
-        return blake2b(asked + b"\0" + position, key=self._secret(), digest_size=16).digest()
+        query_text = json.dumps(_without_none(query), sort_keys=True, default=str).encode()
+        return blake2b(query_text + b"\0" + position, key=self._secret(), digest_size=16).digest()
 
 
 def _with_query(page: Page, query: Mapping[str, Any]) -> Page:

@@ -1,4 +1,4 @@
-"""Connections that stay open between units of work, and the pools that hand them out."""
+"""Connections that stay open between units of work, and their pools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-Mode = Literal["read", "write", "guarded"]
+Mode = Literal["read", "write", "repeatable_read"]
 
 
 class PooledConnection(Protocol):
@@ -17,7 +17,7 @@ class PooledConnection(Protocol):
         """Return SQLAlchemy's view of the connection."""
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Return all rows of a statement, which the driver prepares once for each connection."""
+        """Return all rows of a statement. The driver prepares the statement once for each connection."""
 
     def begin(self, mode: Mode) -> None: ...
 
@@ -26,23 +26,23 @@ class PooledConnection(Protocol):
     def rollback(self) -> None: ...
 
 
-H = TypeVar("H", bound=PooledConnection)
+C = TypeVar("C", bound=PooledConnection)
 
 
 @dataclass(frozen=True)
 class PoolStats:
-    """Statistics of a pool: connections at most, connections in use, and how often a unit of work waited for one."""
+    """Statistics of a pool: maximum of connections, connections in use, and number of waits for a connection."""
 
     size: int
     in_use: int
     waits: int
 
 
-class Pool(Protocol[H]):
-    """A pool of connections; a unit of work takes one at a time."""
+class Pool(Protocol[C]):
+    """A pool of connections. A unit of work uses one at a time."""
 
-    def acquire(self) -> H:
-        """Return a connection outside of any transaction; raises Unavailable when none is free in time."""
+    def acquire(self) -> C:
+        """Return a connection without a transaction. Raises DatabaseUnavailable if none becomes free in time."""
 
-    def release(self, held: H) -> None:
-        """Take the connection back; one that is broken or still in a transaction is closed."""
+    def release(self, pooled: C) -> None:
+        """Take the connection back. A connection that is broken or still in a transaction is closed."""

@@ -1,4 +1,4 @@
-"""Rows by id: load and change them, and write them with the error of each constraint that refuses."""
+"""Functions that load, change and write rows, and translate violated constraints into errors."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from db.errors import violated_constraint
 Row = TypeVar("Row", bound=Base)
 
 Constraints = Mapping[str, Callable[[], Exception]]
-"""What makes the exception to raise when a constraint or unique index refuses, by the name of that."""
+"""Functions that return the exception for a violated constraint or unique index, by its name."""
 Taken = list[tuple[str | None, str]]
-"""The unique members whose values other rows have: the pointer to the row, None if it is unknown, and the member."""
+"""Unique members whose values other rows have: the pointer to the row, or None if it is unknown, and the member."""
 
 
 def load_live(session: Session, model: type[Row], row_id: UUID) -> Row | None:
-    """Return the row with this id; None if there is none, or if it is deleted."""
+    """Return the row with this id; None if it does not exist or is deleted."""
     row = session.get(model, row_id)
     return row if row is not None and getattr(row, "deleted_at", None) is None else None
 
 
 def load_deleted(session: Session, model: type[Row], row_id: UUID) -> Row | None:
-    """Return the deleted row with this id; None if there is none, or if it is not deleted."""
+    """Return the deleted row with this id; None if it does not exist or is not deleted."""
     row = session.get(model, row_id)
     return row if row is not None and getattr(row, "deleted_at", None) is not None else None
 
@@ -40,21 +40,21 @@ def assign(row: Base, changes: Mapping[str, Any]) -> None:
 
 
 def flush(session: Session, constraints: Constraints) -> None:
-    """Write pending changes; raises the exception of the constraint that refuses them."""
+    """Write pending changes. Raises the exception of the constraint that they violate."""
     with translate_violations(constraints):
         session.flush()
 
 
 @contextmanager
 def translate_violations(constraints: Constraints) -> Iterator[None]:
-    """Raise the exception of the constraint instead of IntegrityError; one of another constraint stays."""
+    """Raise the exception of a violated constraint instead of IntegrityError, which stays for other constraints."""
     try:
         yield
     except IntegrityError as error:
-        make = constraints.get(violated_constraint(error))
-        if make is None:
+        make_exception = constraints.get(violated_constraint(error))
+        if make_exception is None:
             raise
-        raise make() from error
+        raise make_exception() from error
 
 
 def flush_unique(
@@ -64,40 +64,44 @@ def flush_unique(
     conflict: Callable[[Taken], Exception],
 ) -> None:
     """
-    Write pending changes of *rows*, each by the pointer to it; raises `conflict(taken)` if unique values are taken.
+    Write pending changes of *rows*, by the pointers to them. Raises `conflict(taken)` if unique values are taken.
 
     *members* has the unique index of each unique member, and the column that the index compares. `taken` has every
-    member of the rows whose value a live row, or a row before in *rows*, has; it is looked up after a rollback.
+    member of the rows whose value another live row, or an earlier row of *rows*, has. It is queried after a rollback.
+    All rows must have their ids before the flush, and their model needs the column `deleted_at`.
     """
     model = type(next(iter(rows.values())))
-    wanted = [
+    values = [
         (pointer, member, getattr(row, column.key), row.id)  # type: ignore[attr-defined]
         for pointer, row in rows.items()
         for member, (_, column) in members.items()
     ]
 
-    def refused(member: str) -> Exception:
-        # The unit of work has failed; without what it wrote, only other rows have the values.
+    assert all(row_id is not None for *_, row_id in values)
+
+    def make_conflict(member: str) -> Exception:
+        # The unit of work has failed. After the rollback of its rows, only other rows have the values.
         session.rollback()
-        holders = _holders(session, model, members, wanted)
+        holders = _holders(session, model, members, values)
         taken: Taken = [
             (pointer, member)
-            for pointer, member, value, row_id in wanted
+            for pointer, member, value, row_id in values
             if value is not None and holders.setdefault((member, value), row_id) != row_id
         ]
-        # The row that had the value may be gone by now.
-        only = next(iter(rows)) if len(rows) == 1 else None
-        return conflict(taken or [(only, member)])
+        # The row that had the value may have been deleted in the meantime.
+        only_pointer = next(iter(rows)) if len(rows) == 1 else None
+        return conflict(taken or [(only_pointer, member)])
 
-    flush(session, {index: partial(refused, member) for member, (index, _) in members.items()})
+    flush(session, {index: partial(make_conflict, member) for member, (index, _) in members.items()})
 
 
 def _holders(
-    session: Session, model: Any, members: Mapping[str, tuple[str, Any]], wanted: list[tuple[str, str, Any, UUID]]
+    session: Session, model: Any, members: Mapping[str, tuple[str, Any]], values: list[tuple[str, str, Any, UUID]]
 ) -> dict[tuple[str, Any], UUID]:
+    """Return the ids of the live rows that have the values of unique members, by member and value."""
     holders: dict[tuple[str, Any], UUID] = {}
     for member, (_, column) in members.items():
-        values = [value for _, of, value, _ in wanted if of == member and value is not None]
-        held = select(column, model.id).where(column.in_(values), model.deleted_at.is_(None))
-        holders |= {(member, value): row_id for value, row_id in session.execute(held)}
+        candidates = [value for _, name, value, _ in values if name == member and value is not None]
+        statement = select(column, model.id).where(column.in_(candidates), model.deleted_at.is_(None))
+        holders |= {(member, value): row_id for value, row_id in session.execute(statement)}
     return holders

@@ -16,8 +16,9 @@ from db.pool import Mode, Pool, PooledConnection
 log = logging.getLogger(__name__)
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
-Returned = list[tuple[Call, Any]]
-"""The calls outside the transaction and their results, in order."""
+"""A function and its arguments."""
+CallResults = list[tuple[Call, Any]]
+"""Calls outside the transaction and their results, in order."""
 
 
 Pair = tuple[Any, Any]
@@ -34,7 +35,7 @@ class Change:
 
 
 class QuerySpan(Protocol):
-    """Makes the context manager that a query runs in."""
+    """Returns the context manager that a query runs in."""
 
     def __call__(self, sql: str, /) -> AbstractContextManager[object]: ...
 
@@ -43,9 +44,9 @@ class UnitOfWorkSession(Session):
     """
     A session that calls `Session.__init__` at the first access to an attribute that it lacks.
 
-    Compiled queries need none of it, and most reads run nothing else. The session takes its
-    connection, and begins its transaction, when it is first used. `close`, `commit` and
-    `rollback` give the connection back, as with any session; the next use takes one again.
+    Prepared statements need no such attribute, and most reads run nothing else. The session acquires its connection,
+    and begins its transaction, when it is first used. `close`, `commit` and `rollback` release the connection, as with
+    any session. The next use acquires one again.
     """
 
     query_span: ClassVar[QuerySpan | None] = None
@@ -53,38 +54,39 @@ class UnitOfWorkSession(Session):
     def __init__(self, pool: Pool[Any], mode: Mode) -> None:
         self._pool = pool
         self._mode = mode
-        self._held: PooledConnection | None = None
+        self._pooled: PooledConnection | None = None
         self.commit_hooks: list[Callable[[], object]] = []
         self.rollback_hooks: list[Callable[[], object]] = []
-        self.failure_units: list[Callable[[Session], object]] = []
-        self.outside_results: Returned = []
-        self.outside_calls = 0
+        self.failure_hooks: list[Callable[[Session], object]] = []
+        self.outside_results: CallResults = []
+        self.outside_call_count = 0
+        """Number of calls outside the transaction that this attempt has made."""
         self.changes: list[Change] = []
         self.before_commit: BeforeCommit | None = None
         """Called with this session before a commit that has changes."""
 
     def __getattr__(self, name: str) -> Any:
-        if self._is_set_up:
+        if self._is_initialized:
             raise AttributeError(name)
         super().__init__(expire_on_commit=False)
         return getattr(self, name)
 
     def acquire(self) -> PooledConnection:
-        """Return the connection of this unit, in its transaction; raises Unavailable when none is free in time."""
-        if self._held is None:
-            held = self._pool.acquire()
+        """Return the connection of the unit of work. Raises DatabaseUnavailable if none becomes free in time."""
+        if self._pooled is None:
+            pooled = self._pool.acquire()
             try:
-                held.begin(self._mode)
+                pooled.begin(self._mode)
             except BaseException:
-                self._pool.release(held)
+                self._pool.release(pooled)
                 raise
-            self._held = held
-        return self._held
+            self._pooled = pooled
+        return self._pooled
 
     @property
     def has_connection(self) -> bool:
-        """Whether the unit has a connection, and so a transaction."""
-        return self._held is not None
+        """Whether the unit of work has a connection, and thus a transaction."""
+        return self._pooled is not None
 
     @property
     def dialect(self) -> Dialect:
@@ -95,8 +97,8 @@ class UnitOfWorkSession(Session):
         return self.acquire().connection
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Return the rows of a statement in the driver's SQL; pending changes are flushed before."""
-        if self._is_set_up:
+        """Return the rows of a statement in the SQL of the driver. Pending changes are flushed before."""
+        if self._is_initialized:
             self.flush()
         if self.query_span is not None:
             with self.query_span(sql):
@@ -104,12 +106,12 @@ class UnitOfWorkSession(Session):
         return self.acquire().fetch(sql, arguments)
 
     def commit(self) -> None:
-        if self._is_set_up:
+        if self._is_initialized:
             self.flush()
         if self.changes and self.before_commit:
             self.before_commit(self)
         self.changes.clear()
-        if self._is_set_up:
+        if self._is_initialized:
             super().commit()
         try:
             self._end(commit=True)
@@ -121,45 +123,48 @@ class UnitOfWorkSession(Session):
         self.rollback_hooks.clear()
 
     def rollback(self) -> None:
-        self._undo(super().rollback)
+        self._roll_back(super().rollback)
 
     def close(self) -> None:
-        self._undo(super().close)
+        self._roll_back(super().close)
 
     @property
-    def _is_set_up(self) -> bool:
+    def _is_initialized(self) -> bool:
         return "identity_map" in self.__dict__
 
-    def _undo(self, undo: Callable[[], None]) -> None:
+    def _roll_back(self, method: Callable[[], None]) -> None:
+        """Roll back, call the *method* of the base class, release the connection, and run the rollback hooks."""
         self.commit_hooks.clear()
         self.changes.clear()
         try:
-            if self._is_set_up:
-                undo()
+            if self._is_initialized:
+                method()
         finally:
             self._end(commit=False)
-            functions, self.rollback_hooks = self.rollback_hooks, []
-            call_each(functions, "A rollback hook failed.")
+            hooks = self.rollback_hooks
+            self.rollback_hooks = []
+            call_each(hooks, "A rollback hook failed.")
 
     def _end(self, *, commit: bool) -> None:
-        held, self._held = self._held, None
-        if held is not None:
+        pooled = self._pooled
+        self._pooled = None
+        if pooled is not None:
             try:
                 if commit:
-                    held.commit()
+                    pooled.commit()
                 else:
-                    held.rollback()
+                    pooled.rollback()
             finally:
-                self._pool.release(held)
+                self._pool.release(pooled)
 
 
-def call_each(functions: Sequence[Callable[[], object]], complaint: str) -> None:
-    """Call all functions. What one raises is logged as *complaint*, because the unit of work has ended already."""
+def call_each(functions: Sequence[Callable[[], object]], message: str) -> None:
+    """Call all functions. Log exceptions with *message*, because the unit of work has already ended."""
     for function in functions:
         try:
             function()
         except Exception:
-            log.exception(complaint)
+            log.exception(message)
 
 
 BeforeCommit = Callable[[UnitOfWorkSession], None]

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 
 class Identifier(TypeDecorator[UUID]):
-    """A UUID, which SQLite stores as canonical text. Bound values may be that text, too."""
+    """A UUID, which SQLite stores as canonical text. Bound values can also be that text."""
 
     impl = Uuid
     cache_ok = True
@@ -24,7 +24,7 @@ class Identifier(TypeDecorator[UUID]):
 
 
 class Amount(TypeDecorator[Decimal]):
-    """An exact amount of money with two decimal places; binding a value with more raises ValueError."""
+    """An exact amount of money with two decimal places. Binding a value with more raises ValueError."""
 
     impl = Numeric
     cache_ok = True
@@ -50,7 +50,7 @@ class Amount(TypeDecorator[Decimal]):
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A time, always aware and in UTC; binding a naive datetime raises ValueError."""
+    """A time, always aware and in UTC. Binding a naive datetime raises ValueError."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -71,17 +71,17 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def casefolded() -> String:
-    """Return the type of text made by `db.text.fold`, which sorts by code points on both databases."""
+    """Return the type of text made by `db.text.casefold`, which sorts by code points on both databases."""
     return String().with_variant(String(collation="C"), "postgresql")
 
 
 def json_text(value: Any) -> str:
-    """Return the text of a JSON value; datetimes in it become RFC 3339, in UTC. Raises TypeError for other objects."""
-    return orjson.dumps(value, _driver_uuid, orjson.OPT_UTC_Z).decode()
+    """Return the text of a JSON value. Datetimes in it become RFC 3339 in UTC. Raises TypeError for other objects."""
+    return orjson.dumps(value, _subclass_to_json, orjson.OPT_UTC_Z).decode()
 
 
-def _driver_uuid(value: object) -> str:
-    # orjson writes UUIDs itself, but not those of subclasses.
+def _subclass_to_json(value: object) -> str:
+    # orjson writes UUIDs, but not instances of subclasses.
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} is not JSON.")
@@ -95,7 +95,8 @@ class _CanonicalText(CHAR):
         return lambda value: None if value is None else str(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        # The subclass of UUID that the PostgreSQL driver returns: it is parsed and written 10 times as fast.
+        # The PostgreSQL driver returns this subclass of UUID, which is parsed and written 10 times as fast. Its module
+        # is not documented, so pyproject.toml has an upper bound on the version of asyncpg.
         return lambda value: None if value is None else pgproto.UUID(value)
 
 
@@ -108,7 +109,7 @@ class _Cents(BigInteger):
 
 
 class _IsoText(sqlite.DATETIME):
-    """Text of one length with the offset written out: it sorts by time and is read back aware."""
+    """Text of fixed length with the offset, which sorts by time and is read as an aware datetime."""
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         return lambda value: None if value is None else value.isoformat(timespec="microseconds")

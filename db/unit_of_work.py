@@ -1,4 +1,4 @@
-"""Hooks of a unit of work: slow calls outside it, and calls that follow its commit or rollback."""
+"""Functions of a unit of work: hooks for its commit, rollback and failure, and slow calls outside of it."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
-from db.session import Call, Returned, UnitOfWorkSession
+from db.session import Call, CallResults, UnitOfWorkSession
 
 T = TypeVar("T")
 
 
 def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
     """
-    Return what a slow function returns; other requests are served while it runs in a thread.
+    Return the result of a slow function, which runs in a thread while other requests are served.
 
     Close the session before, so that it holds no connection and no lock meanwhile.
     """
@@ -27,26 +27,27 @@ def run_in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 def run_outside_transaction(session: Session, function: Callable[..., T], *arguments: Any) -> T:
     """
-    Return what a slow function returns, which is called while this unit of work has no transaction.
+    Return the result of a slow function, which is called while this unit of work has no transaction.
 
-    A unit that has one already, because it has claimed a key or compared a tag, is rolled back, and run again from its
-    beginning when the function has returned. It must make the same calls then, or RuntimeError is raised.
+    If the unit of work has a transaction, because it has claimed an idempotency key or compared an entity tag, it is
+    rolled back, and runs again from its beginning after the call. It must then make the same calls, or RuntimeError is
+    raised.
     """
     if not isinstance(session, UnitOfWorkSession):
         return function(*arguments)
-    call, returned = (function, arguments), session.outside_results
-    if session.outside_calls == len(returned):
+    call, results = (function, arguments), session.outside_results
+    if session.outside_call_count == len(results):
         if session.has_connection:
-            raise RestartUnitOfWork(call, returned)
-        returned.append((call, function(*arguments)))
-    elif returned[session.outside_calls][0] != call:
+            raise RestartUnitOfWork(call, results)
+        results.append((call, function(*arguments)))
+    elif results[session.outside_call_count][0] != call:
         raise RuntimeError("The repeated unit of work makes another call outside its transaction than the first time.")
-    session.outside_calls += 1
-    return returned[session.outside_calls - 1][1]  # type: ignore[no-any-return]
+    session.outside_call_count += 1
+    return results[session.outside_call_count - 1][1]  # type: ignore[no-any-return]
 
 
 def on_commit(session: Session, function: Callable[..., object], *arguments: Any) -> None:
-    """Call the function after the commit of the session's unit of work, and never after a rollback."""
+    """Call the function after the commit of the session's unit of work. It is not called after a rollback."""
     if not isinstance(session, UnitOfWorkSession):
         raise TypeError("The session does not belong to a unit of work, so it has no commit hooks.")
     session.commit_hooks.append(partial(function, *arguments))
@@ -56,8 +57,8 @@ def on_rollback(session: Session, function: Callable[..., object], *arguments: A
     """
     Call the function when the session's unit of work, or one attempt at it, is rolled back.
 
-    It undoes what no transaction can, such as a file that was written. It is not called after a
-    commit, nor when the result of the commit is unknown.
+    It undoes effects outside of the database, such as a file that was written. It is not called after a commit, or if
+    the result of the commit is unknown.
     """
     if not isinstance(session, UnitOfWorkSession):
         raise TypeError("The session does not belong to a unit of work, so it has no rollback hooks.")
@@ -65,22 +66,25 @@ def on_rollback(session: Session, function: Callable[..., object], *arguments: A
 
 
 def on_failure(session: Session, function: Callable[..., object], *arguments: Any) -> None:
-    """Run `perform(*arguments, session)` in a unit of work of its own if this one fails, but not if it is retried."""
+    """Run `function(*arguments, session)` in a new unit of work if this one fails, but not if it is retried."""
     if not isinstance(session, UnitOfWorkSession):
-        raise TypeError("The session does not belong to a unit of work, so it has no rollback hooks.")
-    session.failure_units.append(partial(function, *arguments))
+        raise TypeError("The session does not belong to a unit of work, so it has no failure hooks.")
+    session.failure_hooks.append(partial(function, *arguments))
 
 
 class RestartUnitOfWork(BaseException):
-    """The unit of work must run again after this call. `except Exception` must not catch it."""
+    """The unit of work must run again after *call*. As a BaseException, it passes `except Exception`."""
 
-    def __init__(self, call: Call, returned: Returned) -> None:
+    def __init__(self, call: Call, results: CallResults) -> None:
         super().__init__(call)
-        self.call, self.returned = call, returned
+        self.call = call
+        self.results = results
 
-    def resumed(self, function: Callable[..., T]) -> Callable[..., T]:
-        def knowing(*arguments: Any) -> T:
-            arguments[-1].outside_results = self.returned
+    def resume(self, function: Callable[..., T]) -> Callable[..., T]:
+        """Return a function that calls *function* with a session that has the results of the calls so far."""
+
+        def run_with_results(*arguments: Any) -> T:
+            arguments[-1].outside_results = self.results
             return function(*arguments)
 
-        return knowing
+        return run_with_results

@@ -40,4 +40,4 @@ def list_sessions(session, caller, page, per_page):
 
 
 def revoke_session(session, revocation_list, caller, session_id):
-    sessions.end(session, revocation_list, caller.id, session_id)
+    sessions.revoke_own(session, revocation_list, caller.id, session_id)

@@ -2,13 +2,13 @@ from services import posts
 
 
 def list_posts(session, cursors, caller, page, per_page, cursor=None, published=None, author=None, q=None):
-    asked = {"page": page, "per_page": per_page, "cursor": cursor, "published": published, "author": author, "q": q}
-    return posts.find(session, cursors, caller, **asked)
+    query = {"page": page, "per_page": per_page, "cursor": cursor, "published": published, "author": author, "q": q}
+    return posts.find(session, cursors, caller, **query)
 
 
 def list_user_posts(session, cursors, caller, user_id, page, per_page, cursor=None, published=None, q=None):
-    asked = {"page": page, "per_page": per_page, "cursor": cursor, "published": published, "q": q}
-    return posts.find_of_user(session, cursors, caller, user_id, **asked)
+    query = {"page": page, "per_page": per_page, "cursor": cursor, "published": published, "q": q}
+    return posts.find_of_user(session, cursors, caller, user_id, **query)
 
 
 def create_post(session, caller, body):

@@ -17,8 +17,8 @@ def list_products(
     q=None,
 ):
     filters = {"category": category, "min_price": min_price, "max_price": max_price, "in_stock": in_stock}
-    asked = {"sort": sort, "page": page, "per_page": per_page, "cursor": cursor, "fields": fields, "tag": tag, "q": q}
-    return products.find(session, cursors, **asked, **filters)
+    query = {"sort": sort, "page": page, "per_page": per_page, "cursor": cursor, "fields": fields, "tag": tag, "q": q}
+    return products.find(session, cursors, **query, **filters)
 
 
 def list_popular_products(session, page, per_page):
@@ -53,5 +53,5 @@ def create_products(session, body):
     return products.bulk_create(session, body)
 
 
-def delete_products(session, id):  # noqa: A002  # The contract calls it so.
+def delete_products(session, id):  # noqa: A002  # The parameter has this name.
     products.bulk_delete(session, id)

@@ -2,8 +2,8 @@ from services import tasks
 
 
 def list_tasks(session, cursors, caller, page, per_page, cursor=None, status=None, due_before=None):
-    asked = {"page": page, "per_page": per_page, "cursor": cursor, "status": status, "due_before": due_before}
-    return tasks.find(session, cursors, caller, **asked)
+    query = {"page": page, "per_page": per_page, "cursor": cursor, "status": status, "due_before": due_before}
+    return tasks.find(session, cursors, caller, **query)
 
 
 def create_task(session, caller, body):

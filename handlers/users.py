@@ -48,5 +48,5 @@ def create_users(session, password_hasher, body):
     return users.bulk_create(session, password_hasher, body)
 
 
-def delete_users(session, revocation_list, caller, id):  # noqa: A002  # The contract calls it so.
+def delete_users(session, revocation_list, caller, id):  # noqa: A002  # The parameter has this name.
     users.bulk_delete(session, revocation_list, caller.id, id)

@@ -1,4 +1,4 @@
-"""The audit log: read access to audit events."""
+"""Read access to the audit log."""
 
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,7 @@ _EVENTS = ListQuery(AuditEvent, _select_event, _FILTERS, default_sort="-at")
 
 
 def find(session: Session, cursors: CursorSigner, *, per_page: int, cursor: str, **filters: Any) -> Page:
-    """Return the page after *cursor* of the events that fit all filters, newest first; raises InvalidCursor."""
+    """Return the page after *cursor* of the events that match all filters, newest first; raises InvalidCursor."""
     page = _EVENTS.page_after(session, cursors, filter_values(**filters), filters, cursor=cursor, per_page=per_page)
     page["items"] = [_describe(event) for event in page["items"]]
     return page

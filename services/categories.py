@@ -16,7 +16,7 @@ from db.prepared import prepare
 from db.rows import Constraints, assign, flush, load_live
 from db.text import casefold
 
-_SELECTED = (Category.id, Category.name, Category.description, Category.created_at, Category.updated_at)
+_CATEGORY_COLUMNS = (Category.id, Category.name, Category.description, Category.created_at, Category.updated_at)
 _PRODUCTS_COUNT = (
     select(func.count())
     .select_from(Product)
@@ -25,13 +25,16 @@ _PRODUCTS_COUNT = (
     .label("products_count")
 )
 _COUNT = prepare(select(func.count().label("total")).select_from(Category))
-_COLUMNS = {False: _SELECTED, True: (*_SELECTED, _PRODUCTS_COUNT)}
+_COLUMNS = {False: _CATEGORY_COLUMNS, True: (*_CATEGORY_COLUMNS, _PRODUCTS_COUNT)}
 _CATEGORY = {
-    counted: prepare(select(*columns).where(Category.id == bindparam("id"))) for counted, columns in _COLUMNS.items()
+    has_count: prepare(select(*columns).where(Category.id == bindparam("id")))
+    for has_count, columns in _COLUMNS.items()
 }
 _PAGE = {
-    counted: prepare(select(*columns).order_by(Category.name_key).limit(bindparam("limit")).offset(bindparam("offset")))
-    for counted, columns in _COLUMNS.items()
+    has_count: prepare(
+        select(*columns).order_by(Category.name_key).limit(bindparam("limit")).offset(bindparam("offset"))
+    )
+    for has_count, columns in _COLUMNS.items()
 }
 _CONSTRAINTS: Constraints = {
     "uq_categories_name_key": partial(Conflict, "Another category has this name.", pointer="/name"),
@@ -40,14 +43,14 @@ _CONSTRAINTS: Constraints = {
 
 
 def find(session: Session, *, page: int, per_page: int, expand: Sequence[str] | None = None) -> Page:
-    """Return page number *page* of the categories by name; with *expand*, each has its `products_count`."""
+    """Return page number *page* of the categories by name. With *expand*, each has its `products_count`."""
     items = _PAGE[bool(expand)].all(session, limit=per_page, offset=(page - 1) * per_page)
     total = _COUNT.all(session)[0]["total"]
     return pagination.number_page(items, total=total, page=page, per_page=per_page, query={"expand": expand})
 
 
 def get(session: Session, category_id: UUID, *, expand: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return the category; with *expand*, it has its `products_count`. Raises NotFound."""
+    """Return the category. With *expand*, it has its `products_count`. Raises NotFound."""
     return require("category", _CATEGORY[bool(expand)].first(session, id=category_id))
 
 

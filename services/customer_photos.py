@@ -1,4 +1,4 @@
-"""Photos of customers: a row of the customer, and a file in the storage."""
+"""Photos of customers: a row for each photo, and a file in the storage."""
 
 from mimetypes import guess_extension
 from uuid import UUID
@@ -23,7 +23,7 @@ def make(session: Session, file_storage: FileStorage, upload: Upload) -> Photo:
         raise Invalid(str(error), pointer="/photo") from error
     stored = file_storage.save(session, upload.file)
     return Photo(
-        stored_as=stored.storage_key,
+        storage_key=stored.storage_key,
         media_type=upload.media_type,
         bytes=stored.size,
         sha256=stored.sha256,
@@ -34,28 +34,28 @@ def make(session: Session, file_storage: FileStorage, upload: Upload) -> Photo:
 
 def replace(session: Session, file_storage: FileStorage, customer_id: UUID, *, photo: Upload) -> None:
     """Give the customer this photo; raises Invalid as `make` does, and NotFound."""
-    made = make(session, file_storage, photo)
+    new_photo = make(session, file_storage, photo)
     customer = _load_customer(session, customer_id)
     if customer.photo:
         file_storage.delete(session, customer.photo.storage_key)
-    _set_photo(session, customer, made)
+    _set_photo(session, customer, new_photo)
 
 
 def delete(session: Session, file_storage: FileStorage, customer_id: UUID) -> None:
-    """Delete the photo of the customer; raises NotFound if there is none."""
+    """Delete the photo of the customer; raises NotFound if the customer has none."""
     customer = _load_customer(session, customer_id)
-    file_storage.delete(session, _photo(customer).storage_key)
+    file_storage.delete(session, _require_photo(customer).storage_key)
     _set_photo(session, customer, None)
 
 
 def download(session: Session, file_storage: FileStorage, customer_id: UUID) -> Download:
     """Return the content of the photo; raises NotFound if the customer has none."""
-    photo = _photo(_load_customer(session, customer_id))
-    return file_storage.open_download(photo, f"photo{guess_extension(photo.media_type)}")
+    photo = _require_photo(_load_customer(session, customer_id))
+    return file_storage.download(photo, f"photo{guess_extension(photo.media_type)}")
 
 
-def note_change(session: Session, customer_id: UUID, before: Photo | None, after: Photo | None) -> None:
-    """Record in the audit log that the photo of a customer changed; a photo is named by its SHA-256."""
+def record_photo_change(session: Session, customer_id: UUID, before: Photo | None, after: Photo | None) -> None:
+    """Record a changed photo of a customer in the audit log, which has the SHA-256 of photos."""
     record_change(session, Customer, customer_id, {"photo": (_sha256(before), _sha256(after))})
 
 
@@ -63,7 +63,7 @@ def _load_customer(session: Session, customer_id: UUID) -> Customer:
     return require("customer", load_live(session, Customer, customer_id))
 
 
-def _photo(customer: Customer) -> Photo:
+def _require_photo(customer: Customer) -> Photo:
     if customer.photo is None:
         raise NotFound("The customer has no photo.")
     return customer.photo
@@ -71,10 +71,11 @@ def _photo(customer: Customer) -> Photo:
 
 def _set_photo(session: Session, customer: Customer, photo: Photo | None) -> None:
     before = customer.photo
-    # The new time of change makes the update of the customer's row, whose version tells the second of two requests.
-    customer.photo, customer.updated_at = photo, utc_now()
+    # The new time of change updates the row of the customer, so that its version detects concurrent requests.
+    customer.photo = photo
+    customer.updated_at = utc_now()
     session.flush()
-    note_change(session, customer.id, before, photo)
+    record_photo_change(session, customer.id, before, photo)
 
 
 def _sha256(photo: Photo | None) -> str | None:

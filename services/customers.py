@@ -26,7 +26,7 @@ _UNIQUE = {
 
 def _select_customer(customer: Any) -> Select[*tuple[Any, ...]]:
     """Return the SELECT of customers with their photos, from the table or an alias of a part of it."""
-    own = (
+    columns = (
         customer.id,
         customer.name,
         customer.location,
@@ -35,8 +35,10 @@ def _select_customer(customer: Any) -> Select[*tuple[Any, ...]]:
         customer.created_at,
         customer.updated_at,
     )
-    photo = (getattr(Photo, name).label(f"photo__{name}") for name in ("media_type", "bytes", "width", "height"))
-    return select(*own, *photo).outerjoin(Photo, Photo.customer_id == customer.id)
+    photo_columns = (
+        getattr(Photo, name).label(f"photo__{name}") for name in ("media_type", "bytes", "width", "height")
+    )
+    return select(*columns, *photo_columns).outerjoin(Photo, Photo.customer_id == customer.id)
 
 
 _CUSTOMER = prepare(_select_customer(Customer).where(Customer.id == bindparam("id"), Customer.deleted_at.is_(None)))
@@ -56,12 +58,12 @@ def find(
     location: str | None = None,
     q: str | None = None,
 ) -> Page:
-    """Return a page of the customers that fit all filters: page number *page*, or the page after *cursor*."""
+    """Return a page of the customers that match all filters: page number *page*, or the page after *cursor*."""
     query = {"sort": sort, "location": location, "q": q}
     values = filter_values(location=None if location is None else casefold(location), word=search_patterns(q))
-    found = _CUSTOMERS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
-    found["items"] = [_with_photo(customer) for customer in found["items"]]
-    return found
+    result = _CUSTOMERS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
+    result["items"] = [_with_photo(customer) for customer in result["items"]]
+    return result
 
 
 def get(session: Session, customer_id: UUID) -> dict[str, Any]:
@@ -78,11 +80,11 @@ def create(
     session: Session, file_storage: FileStorage, *, photo: Upload | None = None, **members: Any
 ) -> dict[str, Any]:
     """Create a customer; raises Conflict if a unique member is taken, and Invalid for a damaged photo."""
-    made = customer_photos.make(session, file_storage, photo) if photo else None
-    customer = Customer(id=new_id(), **members, photo=made)
+    new_photo = customer_photos.make(session, file_storage, photo) if photo else None
+    customer = Customer(id=new_id(), **members, photo=new_photo)
     session.add(customer)
     _flush(session, customer)
-    customer_photos.note_change(session, customer.id, None, made)
+    customer_photos.record_photo_change(session, customer.id, None, new_photo)
     return get(session, customer.id)
 
 
@@ -110,7 +112,7 @@ def restore(session: Session, customer_id: UUID) -> dict[str, Any]:
 
 
 def _with_photo(customer: dict[str, Any]) -> dict[str, Any]:
-    """Replace the NULLs of an outer join without a photo by None."""
+    """Return the customer with None instead of a photo whose members are all NULL, as the outer join has it."""
     photo = customer["photo"]
     return customer | {"photo": photo if photo["media_type"] else None}
 
@@ -121,7 +123,8 @@ def _load(session: Session, customer_id: UUID) -> Customer:
 
 def _flush(session: Session, customer: Customer) -> None:
     """Flush the customer with its search columns; raises Conflict with an error for each taken member."""
-    customer.name_key, customer.email_key = casefold(customer.name), casefold(customer.email)
+    customer.name_key = casefold(customer.name)
+    customer.email_key = casefold(customer.email)
     customer.location_key = None if customer.location is None else casefold(customer.location)
     customer.search = casefold(f"{customer.name}\n{customer.email}")
     flush_unique(session, {"": customer}, _UNIQUE, partial(taken_conflict, "customer"))

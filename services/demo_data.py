@@ -67,20 +67,20 @@ _POSTS = [
 ]
 
 
-def _work(session: Session) -> Iterator[str]:
+def _tasks_and_posts(session: Session) -> Iterator[str]:
     users = {
         role: session.scalar(select(User.id).where(User.username_key == casefold(username)))
         for role, (username, _) in LOGINS.items()
     }
     for role, title, description, status, due_date in _TASKS:
-        own = {"owner_id": users[role], "title": title}
-        if session.scalar(select(Task.id).filter_by(**own)) is None:
-            session.add(Task(**own, description=description, status=status, due_date=due_date))
+        identity = {"owner_id": users[role], "title": title}
+        if session.scalar(select(Task.id).filter_by(**identity)) is None:
+            session.add(Task(**identity, description=description, status=status, due_date=due_date))
             yield title
     for role, title, content, published in _POSTS:
-        own = {"author_id": users[role], "title": title}
-        if session.scalar(select(Post.id).filter_by(**own)) is None:
-            session.add(Post(**own, content=content, search=casefold(f"{title}\n{content}"), published=published))
+        identity = {"author_id": users[role], "title": title}
+        if session.scalar(select(Post.id).filter_by(**identity)) is None:
+            session.add(Post(**identity, content=content, search=casefold(f"{title}\n{content}"), published=published))
             yield title
 
 
@@ -93,7 +93,7 @@ _FORMATS = {"application/pdf": "PDF", "image/png": "PNG"}
 
 @dataclass(frozen=True)
 class _Drawing:
-    """An upload of a PDF page or an image in one colour."""
+    """An upload: an image of one colour, as PDF or PNG."""
 
     name: str
     media_type: str
@@ -101,9 +101,9 @@ class _Drawing:
 
     @property
     def file(self) -> BinaryIO:
-        drawn = BytesIO()
-        Image.new("RGB", (64, 48), self.colour).save(drawn, _FORMATS[self.media_type])
-        return drawn
+        content = BytesIO()
+        Image.new("RGB", (64, 48), self.colour).save(content, _FORMATS[self.media_type])
+        return content
 
 
 def _customers(session: Session, file_storage: FileStorage) -> Iterator[str]:
@@ -127,15 +127,16 @@ def load(session: Session, password_hasher: PasswordHasher, file_storage: FileSt
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == casefold(username))) is None:
             email = f"{username}@example.com"
-            person = {"username": username, "email": email, "password": password, "name": role.capitalize()}
-            users.create(session, password_hasher, **person, role=role)
+            user = {"username": username, "email": email, "password": password, "name": role.capitalize()}
+            users.create(session, password_hasher, **user, role=role)
             yield username
     ids = {}
     for name, description in _CATEGORIES.items():
-        known = session.scalar(select(Category.id).where(Category.name_key == casefold(name)))
-        ids[name] = known or categories.create(session, name=name, description=description).id
-        if not known:
+        category_id = session.scalar(select(Category.id).where(Category.name_key == casefold(name)))
+        if category_id is None:
+            category_id = categories.create(session, name=name, description=description).id
             yield name
+        ids[name] = category_id
     for sku, name, description, price, stock, category, tags in _PRODUCTS:
         if session.scalar(select(Product.id).where(Product.sku == sku)) is None:
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
@@ -143,5 +144,5 @@ def load(session: Session, password_hasher: PasswordHasher, file_storage: FileSt
             yield name
     yield from _customers(session, file_storage)
     yield from _orders(session)
-    yield from _work(session)
+    yield from _tasks_and_posts(session)
     yield from _files(session, file_storage)

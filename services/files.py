@@ -22,7 +22,7 @@ _DEFAULT_NAME = "file"
 
 def _select_file(file: Any) -> Select[*tuple[Any, ...]]:
     """Return the SELECT of files with their owners, from the table or an alias of a part of it."""
-    own = (
+    columns = (
         file.id,
         file.name,
         file.media_type,
@@ -32,8 +32,8 @@ def _select_file(file: Any) -> Select[*tuple[Any, ...]]:
         file.created_at,
         file.updated_at,
     )
-    owner = (User.id.label("owner__id"), User.username.label("owner__username"))
-    return select(*own, *owner).join(User, User.id == file.owner_id)
+    owner_columns = (User.id.label("owner__id"), User.username.label("owner__username"))
+    return select(*columns, *owner_columns).join(User, User.id == file.owner_id)
 
 
 _FILE = prepare(_select_file(File).where(File.id == bindparam("id")))
@@ -50,7 +50,7 @@ def find(
     media_type: str | None = None,
     q: str | None = None,
 ) -> Page:
-    """Return a page of the files of *owner* that fit all filters; the newest come first."""
+    """Return a page of the files of *owner* that match all filters, newest first."""
     values = filter_values(media_type=media_type, word=search_patterns(q)) | owner_filter("owner", owner)
     return _FILES.page(session, values, {"media_type": media_type, "q": q}, page=page, per_page=per_page)
 
@@ -64,9 +64,9 @@ def get(session: Session, owner: UUID | Everyone, file_id: UUID) -> dict[str, An
 def create(
     session: Session, file_storage: FileStorage, owner_id: UUID, *, file: Upload, description: str | None = None
 ) -> dict[str, Any]:
-    """Store an upload; its media type is that of its content, whatever its name says."""
+    """Store an upload and return its file. The media type comes from the content, not from the name."""
     stored = file_storage.save(session, file.file)
-    made = File(
+    new_file = File(
         **_safe_name(file.name),
         media_type=file.media_type,
         bytes=stored.size,
@@ -75,9 +75,9 @@ def create(
         storage_key=stored.storage_key,
         owner_id=owner_id,
     )
-    session.add(made)
+    session.add(new_file)
     session.flush()
-    return get(session, owner_id, made.id)
+    return get(session, owner_id, new_file.id)
 
 
 def update(session: Session, owner: UUID | Everyone, file_id: UUID, **changes: Any) -> dict[str, Any]:
@@ -101,15 +101,15 @@ def delete(session: Session, file_storage: FileStorage, owner: UUID | Everyone, 
 def download(session: Session, file_storage: FileStorage, owner: UUID | Everyone, file_id: UUID) -> Download:
     """Return the content of the file if it belongs to *owner*; raises NotFound."""
     file = _load(session, owner, file_id)
-    return file_storage.open_download(file, file.name)
+    return file_storage.download(file, file.name)
 
 
 def _safe_name(name: str) -> dict[str, str]:
     """Return the columns of a name: the last part of a path, printable, cut at the front so that the suffix stays."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    seen = "".join(character for character in last if character.isprintable()).strip(" .")
-    kept = seen[-_MAX_NAME_LENGTH:] or _DEFAULT_NAME
-    return {"name": kept, "name_key": casefold(kept)}
+    last_part = name.replace("\\", "/").rpartition("/")[2]
+    printable = "".join(character for character in last_part if character.isprintable()).strip(" .")
+    safe_name = printable[-_MAX_NAME_LENGTH:] or _DEFAULT_NAME
+    return {"name": safe_name, "name_key": casefold(safe_name)}
 
 
 def _load(session: Session, owner: UUID | Everyone, file_id: UUID) -> File:

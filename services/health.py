@@ -12,25 +12,25 @@ from db.errors import DatabaseUnavailable
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """A check beside the database: `fault` returns what is wrong, None if nothing is, without waiting."""
+    """A check beside the database: `error` returns the reason of a failure, or None, and does not block."""
 
     error: Callable[[], str | None]
     is_needed: bool = True
 
 
 def check(session: Session, health_checks: Mapping[str, HealthCheck]) -> dict[str, Any]:
-    """Return `status`, and in `checks` "ok" or the error of each check; raises Unavailable if a needed check fails."""
-    faults = {"database": None, "migrations": _migrations_error(session)}
-    faults |= {name: each.error() for name, each in health_checks.items()}
-    fatal = [
-        fault
-        for name, fault in faults.items()
-        if fault and (name not in health_checks or health_checks[name].is_needed)
+    """Return `status`, and "ok" or the error of each check. Raises DatabaseUnavailable if a needed check fails."""
+    errors = {"database": None, "migrations": _migrations_error(session)}
+    errors |= {name: health_check.error() for name, health_check in health_checks.items()}
+    fatal_errors = [
+        error
+        for name, error in errors.items()
+        if error and (name not in health_checks or health_checks[name].is_needed)
     ]
-    if fatal:
-        raise DatabaseUnavailable(" ".join(fatal))
-    states = {name: fault or "ok" for name, fault in faults.items()}
-    return {"status": "degraded" if any(faults.values()) else "ok", "checks": states}
+    if fatal_errors:
+        raise DatabaseUnavailable(" ".join(fatal_errors))
+    states = {name: error or "ok" for name, error in errors.items()}
+    return {"status": "degraded" if any(errors.values()) else "ok", "checks": states}
 
 
 def _migrations_error(session: Session) -> str | None:

@@ -29,9 +29,9 @@ _TRANSITIONS = {_PLACED: {"paid", _CANCELLED}, "paid": {"shipped", _CANCELLED}, 
 
 def _select_order(order: Any) -> Select[*tuple[Any, ...]]:
     """Return the SELECT of orders with their owners, from the table or an alias of a part of it."""
-    own = (getattr(order, name) for name in _MEMBERS)
-    owner = (User.id.label("owner__id"), User.username.label("owner__username"))
-    return select(*own, *owner).join(User, User.id == order.owner_id)
+    columns = (getattr(order, name) for name in _MEMBERS)
+    owner_columns = (User.id.label("owner__id"), User.username.label("owner__username"))
+    return select(*columns, *owner_columns).join(User, User.id == order.owner_id)
 
 
 _FILTERS = {
@@ -43,7 +43,7 @@ _FILTERS = {
 _ORDERS = ListQuery(Order, _select_order, _FILTERS)
 _ORDER = prepare(_select_order(Order).where(Order.id == bindparam("id")))
 _OWNER = prepare(select(User.id, User.username).where(User.id == bindparam("id")))
-_ASKED = json_rows("orders", id=Identifier())
+_ORDER_IDS = json_rows("orders", id=Identifier())
 _ITEMS = prepare(
     select(
         OrderItem.order_id,
@@ -55,7 +55,7 @@ _ITEMS = prepare(
         type_coerce(OrderItem.unit_price * OrderItem.quantity, Order.total.type).label("amount"),
     )
     .join(Product, Product.id == OrderItem.product_id)
-    .join(_ASKED, _ASKED.c.id == OrderItem.order_id)
+    .join(_ORDER_IDS, _ORDER_IDS.c.id == OrderItem.order_id)
     .order_by(OrderItem.order_id, OrderItem.position)
 )
 
@@ -72,7 +72,7 @@ _COUNT = prepare(
 def find(
     session: Session, cursors: CursorSigner, owner: UUID | Everyone, *, cursor: str, per_page: int, **filters: Any
 ) -> Page:
-    """Return the page after *cursor* of the owner's orders that fit all filters, newest first; raises InvalidCursor."""
+    """Return the page after *cursor* of the orders of *owner* that match, newest first. Raises InvalidCursor."""
     query = {**owner_filter("user_id", owner), **filters}
     page = _ORDERS.page_after(session, cursors, filter_values(**query), query, cursor=cursor, per_page=per_page)
     page["items"] = _with_items(session, page["items"])
@@ -98,18 +98,19 @@ def place(
     """
     Place an order and take its items, each `product_id` and `quantity`, from stock.
 
-    Raises Invalid or Conflict with an error for each item that cannot be ordered. Without `knows_customers`, every
-    `customer_id` is unknown.
+    Raises Invalid or Conflict with an error for each item that cannot be ordered. Without *may_reference_customers*,
+    every `customer_id` is unknown.
     """
-    units = _units((item["product_id"], item["quantity"]) for item in items)
-    taken = stock.reserve(session, units)
-    missing = {product_id: number for product_id, number in units.items() if product_id not in taken}
-    if faults := [
+    quantities = _quantities((item["product_id"], item["quantity"]) for item in items)
+    reserved = stock.reserve(session, quantities)
+    missing = {product_id: quantity for product_id, quantity in quantities.items() if product_id not in reserved}
+    errors = [
         *_customer_errors(session, customer_id, may_reference_customers),
         *_item_errors(session, items, missing),
-    ]:
-        raise _error(faults)
-    lines = [_line(taken[item["product_id"]], item["quantity"]) for item in items]
+    ]
+    if errors:
+        raise _combine_errors(errors)
+    representations = [_item_representation(reserved[item["product_id"]], item["quantity"]) for item in items]
     owner = _OWNER.first(session, id=owner_id)
     moment = utc_now()
     order = Order(
@@ -118,20 +119,19 @@ def place(
         customer_id=customer_id,
         status=_PLACED,
         note=note,
-        total=sum((line["amount"] for line in lines), Decimal()),
+        total=sum((each["amount"] for each in representations), Decimal()),
         items=[
-            OrderItem(position=position, unit_price=line["unit_price"], **item)
-            for position, (item, line) in enumerate(zip(items, lines, strict=True))
+            OrderItem(position=position, unit_price=each["unit_price"], **item)
+            for position, (item, each) in enumerate(zip(items, representations, strict=True))
         ],
         created_at=moment,
         updated_at=moment,
     )
     session.add(order)
     session.flush()
-    record_change(
-        session, Order, order.id, {"items": (None, [f"{x['quantity']} of {x['product']['sku']}" for x in lines])}
-    )
-    return {name: getattr(order, name) for name in _MEMBERS} | {"owner": owner, "items": lines}
+    descriptions = [f"{each['quantity']} of {each['product']['sku']}" for each in representations]
+    record_change(session, Order, order.id, {"items": (None, descriptions)})
+    return {name: getattr(order, name) for name in _MEMBERS} | {"owner": owner, "items": representations}
 
 
 def update(
@@ -139,22 +139,23 @@ def update(
 ) -> dict[str, Any]:
     """Change members of the order if it belongs to *owner*; raises NotFound, and Invalid for an unknown customer."""
     order = _load(session, owner, order_id)
-    if faults := list(_customer_errors(session, changes.get("customer_id"), may_reference_customers)):
-        raise _error(faults)
+    errors = list(_customer_errors(session, changes.get("customer_id"), may_reference_customers))
+    if errors:
+        raise _combine_errors(errors)
     assign(order, changes)
     session.flush()
     return get(session, owner, order_id)
 
 
 def set_status(session: Session, owner: UUID | Everyone, order_id: UUID, status: str) -> dict[str, Any]:
-    """Change the status; cancelling returns the items to stock. Raises NotFound, and Conflict for other transitions."""
+    """Change the status. A cancellation returns the items to stock. Raises NotFound, Conflict for other transitions."""
     order = _load(session, owner, order_id)
     if status not in _TRANSITIONS.get(order.status, ()):
         raise Conflict(f"An order with status {order.status} cannot change to {status}.")
     order.status = status
     session.flush()
     if status == _CANCELLED:
-        stock.release(session, _units((item.product_id, item.quantity) for item in order.items))
+        stock.release(session, _quantities((item.product_id, item.quantity) for item in order.items))
     return get(session, owner, order_id)
 
 
@@ -166,12 +167,12 @@ def cancel(session: Session, owner: UUID | Everyone, order_id: UUID) -> dict[str
 def _with_items(session: Session, orders: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     items: dict[UUID, list[dict[str, Any]]] = {order["id"]: [] for order in orders}
     for item in _ITEMS.all(session, orders=[[order_id] for order_id in items]):
-        items[item["order_id"]].append(item)
+        items[item.pop("order_id")].append(item)
     return [order | {"items": items[order["id"]]} for order in orders]
 
 
-def _line(product: Mapping[str, Any], quantity: int) -> dict[str, Any]:
-    """Return the representation of an item of a new order; *product* is what `stock.take` gives."""
+def _item_representation(product: Mapping[str, Any], quantity: int) -> dict[str, Any]:
+    """Return the representation of an item of a new order; *product* comes from `stock.reserve`."""
     return {
         "product": {name: product[name] for name in ("id", "sku", "name")},
         "quantity": quantity,
@@ -185,18 +186,18 @@ def _load(session: Session, owner: UUID | Everyone, order_id: UUID) -> Order:
     return require("order", order if order and owned_by(order.owner_id, owner) else None)
 
 
-def _units(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
-    """Return the number of units of each product, which several items may name."""
-    units: Counter[UUID] = Counter()
+def _quantities(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
+    """Return the total quantity of each product. Several items can have the same product."""
+    quantities: Counter[UUID] = Counter()
     for product_id, quantity in items:
-        units[product_id] += quantity
-    return units
+        quantities[product_id] += quantity
+    return quantities
 
 
 def _next_number(session: Session, year: int) -> str:
-    # The counter stays locked until the commit, so this comes after all that may be slow or fail.
-    counted = _COUNT.all(session, year=year)[0]["orders"]
-    return f"{year}-{counted:06}"
+    # The counter stays locked until the commit, so this comes after every step that may be slow or fail.
+    number = _COUNT.all(session, year=year)[0]["orders"]
+    return f"{year}-{number:06}"
 
 
 def _customer_errors(
@@ -207,20 +208,22 @@ def _customer_errors(
 
 
 def _item_errors(session: Session, items: Sequence[dict[str, Any]], missing: dict[UUID, int]) -> Iterator[ServiceError]:
-    left = stock.available(session, missing) if missing else {}
+    available = stock.available(session, missing) if missing else {}
     for position, item in enumerate(items):
-        product = left.get(item["product_id"])
+        product = available.get(item["product_id"])
         if product:
-            yield Conflict(_left_in_stock(product["name"], product["stock"]), pointer=f"/items/{position}/quantity")
+            yield Conflict(_describe_stock(product["name"], product["stock"]), pointer=f"/items/{position}/quantity")
         elif item["product_id"] in missing:
             yield Invalid("There is no product with this id.", pointer=f"/items/{position}/product_id")
 
 
-def _left_in_stock(name: str, units: int) -> str:
-    return f"Only {units} of {name} {'is' if units == 1 else 'are'} left." if units else f"{name} is sold out."
+def _describe_stock(name: str, quantity: int) -> str:
+    return f"Only {quantity} of {name} {'is' if quantity == 1 else 'are'} left." if quantity else f"{name} is sold out."
 
 
-def _error(faults: Sequence[ServiceError]) -> ServiceError:
-    kind = Invalid if any(isinstance(fault, Invalid) for fault in faults) else Conflict
-    told = {str(fault) for fault in faults}
-    return kind(told.pop() if len(told) == 1 else "The order has errors; see `errors`.", errors=faults)
+def _combine_errors(errors: Sequence[ServiceError]) -> ServiceError:
+    """Return one error with all *errors*: Invalid if one of them is, or else Conflict."""
+    error_type = Invalid if any(isinstance(error, Invalid) for error in errors) else Conflict
+    messages = {str(error) for error in errors}
+    message = messages.pop() if len(messages) == 1 else "The order has errors; see `errors`."
+    return error_type(message, errors=errors)

@@ -1,4 +1,4 @@
-"""Posts: published ones, and the drafts that a viewer may see."""
+"""Posts. A viewer sees published posts, and own drafts or all drafts."""
 
 from typing import Any
 from uuid import UUID
@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from accord.errors import require
 from accord.identity import accounts, users
-from accord.identity.access_tokens import Caller
-from accord.identity.callers import EVERYONE, owned_by, visible_owner
+from accord.identity.callers import EVERYONE, Caller, owned_by, visible_owner
 from db.columns import utc_now
 from db.list_query import ListQuery, contains, filter_values, search_patterns
 from db.models import Post, User
@@ -18,7 +17,7 @@ from db.prepared import prepare
 from db.rows import assign, load_deleted
 from db.text import casefold
 
-_NOBODY = UUID(int=0)
+_NO_USER_ID = UUID(int=0)
 _drafts_of = bindparam("drafts_of", type_=User.id.type)
 _all_drafts = bindparam("all_drafts", type_=Post.published.type)
 _VISIBLE = and_(
@@ -26,19 +25,19 @@ _VISIBLE = and_(
     Post.author_id.not_in(select(User.id).where(User.deleted_at.is_not(None)).correlate(None)),
     or_(Post.published, Post.author_id == _drafts_of, _all_drafts),
 )
-"""The condition that a viewer sees a post, in every query of posts; its parameters come from `_seen_by`."""
+"""The condition that a viewer sees a post, in every query of posts. Its parameters come from `_visibility`."""
 
 
 def _visibility(viewer: Caller | None) -> dict[str, UUID | bool]:
-    """Return the parameters of `_VISIBLE`: whose drafts the viewer sees beside the published posts."""
-    owner = visible_owner(viewer, "posts:all") if viewer else _NOBODY
-    return {"drafts_of": _NOBODY if owner is EVERYONE else owner, "all_drafts": owner is EVERYONE}
+    """Return the parameters of `_VISIBLE`: the owner of the drafts that the viewer sees, or all drafts."""
+    owner = visible_owner(viewer, "posts:all") if viewer else _NO_USER_ID
+    return {"drafts_of": _NO_USER_ID if owner is EVERYONE else owner, "all_drafts": owner is EVERYONE}
 
 
 def _select_post(post: Any, *more: Any) -> Select[*tuple[Any, ...]]:
-    own = [post.id, post.title, post.published, post.created_at, post.updated_at, *more]
-    author = [User.id.label("author__id"), User.username.label("author__username")]
-    return select(*own, *author).join(User, User.id == post.author_id)
+    columns = [post.id, post.title, post.published, post.created_at, post.updated_at, *more]
+    author_columns = [User.id.label("author__id"), User.username.label("author__username")]
+    return select(*columns, *author_columns).join(User, User.id == post.author_id)
 
 
 _POST = prepare(_select_post(Post, Post.content).where(Post.id == bindparam("id"), _VISIBLE))
@@ -63,15 +62,15 @@ def find(
     q: str | None,
     **filters: Any,
 ) -> Page:
-    """Return a page of the posts that *viewer*, None if anonymous, sees and that fit all filters."""
+    """Return a page of the posts that *viewer*, None if anonymous, sees and that match all filters."""
     values = filter_values(word=search_patterns(q), **filters) | _visibility(viewer)
     return _POSTS.find(session, cursors, values, {**filters, "q": q}, page=page, per_page=per_page, cursor=cursor)
 
 
-def find_of_user(session: Session, cursors: CursorSigner, viewer: Caller | None, user_id: UUID, **asked: Any) -> Page:
-    """Return a page of the posts of one author, as `find` does; raises NotFound if there is no such user."""
+def find_of_user(session: Session, cursors: CursorSigner, viewer: Caller | None, user_id: UUID, **query: Any) -> Page:
+    """Return a page of the posts of one author, as `find` does; raises NotFound if the user does not exist."""
     users.get(session, EVERYONE, user_id)
-    return find(session, cursors, viewer, author=user_id, **asked)
+    return find(session, cursors, viewer, author=user_id, **query)
 
 
 def get(session: Session, viewer: Caller | None, post_id: UUID) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,7 @@ def _columns(product: Any) -> list[Any]:
     ]
 
 
-def _tagged(key: Any) -> ColumnElement[bool]:
+def _has_tag(key: Any) -> ColumnElement[bool]:
     return Product.id.in_(select(ProductTag.product_id).join(Tag).where(Tag.name_key == key))
 
 
@@ -49,16 +50,16 @@ _CATEGORY = (Category.id.label("category__id"), Category.name.label("category__n
 _PRODUCT = prepare(_select_product(Product).where(Product.id == bindparam("id"), Product.deleted_at.is_(None)))
 # SQLAlchemy cannot correlate a subquery in RETURNING with the table.
 _OWN_CATEGORY = Category.id == literal_column("products.category_id", Category.id.type)
-_IN_ITS_CATEGORY = [
+_CATEGORY_OF_PRODUCT = [
     select(column.element).where(_OWN_CATEGORY).scalar_subquery().label(column.key) for column in _CATEGORY
 ]
 _CREATE = prepare(
-    insert(Product).returning(*_columns(Product), *_IN_ITS_CATEGORY),
+    insert(Product).returning(*_columns(Product), *_CATEGORY_OF_PRODUCT),
     values=["sku", "name", "name_key", "search", "description", "price", "stock", "category_id"],
 )
 _FILTERS = {
     "category": Product.category_id,
-    "tag": _tagged,
+    "tag": _has_tag,
     "min_price": lambda price: Product.price >= price,
     "max_price": lambda price: Product.price <= price,
     "in_stock": Product.stock > 0,
@@ -87,7 +88,7 @@ def find(
     q: str | None = None,
     **filters: Any,
 ) -> Page:
-    """Return a page of the products that fit all filters: page number *page*, or the page after *cursor*."""
+    """Return a page of the products that match all filters: page number *page*, or the page after *cursor*."""
     query = {"sort": sort, "tag": tag, "q": q, "fields": fields, **filters}
     values = filter_values(tag=[casefold(name) for name in tag or ()], word=search_patterns(q), **filters)
     return _PRODUCTS.find(session, cursors, values, query, page=page, per_page=per_page, cursor=cursor)
@@ -106,22 +107,23 @@ def get(session: Session, product_id: UUID) -> dict[str, Any]:
 def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
     """Create a product; raises Conflict if the SKU is taken, Invalid for an unknown category."""
     with translate_violations(_CONSTRAINTS):
-        product = _CREATE.all(session, **members, **_keys(**members))[0]
-    product["tags"] = _tag(session, product["id"], tags)
+        product = _CREATE.all(session, **members, **_search_columns(**members))[0]
+    product["tags"] = _add_tags(session, product["id"], tags)
     record_change(session, Product, product["id"], {name: (None, value) for name, value in members.items()})
     return product
 
 
 def bulk_create(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Create a batch of products, all or none; raises Conflict or Invalid with an error for each wrong value."""
-    used = tags.get_or_create(session, [name for members in products for name in members["tags"]])
-    known = {tag.name_key: tag for tag in used}
-    made = [_build(known, **members) for members in products]
-    session.add_all(made)
-    flush(session, dict.fromkeys(_CONSTRAINTS, partial(_errors, session, products)))
-    chosen = select(Category).where(Category.id.in_({product.category_id for product in made}))
-    categories = {category.id: category for category in session.scalars(chosen)}
-    items = [_representation(product, categories[product.category_id]) for product in made]
+    """Create a batch of products, all or none; raises Conflict or Invalid with an error for each refused value."""
+    tag_names = chain.from_iterable(members["tags"] for members in products)
+    tags_by_key = {tag.name_key: tag for tag in tags.get_or_create(session, [*tag_names])}
+    new_products = [_build(tags_by_key, **members) for members in products]
+    session.add_all(new_products)
+    flush(session, dict.fromkeys(_CONSTRAINTS, partial(_batch_error, session, products)))
+    category_ids = {product.category_id for product in new_products}
+    categories = session.scalars(select(Category).where(Category.id.in_(category_ids)))
+    categories_by_id = {category.id: category for category in categories}
+    items = [_representation(product, categories_by_id[product.category_id]) for product in new_products]
     for item in items:
         record_change(session, Product, item["id"], {"tags": ([], item["tags"])})
     return {"items": items}
@@ -130,12 +132,12 @@ def bulk_create(session: Session, products: Sequence[Mapping[str, Any]]) -> dict
 def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
     """Replace all members of the product; raises NotFound, and Conflict or Invalid as `create` does."""
     product = _load(session, product_id)
-    assign(product, members | _keys(**members))
+    assign(product, members | _search_columns(**members))
     flush(session, _CONSTRAINTS)
-    before = [tagged.tag.name for tagged in product.tags]
+    before = [product_tag.tag.name for product_tag in product.tags]
     product.tags.clear()
     session.flush()
-    _tag(session, product_id, tags, before)
+    _add_tags(session, product_id, tags, before)
     return get(session, product_id)
 
 
@@ -173,51 +175,54 @@ def restore(session: Session, product_id: UUID) -> dict[str, Any]:
     return get(session, product_id)
 
 
-def _keys(*, name: str, description: str | None, **_: Any) -> dict[str, str]:
+def _search_columns(*, name: str, description: str | None, **_: Any) -> dict[str, str]:
     return {"name_key": casefold(name), "search": casefold(f"{name}\n{description or ''}")}
 
 
-def _build(known: Mapping[str, Tag], *, tags: Sequence[str], **members: Any) -> Product:
+def _build(tags_by_key: Mapping[str, Tag], *, tags: Sequence[str], **members: Any) -> Product:
+    """Return a new product with its tags; *tags_by_key* has them by their case-folded names."""
     keys = dict.fromkeys(casefold(name) for name in tags)
-    places = [ProductTag(tag=known[key], position=position) for position, key in enumerate(keys)]
-    return Product(tags=places, **members, **_keys(**members))
+    product_tags = [ProductTag(tag=tags_by_key[key], position=position) for position, key in enumerate(keys)]
+    return Product(tags=product_tags, **members, **_search_columns(**members))
 
 
 def _representation(product: Product, category: Category) -> dict[str, Any]:
     """Return the representation of a new product."""
-    own = {column.key: getattr(product, column.key) for column in _columns(Product)}
-    return own | {"category": category, "tags": [place.tag.name for place in product.tags]}
+    members = {column.key: getattr(product, column.key) for column in _columns(Product)}
+    return members | {"category": category, "tags": [product_tag.tag.name for product_tag in product.tags]}
 
 
 def _load(session: Session, product_id: UUID) -> Product:
     return require("product", load_live(session, Product, product_id))
 
 
-def _tag(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
-    """Tag the product, and return the names of the tags, spelled as at their first use."""
-    found = tags.get_or_create(session, names)
-    for position, tag in enumerate(found):
+def _add_tags(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
+    """Add tags to the product, and return their names, spelled as at their first use."""
+    product_tags = tags.get_or_create(session, names)
+    for position, tag in enumerate(product_tags):
         session.add(ProductTag(product_id=product_id, tag_id=tag.id, position=position))
     session.flush()
-    after = [tag.name for tag in found]
+    after = [tag.name for tag in product_tags]
     record_change(session, Product, product_id, {"tags": ([*before], after)})
     return after
 
 
-def _errors(session: Session, products: Sequence[Mapping[str, Any]]) -> Conflict | Invalid:
-    """Return an error for each SKU that is taken or repeated, and for each unknown category."""
-    # The unit of work has failed; without what it wrote, only other products have the SKUs.
+def _batch_error(session: Session, products: Sequence[Mapping[str, Any]]) -> Conflict | Invalid:
+    """Return an error that has one for each SKU that is taken or repeated, and for each unknown category."""
+    # The unit of work has failed. After the rollback of its rows, only other products have the SKUs.
     session.rollback()
-    skus = select(Product.sku).where(Product.sku.in_([p["sku"] for p in products]), Product.deleted_at.is_(None))
-    taken = set(session.scalars(skus))
-    categories = select(Category.id).where(Category.id.in_([p["category_id"] for p in products]))
-    known = set(session.scalars(categories))
-    each: list[Conflict | Invalid] = []
+    skus = [product["sku"] for product in products]
+    taken_skus = select(Product.sku).where(Product.sku.in_(skus), Product.deleted_at.is_(None))
+    taken = set(session.scalars(taken_skus))
+    category_ids = [product["category_id"] for product in products]
+    known_categories = set(session.scalars(select(Category.id).where(Category.id.in_(category_ids))))
+    errors: list[Conflict | Invalid] = []
     for n, product in enumerate(products):
         if product["sku"] in taken:
-            each.append(Conflict("Another product has this SKU.", pointer=f"/{n}/sku"))
-        if product["category_id"] not in known:
-            each.append(Invalid("There is no category with this id.", pointer=f"/{n}/category_id"))
+            errors.append(Conflict("Another product has this SKU.", pointer=f"/{n}/sku"))
+        if product["category_id"] not in known_categories:
+            errors.append(Invalid("There is no category with this id.", pointer=f"/{n}/category_id"))
         taken.add(product["sku"])
-    kind = Invalid if any(isinstance(fault, Invalid) for fault in each) else Conflict
-    return kind(str(each[0]) if each else "Another request changed the same products. Try again.", errors=each)
+    error_type = Invalid if any(isinstance(error, Invalid) for error in errors) else Conflict
+    message = str(errors[0]) if errors else "Another request changed the same products. Try again."
+    return error_type(message, errors=errors)

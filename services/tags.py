@@ -42,17 +42,17 @@ def find(session: Session, *, page: int, per_page: int) -> Page:
 
 def get_or_create(session: Session, names: Sequence[str]) -> list[Tag]:
     """Return the tags with these names, in their order and without duplicates; creates the missing ones."""
-    wanted = {casefold(name): name for name in reversed(names)}
-    known = _known(session, wanted)
-    if new := sorted(wanted.keys() - known.keys()):
-        rows = [{"name": wanted[key], "name_key": key} for key in new]
+    names_by_key = {casefold(name): name for name in reversed(names)}
+    known = _find_by_key(session, names_by_key)
+    if missing := sorted(names_by_key.keys() - known.keys()):
+        rows = [{"name": names_by_key[key], "name_key": key} for key in missing]
         for tag in session.scalars(_CREATE, rows):
             record_change(session, Tag, tag.id, {"name": (None, tag.name)})
-        # Other transactions may have created some of them meanwhile, so that they are neither new nor known.
-        known = _known(session, wanted)
+        # Other transactions may have created some of them meanwhile, which the statement does not return.
+        known = _find_by_key(session, names_by_key)
     return [known[key] for key in dict.fromkeys(casefold(name) for name in names)]
 
 
-def _known(session: Session, keys: Collection[str]) -> dict[str, Tag]:
-    found = session.scalars(select(Tag).where(Tag.name_key.in_(keys))) if keys else ()
-    return {tag.name_key: tag for tag in found}
+def _find_by_key(session: Session, keys: Collection[str]) -> dict[str, Tag]:
+    tags = session.scalars(select(Tag).where(Tag.name_key.in_(keys))) if keys else ()
+    return {tag.name_key: tag for tag in tags}

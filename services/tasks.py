@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from accord.errors import require
 from accord.identity import accounts
-from accord.identity.access_tokens import Caller
-from accord.identity.callers import Everyone, owned_by, owner_filter, visible_owner
+from accord.identity.callers import Caller, Everyone, owned_by, owner_filter, visible_owner
 from db.list_query import ListQuery, filter_values
 from db.models import Task, User
 from db.pagination import CursorSigner, Page
@@ -17,9 +16,9 @@ from db.rows import assign, load_live
 
 
 def _select_task(task: Any) -> Select[*tuple[Any, ...]]:
-    own = [task.id, task.title, task.description, task.status, task.due_date, task.created_at, task.updated_at]
-    owner = [User.id.label("owner__id"), User.username.label("owner__username")]
-    return select(*own, *owner).join(User, User.id == task.owner_id)
+    columns = [task.id, task.title, task.description, task.status, task.due_date, task.created_at, task.updated_at]
+    owner_columns = [User.id.label("owner__id"), User.username.label("owner__username")]
+    return select(*columns, *owner_columns).join(User, User.id == task.owner_id)
 
 
 _FILTERS = {"owner": Task.owner_id, "status": Task.status, "due_before": lambda day: Task.due_date < day}
@@ -36,7 +35,7 @@ def find(
     cursor: str | None,
     **filters: Any,
 ) -> Page:
-    """Return a page of the tasks that *reader* may read and that fit all filters; raises InvalidCursor."""
+    """Return a page of the tasks that *reader* may read and that match all filters; raises InvalidCursor."""
     values = filter_values(**filters) | owner_filter("owner", visible_owner(reader, "tasks:all"))
     return _TASKS.find(session, cursors, values, filters, page=page, per_page=per_page, cursor=cursor)
 

@@ -1,3 +1,3 @@
-"""The application factory and what it puts together."""
+"""The application factory, and the container of the parts that it assembles."""
 
 from accord.app.factory import create_app as create_app

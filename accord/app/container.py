@@ -1,4 +1,4 @@
-"""The parts of the service, each built with the parts that it needs."""
+"""The container, which builds each part of the service with the parts that it needs."""
 
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -8,7 +8,7 @@ from uuid import UUID
 from connexion.resolver import Resolver
 from connexion.utils import get_function_from_name
 
-from accord.app.documents import BASE, CONTRACTS, PUBLISHED, document
+from accord.app.documents import API_PREFIX, CONTRACTS, PUBLISHED, load_document
 from accord.app.exception_handlers import ERRORS
 from accord.contract.document import Document
 from accord.engine.contract import Contract
@@ -45,9 +45,10 @@ if TYPE_CHECKING:
 
 class Container:
     """
-    Builds each part of the service when it is first asked for; nothing is open or under way yet.
+    Builds each part of the service on first access and stores it. No part connects to anything or starts a task yet.
 
-    Parts raise SettingsError, ContractError or KeysError rather than be a service that does not keep its contract.
+    Properties raise SettingsError, ContractError or SigningKeysError if the service could not follow its contract.
+    `tracing` is None if no spans are exported.
     """
 
     def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
@@ -56,10 +57,12 @@ class Container:
 
     @cached_property
     def log(self) -> LogHandler:
+        """Configure logging for the process and return its handler."""
         return configure_logging(self.settings.log_format, self.settings.log_level)
 
     @cached_property
     def database(self) -> Database:
+        """Return the database, which connects when the first unit of work runs."""
         settings = self.settings
         return open_database(
             settings.database_url,
@@ -74,23 +77,25 @@ class Container:
 
     @cached_property
     def health_checks(self) -> dict[str, HealthCheck]:
-        """What says whether the service is ready."""
-        departure, redis = self.graceful_shutdown, self.redis
-        checks = {"process": HealthCheck(lambda: "The service is about to stop." if departure.is_draining else None)}
+        """Return the checks of readiness by name, beside those of the database."""
+        shutdown, redis = self.graceful_shutdown, self.redis
+        checks = {"process": HealthCheck(lambda: "The service is about to stop." if shutdown.is_draining else None)}
         if redis:
             checks["redis"] = HealthCheck(lambda: redis.error, is_needed=False)
         return checks
 
     @cached_property
     def redis(self) -> "RedisStorage | None":
+        """Return the rate limit storage in Redis; None if the settings name no Redis."""
         if not self.settings.redis_url:
             return None
-        from accord.rate_limits.redis import RedisStorage  # noqa: PLC0415  # The client takes a third of a second to import.
+        from accord.rate_limits.redis import RedisStorage  # noqa: PLC0415  # Its import takes a third of a second.
 
         return RedisStorage(self.settings.redis_url)
 
     @cached_property
     def rate_limit_storage(self) -> "MemoryStorage | RedisStorage":
+        """Return the counters of rate limits: in Redis for all processes, or in memory for this one."""
         return self.redis or MemoryStorage()
 
     @cached_property
@@ -107,48 +112,47 @@ class Container:
 
     @cached_property
     def metrics(self) -> Metrics:
-        active, seam, kept, tally, redis = (
-            self.active_requests,
-            self.database,
-            self.response_cache,
-            self.rate_limit_stats,
-            self.redis,
-        )
-        read: dict[metrics.Instrument, metrics.Callback] = {
-            metrics.IN_FLIGHT: lambda: {"": active.count},
-            metrics.POOL_SIZE: lambda: {name: use.size for name, use in seam.pool_stats().items()},
-            metrics.POOL_IN_USE: lambda: {name: use.in_use for name, use in seam.pool_stats().items()},
-            metrics.POOL_WAITS: lambda: {name: use.waits for name, use in seam.pool_stats().items()},
-            metrics.RATE_LIMIT_REJECTIONS: lambda: tally.rejected,
-            metrics.RESPONSE_CACHE_HITS: lambda: kept.stats.hits,
-            metrics.RESPONSE_CACHE_MISSES: lambda: kept.stats.misses,
+        """Return the metrics of this process, with callbacks for the counts of other parts."""
+        database, response_cache, redis = self.database, self.response_cache, self.redis
+        active_requests, rate_limit_stats = self.active_requests, self.rate_limit_stats
+        callbacks: dict[metrics.Instrument, metrics.Callback] = {
+            metrics.IN_FLIGHT: lambda: {"": active_requests.count},
+            metrics.POOL_SIZE: lambda: {name: stats.size for name, stats in database.pool_stats().items()},
+            metrics.POOL_IN_USE: lambda: {name: stats.in_use for name, stats in database.pool_stats().items()},
+            metrics.POOL_WAITS: lambda: {name: stats.waits for name, stats in database.pool_stats().items()},
+            metrics.RATE_LIMIT_REJECTIONS: lambda: rate_limit_stats.rejected,
+            metrics.RESPONSE_CACHE_HITS: lambda: response_cache.stats.hits,
+            metrics.RESPONSE_CACHE_MISSES: lambda: response_cache.stats.misses,
         }
         if redis:
-            read[metrics.RATE_LIMIT_FALLBACKS] = lambda: {"": redis.fallbacks}
-        return Metrics(read)
+            callbacks[metrics.RATE_LIMIT_FALLBACKS] = lambda: {"": redis.fallbacks}
+        return Metrics(callbacks)
 
     @cached_property
     def multiprocess_metrics(self) -> MultiprocessMetrics:
+        """Return the metrics of all worker processes."""
         return MultiprocessMetrics(multiprocess.directory(self.settings.data_dir), self.metrics)
 
     @cached_property
     def documents(self) -> dict[str, Document]:
-        """The contract of each version, the first one first."""
-        return {version: document(version, self.settings) for version in CONTRACTS}
+        """Return the contract of each version, the first version first."""
+        return {version: load_document(version, self.settings) for version in CONTRACTS}
 
     @cached_property
-    def first_document(self) -> dict[str, Any]:
+    def first_spec(self) -> dict[str, Any]:
+        """Return the OpenAPI document of the first version as a dict, read from its YAML files."""
         return next(iter(self.documents.values())).raw
 
     @cached_property
     def roles(self) -> dict[str, list[str]]:
-        roles: dict[str, list[str]] = self.first_document["components"]["securitySchemes"]["bearer"]["x-roles"]
+        """Return the scopes of each role."""
+        roles: dict[str, list[str]] = self.first_spec["components"]["securitySchemes"]["bearer"]["x-roles"]
         return roles
 
     @cached_property
     def service_info(self) -> dict[str, str]:
-        """What the index of the service tells of it."""
-        info = self.first_document["info"]
+        """Return the members of the service index: `name`, `version`, `documentation` and `contract`."""
+        info = self.first_spec["info"]
         return {
             "name": info["title"],
             "version": info["version"],
@@ -158,8 +162,9 @@ class Container:
 
     @cached_property
     def signing_keys(self) -> SigningKeys:
-        given = self.settings.signing_keys
-        return open_signing_keys(self.settings.data_dir, given.get_secret_value() if given else None)
+        """Return the signing keys of the settings, or else of the data folder."""
+        secret = self.settings.signing_keys
+        return open_signing_keys(self.settings.data_dir, secret.get_secret_value() if secret else None)
 
     @cached_property
     def cursors(self) -> CursorSigner:
@@ -182,25 +187,27 @@ class Container:
 
     @cached_property
     def api_key_cache(self) -> ApiKeyCache:
-        seam = self.database
+        """Return the cache of API keys, which runs its queries in units of work of their own."""
+        database = self.database
 
-        async def read_key(prefix: str) -> Any:
-            return await seam.run("read", lambda session: api_keys.find_by_prefix(session, prefix))
+        async def find_by_prefix(prefix: str) -> Any:
+            return await database.run("read", lambda session: api_keys.find_by_prefix(session, prefix))
 
-        async def note_use(key_id: UUID) -> None:
-            await seam.run("write", lambda session: api_keys.record_use(session, key_id))
+        async def record_use(key_id: UUID) -> None:
+            await database.run("write", lambda session: api_keys.record_use(session, key_id))
 
-        return ApiKeyCache(read_key, note_use, roles=self.roles)
+        return ApiKeyCache(find_by_prefix, record_use, roles=self.roles)
 
     @cached_property
     def revocation_list(self) -> RevocationList:
-        seam = self.database
+        """Return the revocation list. A revocation also clears the cache of API keys."""
+        database = self.database
 
-        async def read_revoked(moment: datetime) -> Any:
-            return await seam.run("read", lambda session: sessions.revoked_since(session, moment))
+        async def revoked_since(moment: datetime) -> Any:
+            return await database.run("read", lambda session: sessions.revoked_since(session, moment))
 
         return RevocationList(
-            read_revoked, token_lifetime=self.access_token_lifetime, on_change=self.api_key_cache.clear
+            revoked_since, token_lifetime=self.access_token_lifetime, on_change=self.api_key_cache.clear
         )
 
     @cached_property
@@ -215,7 +222,7 @@ class Container:
 
     @cached_property
     def dependencies(self) -> dict[str, Any]:
-        """What handlers and security functions get by name."""
+        """Return the dependencies: the values that handlers and security functions get by parameter name."""
         return {
             "service_info": self.service_info,
             "health_checks": self.health_checks,
@@ -231,19 +238,22 @@ class Container:
 
     @cached_property
     def resolver(self) -> Resolver | None:
-        """What finds the functions of operations; None for Connexion's own."""
+        """Return the resolver that traces handlers; None, which stands for Connexion's own, without tracing."""
         tracing = self.tracing
-        return Resolver(lambda name: tracing.instrument_handler(get_function_from_name(name))) if tracing else None
+        if tracing is None:
+            return None
+        return Resolver(lambda name: tracing.instrument_handler(get_function_from_name(name)))
 
     @cached_property
     def contract(self) -> Contract:
+        """Return the compiled contract of all versions. Raises ContractError if it is invalid."""
         settings = self.settings
         contract = Contract(
             database=self.database,
             exception_handlers=ERRORS,
             dependencies=self.dependencies,
             idempotency_store=IdempotencyStore(timedelta(hours=24)),
-            audit_log=audit.track,
+            track_changes=audit.track,
             body_limits=BodyLimits(settings.max_body_size, settings.body_timeout),
             resolver=self.resolver,
             enforce_sunset=settings.enforce_sunset,
@@ -252,13 +262,13 @@ class Container:
             casefold=casefold,
             response_cache=self.response_cache if settings.response_cache_size else None,
         )
-        for version, each in self.documents.items():
-            contract.add_document(each, f"{BASE}/{version}/openapi")
+        for version, document in self.documents.items():
+            contract.add_document(document, f"{API_PREFIX}/{version}/openapi")
         contract.validate()
         return contract
 
 
 def _cursor_secret(keys: SigningKeys) -> bytes:
-    """Return what signs cursors: the oldest signing key, which all servers have and which stays longest."""
+    """Return the secret that signs cursors: that of the oldest signing key, which all servers have and keep longest."""
     secret: str = list(keys.current().keys.values())[-1].private_jwk()["d"]
     return secret.encode()

@@ -8,17 +8,18 @@ from accord.engine.policies import rate_limits
 from accord.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = "/api"
+API_PREFIX = "/api"
 CONTRACTS = {
     index.parent.name: index
     for index in sorted(ROOT.glob("openapi/v*/openapi.yaml"), key=lambda index: int(index.parent.name[1:]))
 }
-"""The index of each version of the contract; the first is what a request without a version is for."""
-PUBLISHED = {version: f"{BASE}/{version}/openapi.json" for version in CONTRACTS}
+"""The index file of each version of the contract. Requests without a version get the first one."""
+PUBLISHED = {version: f"{API_PREFIX}/{version}/openapi.json" for version in CONTRACTS}
+"""The path at which each version of the contract is published."""
 
 
-def document(version: str, settings: Settings) -> Document:
-    """Return the contract of *version*, with the rate limits that are set."""
+def load_document(version: str, settings: Settings) -> Document:
+    """Return the contract of *version*, with the rate limits of the settings. Raises ContractError, SettingsError."""
     document = Document.read(CONTRACTS[version])
     try:
         rate_limits.override_limits(document, settings.rate_limits)

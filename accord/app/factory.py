@@ -1,4 +1,4 @@
-"""The application factory: the middleware, in their order, around the pages."""
+"""The application factory: the middleware in order, around the contract and the pages."""
 
 import gc
 import os
@@ -19,7 +19,7 @@ from accord import portal
 from accord import settings as configuration
 from accord.app import patches
 from accord.app.container import Container
-from accord.app.documents import BASE, CONTRACTS, PUBLISHED, ROOT
+from accord.app.documents import API_PREFIX, CONTRACTS, PUBLISHED, ROOT
 from accord.app.exception_handlers import page_problem
 from accord.engine.contract import Contract
 from accord.engine.middleware import ContractMiddleware
@@ -36,14 +36,15 @@ patches.apply()
 
 def create_app(settings: Settings | None = None) -> FlaskApp:
     """
-    Return the ASGI application, as *settings* or else the environment sets it.
+    Return the ASGI application. Without *settings*, they come from the environment and `.env`.
 
-    Raises SettingsError, ContractError, KeysError or TracingError.
+    Raises SettingsError, ContractError, SigningKeysError or TracingError.
     """
     gc.disable()
     try:
         app = build_app(Container(settings or configuration.load(), _tracing()))
-        # What is there now stays: the garbage collector need not look at it again, and may look less often.
+        # All objects that exist now live as long as the process. The garbage collector skips them from here on, and
+        # runs less often.
         gc.collect()
         gc.freeze()
     finally:
@@ -53,9 +54,9 @@ def create_app(settings: Settings | None = None) -> FlaskApp:
 
 
 def build_app(container: Container) -> FlaskApp:
-    """Return the application of the parts in *container*."""
+    """Return the application that *container* has the parts of."""
     app = FlaskApp(__name__, lifespan=partial(_lifespan, container), middlewares=_middlewares(container))
-    app.add_api(container.first_document, resolver=Resolver(_nowhere), resolver_error=404)
+    app.add_api(container.first_spec, resolver=Resolver(_refuse_function), resolver_error=404)
     portal.register_portal(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
     app.app.register_error_handler(HTTPException, page_problem)
     return app
@@ -64,7 +65,7 @@ def build_app(container: Container) -> FlaskApp:
 def _middlewares(container: Container) -> list[Any]:
     """Return the middleware, outermost first, in the form that Connexion takes: each is called with the next one."""
     settings, contract, tracing = container.settings, container.contract, container.tracing
-    listeners = (container.metrics.record, container.log.access_log(exclude=_asked_by_machines(contract)))
+    listeners = (container.metrics.record, container.log.access_log(exclude=_monitoring_operations(contract)))
     versions = [version.removeprefix("v") for version in CONTRACTS]
     stack: list[Any] = [
         partial(RequestContextMiddleware, listeners=listeners, active=container.active_requests),
@@ -78,7 +79,7 @@ def _middlewares(container: Container) -> list[Any]:
     return [
         *stack,
         CompressionMiddleware,
-        partial(ApiVersionMiddleware, base=BASE, names=versions, vendor="accord"),
+        partial(ApiVersionMiddleware, base=API_PREFIX, names=versions, vendor="accord"),
         partial(ContractMiddleware, contract=contract),
         ServerErrorMiddleware,
         ExceptionMiddleware,
@@ -94,7 +95,7 @@ async def _lifespan(container: Container, _: Any) -> AsyncIterator[dict[str, Any
             stack.enter_context(closing(container.tracing))
         stack.enter_context(container.multiprocess_metrics.publishing())
         with container.graceful_shutdown.handle_signals():
-            yield {"departure": container.graceful_shutdown}
+            yield {"graceful_shutdown": container.graceful_shutdown}
         await container.rate_limit_storage.close()
         await container.database.close()
 
@@ -107,12 +108,12 @@ def _tracing() -> Tracing | None:
     return tracing
 
 
-def _asked_by_machines(contract: Contract) -> set[str]:
-    """Return the operations that machines ask every few seconds; that all is well is not worth a line."""
+def _monitoring_operations(contract: Contract) -> set[str]:
+    """Return the ids of operations that monitoring calls every few seconds, and whose success is not logged."""
     paths = ("/health", "/metrics")
     return {operation.id for operation in contract.operations if operation.path_item.template.startswith(paths)}
 
 
-def _nowhere(name: str) -> Any:
-    """Keep operations out of Flask: the contract serves them, Flask has the pages beside it."""
+def _refuse_function(name: str) -> Any:
+    """Raise ResolverError, so that Flask serves the pages only. ContractMiddleware serves the operations."""
     raise ResolverError(name)

@@ -1,4 +1,4 @@
-"""The patches of other packages, all in one place. Each names the version that it was written for."""
+"""All patches of other packages. Each names the version that it was written for."""
 
 import logging
 
@@ -7,14 +7,14 @@ from PIL import Image
 
 
 def apply() -> None:
-    """Patch Connexion, Pillow and uvicorn; to do so twice changes nothing."""
-    # Connexion 3.3: its own schema is of OpenAPI 3.0. The contract is checked by the engine, and in the tests as 3.1.
+    """Patch Connexion, Pillow and uvicorn. A second call changes nothing."""
+    # Connexion 3.3 validates with a schema of OpenAPI 3.0. The engine validates the contract, and the tests do as 3.1.
     OpenAPISpecification.openapi_schema = {}
-    # Pillow 13: `accord.storage.images` has the one limit; Pillow would warn at another one, and refuse at a third.
+    # Pillow 13 would warn above one limit and refuse above another. `accord.storage.images` has the only limit.
     Image.MAX_IMAGE_PIXELS = None
-    # Uvicorn 0.54: `accord.server.protocol` logs a malformed request itself, with its id and its reason.
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    # Uvicorn 0.54 logs a malformed request without details. `accord.server.protocol` logs its id and its reason.
+    logging.getLogger("uvicorn.error").addFilter(_is_not_malformed_request)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_not_malformed_request(record: logging.LogRecord) -> bool:
     return record.msg != "Invalid HTTP request received."

@@ -6,21 +6,21 @@ from pkgutil import resolve_name
 import click
 
 COMMANDS = {
-    "check": ("contract:check", "Check settings, contract and migrations, and say what is wrong."),
-    "delete-orphan-files": ("files:delete_orphan_files", "Remove files that nothing names."),
-    "migrate": ("database:migrate", "Bring the database to the newest migration."),
-    "openapi": ("contract:openapi", "Write the contract to FILE, as one document."),
+    "check": ("contract:check", "Check settings, contract and migrations, and report errors."),
+    "delete-orphan-files": ("files:delete_orphan_files", "Delete files that no row of the database refers to."),
+    "migrate": ("database:migrate", "Migrate the database to the newest revision."),
+    "openapi": ("contract:openapi", "Write the contract to FILE as one document."),
     "operations": ("contract:operations", "List the operations: id, method, path and scopes."),
-    "seed": ("database:seed", "Fill the shop with demo data, as far as it is missing."),
+    "seed": ("database:seed", "Add the demo data that is missing."),
     "serve": ("serve:serve", "Serve the contract over HTTP."),
     "settings": ("settings:settings", "Describe every setting."),
-    "signing-keys": ("signing_keys:signing_keys", "Keys that sign access tokens."),
+    "signing-keys": ("signing_keys:signing_keys", "Manage the keys that sign access tokens."),
 }
-"""Where each command is in this package, and the first sentence of its help."""
+"""Module and function of each command in this package, and the first sentence of its help."""
 
 
 class _LazyGroup(click.Group):
-    """Imports a command when it is run: `--help` and `settings` need neither the engine nor the database."""
+    """Imports a command when it is run, so that `--help` and `settings` import neither engine nor database."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -38,15 +38,15 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Accord: the OpenAPI contract under openapi/, running."""
+    """Run Accord, the service that the OpenAPI contract under openapi/ describes."""
 
 
 def main() -> None:
-    """Run the command line; what is wrong with settings, contract or database is said, without a traceback."""
+    """Run the command line. Errors of settings, contract and database are reported without a traceback."""
     try:
         cli(standalone_mode=True)
     except Exception as error:
-        from accord.cli.errors import EXPECTED_ERRORS  # noqa: PLC0415  # They are of many packages, which not every command needs.
+        from accord.cli.errors import EXPECTED_ERRORS  # noqa: PLC0415  # It imports many packages, which not every command needs.
 
         if not isinstance(error, EXPECTED_ERRORS):
             raise

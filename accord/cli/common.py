@@ -1,4 +1,4 @@
-"""What several commands do first."""
+"""Steps that several commands share: settings, migrations, and a unit of work."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,27 +17,27 @@ T = TypeVar("T")
 
 
 def load_settings() -> Settings:
-    """Return the settings, and log as they say from now on; raises SettingsError."""
+    """Return the settings, and configure logging by them. Raises SettingsError."""
     settings = configuration.load()
     configure_logging(settings.log_format, settings.log_level)
     return settings
 
 
 def require_migrations(settings: Settings) -> None:
-    """Refuse to go on unless the database has the newest migration."""
+    """Raise ClickException unless the database has the newest migration."""
     applied, head = migrations.current_revision(settings.database_url), migrations.head_revision()
     if applied != head:
         raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
 
 
-def run_in_database(settings: Settings, mode: Mode, perform: Callable[[Any], T]) -> T:
-    """Run *perform* in one unit of work, without a limit of time."""
+def run_in_database(settings: Settings, mode: Mode, function: Callable[[Any], T]) -> T:
+    """Return the result of *function*, which is called with the session of one unit of work."""
 
     async def run() -> T:
-        seam = open_database(settings.database_url)
+        database = open_database(settings.database_url)
         try:
-            return await seam.run(mode, perform)
+            return await database.run(mode, function)
         finally:
-            await seam.close()
+            await database.close()
 
     return asyncio.run(run())

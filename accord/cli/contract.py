@@ -1,37 +1,40 @@
 """Commands that read the contract."""
 
+from itertools import chain
 from typing import BinaryIO
 
 import click
 
 from accord.app.container import Container
-from accord.app.documents import CONTRACTS, document
+from accord.app.documents import CONTRACTS, load_document
 from accord.cli.common import load_settings, require_migrations
 from accord.engine.operation import Operation
 from accord.settings import load
-from accord.settings.production import unsafe
+from accord.settings.production import production_errors
 from db import migrations
 
 
 @click.command()
 def check() -> None:
-    """Check settings, contract and migrations, and say what is wrong."""
+    """Check settings, contract and migrations, and report errors."""
     settings = load_settings()
     contract = Container(settings).contract
-    click.echo(f"The contract keeps together: {len(contract.operations)} operations, each with its handler.")
+    click.echo(f"The contract is valid: {len(contract.operations)} operations, each with its handler.")
     require_migrations(settings)
     click.echo(f"The database has migration {migrations.head_revision()}.")
-    if told := unsafe(settings):
-        click.echo("\n".join(["Good for development only:", *told]))
+    if errors := production_errors(settings):
+        click.echo("\n".join(["These settings are for development only:", *errors]))
 
 
 @click.command()
 @click.argument("file", type=click.File("wb"), default="-")
-@click.option("--version", type=click.Choice(list(CONTRACTS)), default="v1", show_default=True, help="Which version.")
-@click.option("--yaml", "as_yaml", is_flag=True, help="Write YAML and not JSON.")
+@click.option(
+    "--version", type=click.Choice(list(CONTRACTS)), default="v1", show_default=True, help="Version of the contract."
+)
+@click.option("--yaml", "as_yaml", is_flag=True, help="Write YAML instead of JSON.")
 def openapi(file: BinaryIO, version: str, as_yaml: bool) -> None:
-    """Write the contract to FILE, as one document."""
-    file.write(document(version, load()).render(as_yaml))
+    """Write the contract to FILE as one document."""
+    file.write(load_document(version, load()).render(as_yaml))
 
 
 @click.command()
@@ -45,8 +48,6 @@ def operations() -> None:
 
 def _row(operation: Operation) -> list[str]:
     requirements = operation.spec.get("security", operation.document.raw.get("security", []))
-    who = dict.fromkeys(
-        " ".join(scope for scopes in requirement.values() for scope in scopes) or "anybody"
-        for requirement in requirements
-    )
-    return [operation.id, operation.method.upper(), operation.path_item.template, " or ".join(who) or "anybody"]
+    alternatives = dict.fromkeys(" ".join(chain.from_iterable(each.values())) or "public" for each in requirements)
+    access = " or ".join(alternatives) or "public"
+    return [operation.id, operation.method.upper(), operation.path_item.template, access]

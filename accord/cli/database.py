@@ -1,4 +1,4 @@
-"""Commands for the database: its migrations, and demo data."""
+"""Commands for the database: migrations and demo data."""
 
 import click
 
@@ -7,11 +7,9 @@ from db import migrations
 
 
 @click.command()
-@click.option(
-    "--to", "revision", default="head", help="Revision to go to, up or down; all that there are, unless said."
-)
+@click.option("--to", "revision", default="head", show_default=True, help="Revision to upgrade or downgrade to.")
 def migrate(revision: str) -> None:
-    """Bring the database to the newest migration."""
+    """Migrate the database to the newest revision."""
     url = load_settings().database_url
     before = migrations.current_revision(url)
     if revision == "head":
@@ -19,24 +17,25 @@ def migrate(revision: str) -> None:
     else:
         migrations.downgrade(url, revision)
     after = migrations.current_revision(url)
-    click.echo(
-        f"The database has migration {after}." if before == after else f"The database went from {before} to {after}."
-    )
+    if before == after:
+        click.echo(f"The database has migration {after}.")
+    else:
+        click.echo(f"The database was migrated from {before} to {after}.")
 
 
 @click.command()
 def seed() -> None:
-    """Fill the shop with demo data, as far as it is missing."""
-    from accord.app.container import Container  # noqa: PLC0415  # `migrate` needs no service.
+    """Add the demo data that is missing."""
+    from accord.app.container import Container  # noqa: PLC0415  # `migrate` needs no container.
     from services import demo_data  # noqa: PLC0415
 
     settings = load_settings()
     if settings.environment == "production":
-        raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no demo data.")
+        raise click.ClickException("ACCORD_ENVIRONMENT is production, where demo data is not allowed.")
     require_migrations(settings)
     container = Container(settings)
-    passwords, storage = container.password_hasher, container.file_storage
-    added = run_in_database(settings, "write", lambda session: list(demo_data.load(session, passwords, storage)))
-    click.echo(f"Added {', '.join(added)}." if added else "The demo data is all there.")
+    hasher, storage = container.password_hasher, container.file_storage
+    added = run_in_database(settings, "write", lambda session: list(demo_data.load(session, hasher, storage)))
+    click.echo(f"Added {', '.join(added)}." if added else "The demo data is complete.")
     for username, password in demo_data.LOGINS.values():
         click.echo(f"Demo log-in    {username} / {password}")

@@ -1,4 +1,4 @@
-"""The errors that an operator can do something about: they are told in a line, without a traceback."""
+"""The errors that an operator can correct. The command line reports them without a traceback."""
 
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError

@@ -1,4 +1,4 @@
-"""The command that serves."""
+"""The command that serves the contract."""
 
 import os
 from functools import partial
@@ -13,7 +13,8 @@ from accord.app.documents import PUBLISHED
 from accord.app.factory import build_app, create_app
 from accord.cli.common import load_settings
 from accord.server import supervisor
-from accord.server.protocol import HttpProtocol, Timeouts
+from accord.server.protocol import HttpProtocol
+from accord.server.timeouts import Timeouts
 from accord.settings import Settings
 from accord.telemetry import multiprocess, prometheus
 from accord.telemetry.multiprocess import MultiprocessMetrics
@@ -23,21 +24,22 @@ from accord.telemetry.multiprocess import MultiprocessMetrics
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Server processes.")
-@click.option("--reload", is_flag=True, help="Start again when a file changes.")
+@click.option("--reload", is_flag=True, help="Restart when a file changes.")
 def serve(host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the contract over HTTP."""
     settings = load_settings()
     if reload and settings.environment == "production":
-        raise click.ClickException("ACCORD_ENVIRONMENT is production, which takes no --reload.")
-    host, port, workers = host or settings.host, settings.port if port is None else port, workers or settings.workers
-    app = _application(settings, is_served_here=workers == 1 and not reload)
+        raise click.ClickException("ACCORD_ENVIRONMENT is production, where --reload is not allowed.")
+    host, workers = host or settings.host, workers or settings.workers
+    port = settings.port if port is None else port
+    app = _application(settings, in_this_process=workers == 1 and not reload)
     if reload:
-        # What a developer changed should be there at once.
+        # A restart for a changed file should not wait for the draining.
         os.environ["ACCORD_DRAIN_SECONDS"] = "0"
     multiprocess.clean_up(settings.data_dir)
     if settings.metrics_port is not None:
-        everyone = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
-        start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(everyone.snapshot))
+        metrics = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
+        start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(metrics.snapshot))
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -53,26 +55,29 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         forwarded_allow_ips=settings.trusted_proxies,
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_timeout,
-        timeout_keep_alive=settings.keep_alive_timeout,  # type: ignore[arg-type]  # It waits for parts of a second, too.
-        # A busy machine may need longer to start a process than uvicorn gives it, which then starts another one.
+        timeout_keep_alive=settings.keep_alive_timeout,  # type: ignore[arg-type]  # Fractions of a second work as well.
+        # A busy machine may need longer to start a process than the default, after which uvicorn starts another one.
         timeout_worker_healthcheck=60,
-        http=partial(HttpProtocol, timeouts=Timeouts(settings.header_timeout, settings.write_timeout)),  # type: ignore[arg-type]  # It is called, and not asked for its class.
+        http=partial(HttpProtocol, timeouts=Timeouts(settings.header_timeout, settings.write_timeout)),  # type: ignore[arg-type]  # Uvicorn only calls it.
         ws="none",
     )
     listening = config.bind_socket()
     _print_addresses(host, listening.getsockname()[1])
     if workers > 1 and settings.redis_url is None:
-        click.echo(f"{workers} processes count rate limits each for itself; ACCORD_REDIS_URL unites them.", err=True)
+        click.echo(
+            f"Each of the {workers} processes counts rate limits for itself. Set ACCORD_REDIS_URL to count together.",
+            err=True,
+        )
     supervisor.serve(listening, config)
 
 
-def _application(settings: Settings, *, is_served_here: bool) -> Any:
+def _application(settings: Settings, *, in_this_process: bool) -> Any:
     """
-    Return the application, or the name of its factory, for other processes to call.
+    Return the application, or the name of its factory if other processes serve.
 
-    What is wrong with the contract is raised here in either case, before anything listens.
+    The application is built in both cases, so that errors of the contract are raised before the port is open.
     """
-    if is_served_here:
+    if in_this_process:
         return create_app(settings)
     build_app(Container(settings))
     return "accord.app:create_app"
@@ -82,4 +87,4 @@ def _print_addresses(host: str, port: int) -> None:
     base = f"http://{host}:{port}"
     click.echo(f"Documentation  {base}/docs\nContract       {base}{PUBLISHED['v1']}")
     click.echo(f"Health         {base}/health/ready")
-    click.echo(f"Try it         curl '{base}/api/v1/products?sort=-price&per_page=3'")
+    click.echo(f"Example        curl '{base}/api/v1/products?sort=-price&per_page=3'")

@@ -8,12 +8,12 @@ from accord.cli.common import load_settings
 
 @click.group("signing-keys")
 def signing_keys() -> None:
-    """Keys that sign access tokens."""
+    """Manage the keys that sign access tokens."""
 
 
 @signing_keys.command()
 def rotate() -> None:
-    """Sign with a new key from now on; what the old ones signed stays valid until it expires."""
+    """Add a key that signs from now on. Tokens signed with the old keys stay valid until they expire."""
     settings = load_settings()
     rotated = Container(settings).signing_keys.rotate(settings.access_token_lifetime)
-    click.echo(f"Access tokens are signed with key {rotated.newest.id} now.")
+    click.echo(f"Access tokens are now signed with key {rotated.newest.id}.")

@@ -1,1 +1,1 @@
-"""The OpenAPI document, without HTTP: bundling, validation and JSON Schema validators."""
+"""The OpenAPI document, without HTTP: bundling, validation, page links and JSON Schema validators."""

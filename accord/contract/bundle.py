@@ -1,4 +1,4 @@
-"""Brings the YAML files of a contract into one document, and keeps the names they give."""
+"""Bundles the YAML files of a contract into one OpenAPI document, with the file names as component names."""
 
 import re
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ import yaml
 
 from accord.contract.errors import ContractError, SourceMapping, error_at
 
-# LibYAML is ten times as fast, where it is there.
+# LibYAML is ten times as fast, but not every installation has it.
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def bundle(index: Path) -> dict[str, Any]:
     """
-    Return the document that *index* and the files it refers to make up.
+    Return *index* and all files that it refers to as one document.
 
-    A reference to `components/schemas/Product.yaml` becomes one to the component of that name;
-    what lies elsewhere, path items and texts (`description.md`), is put in place.
+    A reference to `components/schemas/Product.yaml` becomes a reference to the component of that name.
+    References to other files, such as path items and texts (`description.md`), are replaced by their targets.
 
-    Raises ContractError where a file is missing, is not YAML, says a key twice, or refers to itself.
+    Raises ContractError for a file that is missing, is not YAML, has a duplicate key, or refers to itself.
     """
     document: dict[str, Any] = _Bundle(index.resolve()).document
     return document
@@ -31,11 +31,11 @@ class _Bundle:
         self.files: dict[Path, Any] = {}
         self.targets: dict[tuple[Path, str], Path] = {}
         self.origins: dict[tuple[str, str], Path] = {}
-        self.placing: list[str] = []
+        self.open_references: list[str] = []
         self.root = index.parents[2]
         self.document = self._file(index, None)
         if not isinstance(self.document, dict):
-            raise ContractError(f"{index.relative_to(self.root)} must be an OpenAPI document.")
+            raise ContractError(f"{index.relative_to(self.root)} is not a mapping; make it an OpenAPI document.")
         self.components = self.document.setdefault("components", SourceMapping())
         for part in list(self.document):
             self.document[part] = self._gather(self.document[part], index)
@@ -49,9 +49,10 @@ class _Bundle:
             except (OSError, UnicodeDecodeError) as error:
                 if referrer is None:
                     raise ContractError(f"{name} cannot be read: {error}") from None
-                raise error_at(referrer, f"{referrer['$ref']} refers to {name}, which cannot be read.") from None
+                message = f"{referrer['$ref']} refers to {name}, which cannot be read; correct the reference."
+                raise error_at(referrer, message) from None
             except yaml.YAMLError as error:
-                raise ContractError(f"{name} is not YAML: {' '.join(str(error).split())}") from None
+                raise ContractError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from None
         return self.files[file]
 
     def _gather(self, node: Any, here: Path) -> Any:
@@ -72,41 +73,47 @@ class _Bundle:
         value = self._file(target, node)
         for part in parts[: len(parts) - len(inside)]:
             if not isinstance(value, dict) or part not in value:
-                raise error_at(node, f"{node['$ref']} refers to nothing in {target.name}.")
+                message = f"{node['$ref']} refers to nothing in {target.name}; correct the reference."
+                raise error_at(node, message)
             value = value[part]
         if kind is None:
-            return self._placed(node, value, target)
-        kept = self.components.setdefault(kind, SourceMapping())
-        if name not in kept:
-            kept[name], self.origins[kind, name] = value, target  # Kept first, so that a cycle ends here.
-            kept[name] = self._gather(value, target)
+            return self._inline(node, value, target)
+        components = self.components.setdefault(kind, SourceMapping())
+        if name not in components:
+            # The component is stored before its references are followed, so that a cycle ends here.
+            components[name] = value
+            self.origins[kind, name] = target
+            components[name] = self._gather(value, target)
         elif self.origins.get((kind, name)) != target:
-            raise error_at(node, f"the component {kind}/{name} stands elsewhere, too; rename one.")
-        gathered = SourceMapping({"$ref": "/".join(["#/components", kind, name, *inside])})
-        gathered.update({key: self._gather(value, here) for key, value in node.items() if key != "$ref"})
-        gathered.place = node.place
-        return gathered
+            raise error_at(node, f"the component {kind}/{name} has two definitions; rename one.")
+        bundled = SourceMapping({"$ref": "/".join(["#/components", kind, name, *inside])})
+        bundled.update({key: self._gather(value, here) for key, value in node.items() if key != "$ref"})
+        bundled.place = node.place
+        return bundled
 
     def _target(self, here: Path, file: str) -> Path:
-        """Return the file that *file* names in *here*; the same ones are named again and again."""
-        found = self.targets.get((here, file))
-        if found is None:
-            found = (here.parent / file).resolve()
-            self.targets[here, file] = found
-        return found
+        """Return the path of *file* as written in *here*. Paths are cached, because most files are named many times."""
+        target = self.targets.get((here, file))
+        if target is None:
+            target = (here.parent / file).resolve()
+            self.targets[here, file] = target
+        return target
 
-    def _placed(self, node: Any, value: Any, target: Path) -> Any:
+    def _inline(self, node: Any, value: Any, target: Path) -> Any:
         reference = f"{target} {node['$ref'].partition('#')[2]}"
-        if reference in self.placing:
-            raise error_at(node, f"{node['$ref']} refers back to itself.")
-        self.placing.append(reference)
-        placed = self._gather(value, target)
-        self.placing.pop()
-        return placed
+        if reference in self.open_references:
+            raise error_at(node, f"{node['$ref']} refers to itself; break the cycle.")
+        self.open_references.append(reference)
+        inlined = self._gather(value, target)
+        self.open_references.pop()
+        return inlined
 
 
 def _address(file: Path, fragment: list[str]) -> tuple[str | None, str, list[str]]:
-    """Return kind and name of the component that a file and a fragment in it are, and what inside of it is meant."""
+    """Return kind and name of the component at *fragment* of *file*, and the rest of the fragment inside the component.
+
+    The kind is None if the file is not below a `components` folder.
+    """
     parts = file.with_suffix("").parts
     if "components" not in parts:
         return None, "", []
@@ -116,11 +123,11 @@ def _address(file: Path, fragment: list[str]) -> tuple[str | None, str, list[str
     return (kind, fragment[0], fragment[1:]) if fragment else (None, "", [])
 
 
-class _Loader(_FastLoader):  # type: ignore[misc, valid-type]  # Which class it is, only the installation knows.
-    """YAML 1.2 as OpenAPI wants it: JSON's scalars only, keys are strings and stand once."""
+class _Loader(_FastLoader):  # type: ignore[misc, valid-type]  # The class depends on the installation.
+    """Loads YAML 1.2 as OpenAPI requires it: scalars of JSON only, keys are strings and unique."""
 
     source = ""
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML takes it from the class.
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML reads it from the class.
 
 
 def _load(text: str, source: str) -> Any:
@@ -133,14 +140,16 @@ def _load(text: str, source: str) -> Any:
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]:
-    made = SourceMapping()
-    made.place = f"{loader.source}:{node.start_mark.line + 1}"
-    yield made
+    mapping = SourceMapping()
+    mapping.place = f"{loader.source}:{node.start_mark.line + 1}"
+    # PyYAML takes the mapping before it has members, so that an anchor can refer to it.
+    yield mapping
     for key_node, value_node in node.value:
         key = str(key_node.value)
-        if key in made:
-            raise ContractError(f"{loader.source}:{key_node.start_mark.line + 1}: {key!r} is said twice.")
-        made[key] = loader.construct_object(value_node, deep=True)
+        if key in mapping:
+            place = f"{loader.source}:{key_node.start_mark.line + 1}"
+            raise ContractError(f"{place}: {key!r} is a duplicate key; remove one.")
+        mapping[key] = loader.construct_object(value_node, deep=True)
 
 
 for _tag, _pattern, _first in (

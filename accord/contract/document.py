@@ -1,4 +1,4 @@
-"""Reads the contract: the YAML files under openapi/, as one document that keeps their names."""
+"""The OpenAPI document: reads the YAML files under openapi/, resolves references, lists operations, publishes."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from accord.contract import page_links
 from accord.contract.bundle import bundle
 from accord.contract.errors import SourceMapping, error_at
 
-# LibYAML is ten times as fast, where it is there.
+# LibYAML is ten times as fast, but not every installation has it.
 _FastDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
@@ -20,30 +20,34 @@ METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
 PRIVATE_EXTENSIONS = frozenset(
     {"x-openapi-router-controller", "x-bearerInfoFunc", "x-tokenInfoFunc", "x-apikeyInfoFunc", "x-basicInfoFunc"}
 )
+"""The extensions that name functions of the program. The published document does not have them."""
 
 
 class Document:
-    """The contract as one OpenAPI document; every reference in it is to one of its components."""
+    """The contract as one OpenAPI document. All of its references are to its own components."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self.raw = raw
 
     @classmethod
     def read(cls, index: Path) -> "Document":
-        """Return the document that *index* and the files it refers to make up (`bundle`), its page links written out.
+        """Return the document that `bundle` makes of *index*, with its page links completed.
 
-        Raises ContractError for what `bundle` and `page_links.complete` refuse.
+        Raises ContractError, as `bundle` and `page_links.complete` do.
         """
         document = cls(bundle(index))
         page_links.complete(document.raw, document.resolve)
         return document
 
     def resolve(self, node: Any) -> Any:
-        """Return what *node* stands for if it is a reference (its siblings win), otherwise *node* itself."""
+        """Return the target of *node* if it is a reference, otherwise *node* itself.
+
+        Siblings of `$ref` override the members of the target. Raises ContractError for a cycle, and as `lookup` does.
+        """
         seen = []
         while isinstance(node, dict) and "$ref" in node:
             if node["$ref"] in seen:
-                raise error_at(node, f"{node['$ref']} refers to itself.")
+                raise error_at(node, f"{node['$ref']} refers to itself; break the cycle.")
             seen.append(node["$ref"])
             target = self.lookup(node)
             siblings = {key: value for key, value in node.items() if key != "$ref"}
@@ -55,11 +59,13 @@ class Document:
         return node
 
     def lookup(self, node: dict[str, Any]) -> Any:
-        """Return what the reference *node* names, without its siblings; raises ContractError if there is nothing."""
+        """Return the target of the reference *node*, without its siblings. Raises ContractError if there is none."""
         reference = node["$ref"]
         target: Any = self.raw
         if not isinstance(reference, str) or not reference.startswith("#/"):
-            raise error_at(node, f"{reference!r} is not a reference into this document.")
+            raise error_at(
+                node, f"{reference!r} is not a reference into this document; write one that begins with `#/`."
+            )
         for part in reference[2:].split("/"):
             part = part.replace("~1", "/").replace("~0", "~")
             if isinstance(target, list) and part.isdecimal() and int(part) < len(target):
@@ -67,11 +73,14 @@ class Document:
             elif isinstance(target, dict) and part in target:
                 target = target[part]
             else:
-                raise error_at(node, f"{reference} refers to nothing.")
+                raise error_at(node, f"{reference} refers to nothing; correct the reference.")
         return target
 
     def operations(self) -> Iterator[tuple[str, str, SourceMapping]]:
-        """Yield path template, method and operation, each with its full path and the parameters of its path item."""
+        """Yield path template, method and Operation Object of each operation.
+
+        The template includes the path of the server URL, and the parameters include those of the path item.
+        """
         for path, item in self.raw.get("paths", {}).items():
             item = self.resolve(item)
             shared = self._parameters(item)
@@ -81,15 +90,15 @@ class Document:
                     spec.place = getattr(item[method], "place", SourceMapping.place)
                     spec["parameters"] = list((shared | self._parameters(item[method])).values())
                     servers = spec.get("servers") or item.get("servers") or self.raw.get("servers") or [{"url": "/"}]
-                    yield _base(servers[0]["url"]) + path, method, spec
+                    yield _server_path(servers[0]["url"]) + path, method, spec
 
     def security_schemes(self) -> dict[str, dict[str, Any]]:
-        """Return the security schemes by name, references resolved."""
+        """Return the Security Scheme Objects by name, with references resolved."""
         declared = self.raw.get("components", {}).get("securitySchemes", {})
         return {name: self.resolve(spec) for name, spec in declared.items()}
 
     def public(self) -> dict[str, Any]:
-        """Return the document for its readers: without the words that name functions of the program."""
+        """Return a copy of the document without `PRIVATE_EXTENSIONS`."""
 
         def copy(node: Any) -> Any:
             match node:
@@ -103,27 +112,27 @@ class Document:
         return document
 
     def render(self, as_yaml: bool) -> bytes:
-        """Return what is published, as JSON or as YAML."""
-        made = orjson.dumps(self.public())
+        """Return the published document as JSON or as YAML."""
+        as_json = orjson.dumps(self.public())
         if as_yaml:
             text: str = yaml.dump(
-                orjson.loads(made), Dumper=_FastDumper, sort_keys=False, allow_unicode=True, width=120
+                orjson.loads(as_json), Dumper=_FastDumper, sort_keys=False, allow_unicode=True, width=120
             )
             return text.encode()
-        return made
+        return as_json
 
     def _parameters(self, node: dict[str, Any]) -> dict[tuple[str, str], Any]:
-        followed = [self.resolve(parameter) for parameter in node.get("parameters", ())]
-        return {(parameter["in"], parameter["name"]): parameter for parameter in followed}
+        parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]
+        return {(parameter["in"], parameter["name"]): parameter for parameter in parameters}
 
 
 def component_name(schema: Any) -> str | None:
-    """Return the name of the component schema that *schema* refers to."""
+    """Return the name of the component schema that *schema* refers to; None if it is no such reference."""
     reference = schema.get("$ref") if isinstance(schema, dict) else None
     name = reference.removeprefix("#/components/schemas/") if isinstance(reference, str) else None
     return name if name and name != reference and "/" not in name else None
 
 
-def _base(url: str) -> str:
-    """Return the path of a server URL, without the slash at its end."""
+def _server_path(url: str) -> str:
+    """Return the path of a server URL, without a trailing slash."""
     return re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*", "", url).rstrip("/")

@@ -1,18 +1,18 @@
-"""What keeps a contract from starting, told with file and line."""
+"""Errors of a contract, with file and line; they keep the program from starting."""
 
 from typing import Any
 
 
 class ContractError(Exception):
-    """The contract and the program do not fit, so the program does not start."""
+    """The contract is invalid or does not match the program. The program does not start."""
 
 
 class SourceMapping(dict[str, Any]):
-    """A mapping of the contract that knows its file and line."""
+    """A mapping of the contract with its place in the YAML: `file:line`."""
 
     place = "the contract"
 
 
 def error_at(node: Any, message: str) -> ContractError:
-    """Return the error that *message* is wrong at the place of *node*."""
+    """Return a ContractError with *message*, preceded by the file and line of *node*."""
     return ContractError(f"{getattr(node, 'place', SourceMapping.place)}: {message}")

@@ -1,4 +1,4 @@
-"""Validators made from the schemas of the contract, as the request or the response sees them."""
+"""JSON Schema validators, compiled from the schemas of the contract for requests and for responses."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -11,9 +11,12 @@ from accord.contract.errors import error_at
 Direction = Literal["request", "response"]
 
 NAMES = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
+"""Keywords whose members are schemas by name."""
 VALUES = frozenset({"enum", "const", "default", "example", "examples"})
+"""Keywords with values, in which there are no schemas."""
 
 _HIDDEN = {"request": "readOnly", "response": "writeOnly"}
+# The constraints that a format or a type implies: integers of 32 and 64 bits, and decimals as text.
 _IMPLIED: dict[str, dict[str, Any]] = {
     "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
     "integer": {"minimum": -(2**63), "maximum": 2**63 - 1},
@@ -22,7 +25,7 @@ _IMPLIED: dict[str, dict[str, Any]] = {
 
 
 class Validator:
-    """Decides whether a JSON value is as a schema says, and tells what is not."""
+    """Validates JSON values against one schema."""
 
     __slots__ = ("_validator",)
 
@@ -33,53 +36,56 @@ class Validator:
         return self._validator.is_valid(value)
 
     def errors(self, value: Any, limit: int = 50) -> list[tuple[str, str, str]]:
-        """Return pointer, detail and code (the keyword that says so) of at most *most* faults; no value is quoted."""
-        found: list[tuple[str, str, str]] = []
+        """Return pointer, detail and code of at most *limit* errors. The code is the keyword. No value is quoted."""
+        errors: list[tuple[str, str, str]] = []
         for error in self._validator.iter_errors(value):
-            found += _describe(error)
-            if len(found) >= limit:
+            errors += _describe(error)
+            if len(errors) >= limit:
                 break
-        return found[:limit]
+        return errors[:limit]
 
 
 class JsonSchemas:
-    """The schemas of one document; they are compiled once, and components are shared by name."""
+    """The schemas of one document. Each is compiled once, and references to a component share its validator."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         components = document.raw.get("components", {}).get("schemas", {})
         self._registry = jsonschema_rs.Registry(
             [
-                (f"urn:{side}", {"components": {"schemas": self._view(side, components, names=True)}})
-                for side in ("request", "response")
+                (f"urn:{direction}", {"components": {"schemas": self._view(direction, components, names=True)}})
+                for direction in ("request", "response")
             ]
         )
         self._validators: dict[tuple[Direction, str | int], tuple[Any, Validator]] = {}
-        """With the schema of each, so that the id of none is given to another one."""
+        """Validators by direction and by reference or id. The schema is stored, too, so that its id stays unique."""
         self._secrets: dict[str, bool] = {}
 
     def validator(self, schema: Any, direction: Direction) -> Validator:
-        """Return the validator of *schema* as *side* sees it: what is read-only is no part of a request,
-        what is write-only no part of a response. Raises ContractError if it is no schema.
+        """Return the validator of *schema* for one direction.
+
+        Read-only properties are not part of a request, and write-only properties are not part of a response.
+        Raises ContractError for an invalid schema.
         """
-        # Most schemas are references to components, or stand in components that many operations share.
+        # Most schemas are references to components, or are within components that many operations share.
         key = (direction, _reference(schema) or id(schema))
         if key not in self._validators:
-            self._validators[key] = (schema, self._compiled(schema, direction))
+            self._validators[key] = (schema, self._compile(schema, direction))
         return self._validators[key][1]
 
-    def _compiled(self, schema: Any, side: Direction) -> Validator:
-        seen = self._view(side, schema)
+    def _compile(self, schema: Any, direction: Direction) -> Validator:
+        view = self._view(direction, schema)
         try:
-            made = jsonschema_rs.Draft202012Validator(
-                seen, validate_formats=True, registry=self._registry, mask="The value"
+            validator = jsonschema_rs.Draft202012Validator(
+                view, validate_formats=True, registry=self._registry, mask="The value"
             )
         except ValueError as error:
-            raise error_at(schema, f"not a schema: {str(error).splitlines()[0]}") from None
-        return Validator(made)
+            message = f"invalid schema; correct it as JSON Schema says: {str(error).splitlines()[0]}"
+            raise error_at(schema, message) from None
+        return Validator(validator)
 
-    def merged(self, schema: Any) -> dict[str, Any]:
-        """Return *schema* with what it refers to, and its `allOf`, merged into it."""
+    def merge(self, schema: Any) -> dict[str, Any]:
+        """Return *schema* merged with the target of its `$ref` and with the parts of its `allOf`."""
         if not isinstance(schema, dict):
             return {}
         parts = [*([self.document.lookup(schema)] if "$ref" in schema else ()), *schema.get("allOf", ())]
@@ -87,7 +93,7 @@ class JsonSchemas:
             return schema
         merged: dict[str, Any] = {}
         for part in [*parts, {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}]:
-            for key, value in self.merged(part).items():
+            for key, value in self.merge(part).items():
                 if key == "properties":
                     merged[key] = {**merged.get(key, {}), **value}
                 elif key == "required":
@@ -97,81 +103,86 @@ class JsonSchemas:
         return merged
 
     def alternatives(self, schema: Any) -> list[Any]:
-        """Return the alternatives of *schema* (`anyOf`, `oneOf`) that are not null; itself if it has none."""
-        followed = self.document.resolve(schema)
-        for word in ("anyOf", "oneOf"):
-            if isinstance(followed, dict) and word in followed:
-                return [choice for choice in followed[word] if self.types(choice) != ["null"]]
+        """Return the alternatives of *schema* (`anyOf`, `oneOf`) other than null; *schema* itself if it has none."""
+        resolved = self.document.resolve(schema)
+        for keyword in ("anyOf", "oneOf"):
+            if isinstance(resolved, dict) and keyword in resolved:
+                return [choice for choice in resolved[keyword] if self.types(choice) != ["null"]]
         return [schema] if isinstance(schema, dict) else []
 
     def types(self, schema: Any) -> list[str]:
-        """Return the types that a value of *schema* can have, `null` among them; empty means any."""
-        schema = self.merged(schema)
+        """Return the JSON types of the values of *schema*, including `null`. An empty list means any type."""
+        schema = self.merge(schema)
         declared = schema.get("type")
         if declared is not None:
             return [declared] if isinstance(declared, str) else list(declared)
         values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
-        choices = [
-            kind for word in ("anyOf", "oneOf") for choice in schema.get(word, ()) for kind in self.types(choice)
-        ]
-        return list(dict.fromkeys([_type_name(value) for value in values] or choices))
+        types = [_type_name(value) for value in values]
+        if not types:
+            for choice in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+                types += self.types(choice)
+        return list(dict.fromkeys(types))
 
     def contains_secret(self, schema: Any) -> bool:
-        """Return whether a response of *schema* can have something of `format: password` in it."""
+        """Return whether a response of *schema* can contain a value of `format: password`."""
         name = _reference(schema)
         if name is None:
-            return self._tells_secret(schema)
+            return self._has_secret(schema)
         if name not in self._secrets:
-            self._secrets[name] = self._tells_secret(schema)
+            self._secrets[name] = self._has_secret(schema)
         return self._secrets[name]
 
-    def _tells_secret(self, schema: Any) -> bool:
-        followed: set[str] = set()
+    def _has_secret(self, schema: Any) -> bool:
+        seen: set[str] = set()
 
-        def tells(node: Any) -> bool:
+        def has_secret(node: Any) -> bool:
             match node:
                 case {"writeOnly": True}:
                     return False
                 case {"format": "password"}:
                     return True
-                case {"$ref": str(name)} if name not in followed:
-                    followed.add(name)
-                    return tells(self.document.lookup(node)) or tells(list(node.values()))
+                case {"$ref": str(name)} if name not in seen:
+                    seen.add(name)
+                    return has_secret(self.document.lookup(node)) or has_secret(list(node.values()))
                 case dict():
-                    return any(tells(value) for key, value in node.items() if key not in VALUES)
+                    return any(has_secret(value) for key, value in node.items() if key not in VALUES)
                 case list():
-                    return any(map(tells, node))
+                    return any(map(has_secret, node))
             return False
 
-        return tells(schema)
+        return has_secret(schema)
 
     def _view(self, direction: str, node: Any, names: bool = False) -> Any:
+        """Return *node* without hidden properties and with the constraints of formats.
+
+        *names* says that the members of *node* are schemas by name.
+        """
         match node:
             case dict() if names:
                 return {name: self._view(direction, schema) for name, schema in node.items()}
             case dict():
-                seen = {
+                view = {
                     key: value if key in VALUES else self._view(direction, value, key in NAMES)
                     for key, value in node.items()
                 }
-                if isinstance(seen.get("$ref"), str) and seen["$ref"].startswith("#/"):
-                    seen["$ref"] = f"urn:{direction}{seen['$ref']}"
-                if "properties" in seen:
+                if isinstance(view.get("$ref"), str) and view["$ref"].startswith("#/"):
+                    view["$ref"] = f"urn:{direction}{view['$ref']}"
+                if "properties" in view:
                     hidden = {name for name, schema in node["properties"].items() if self._hides(direction, schema)}
-                    seen["properties"] = {n: s for n, s in seen["properties"].items() if n not in hidden}
-                    if "required" in seen:
-                        seen["required"] = [name for name in seen["required"] if name not in hidden]
-                kinds = [kind for kind in self.types(node) if kind != "null"] if "type" in node else []
-                for word in (seen.get("format"), *(kinds if kinds == ["integer"] else ())):
+                    view["properties"] = {n: s for n, s in view["properties"].items() if n not in hidden}
+                    if "required" in view:
+                        view["required"] = [name for name in view["required"] if name not in hidden]
+                types = [kind for kind in self.types(node) if kind != "null"] if "type" in node else []
+                for word in (view.get("format"), *(types if types == ["integer"] else ())):
                     for key, value in _IMPLIED.get(str(word), {}).items():
-                        seen.setdefault(key, value)
-                return seen
+                        view.setdefault(key, value)
+                return view
             case list():
                 return [self._view(direction, item) for item in node]
         return node
 
     def _hides(self, direction: str, schema: Any) -> bool:
-        return bool(self.merged(schema).get(_HIDDEN[direction]))
+        return bool(self.merge(schema).get(_HIDDEN[direction]))
 
 
 def pointer(path: Sequence[str | int]) -> str:
@@ -180,14 +191,15 @@ def pointer(path: Sequence[str | int]) -> str:
 
 
 def _reference(schema: Any) -> str | None:
-    """Return what *schema* refers to, if it is a reference and nothing else."""
+    """Return the `$ref` of *schema* if it has no other keyword, otherwise None."""
     if isinstance(schema, dict) and len(schema) == 1 and isinstance(schema.get("$ref"), str):
         return str(schema["$ref"])
     return None
 
 
 def _type_name(value: Any) -> str:
-    kinds: list[tuple[type, str]] = [
+    # A bool of Python is also an int, so it comes first.
+    types: list[tuple[type, str]] = [
         (bool, "boolean"),
         (int, "integer"),
         (float, "number"),
@@ -195,19 +207,19 @@ def _type_name(value: Any) -> str:
         (list, "array"),
         (dict, "object"),
     ]
-    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+    return next((name for kind, name in types if isinstance(value, kind)), "null")
 
 
 def _describe(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str, str, str]]:
-    """Yield what *error* says, at the member that is at fault and not at the object around it."""
+    """Yield pointer, detail and code of *error*. The pointer is that of the property, not of the object around it."""
     path, kind = list(error.instance_path), error.kind
     match kind:
         case jsonschema_rs.ValidationErrorKind.Required(name):
-            yield pointer([*path, name]), "This member is required.", "required"
+            yield pointer([*path, name]), "The property is required.", "required"
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties(names):
             for name in names:
-                yield pointer([*path, name]), "This member is not known here.", "additionalProperties"
+                yield pointer([*path, name]), "Unknown property.", "additionalProperties"
         case jsonschema_rs.ValidationErrorKind.FalseSchema():
-            yield pointer(path), "This is not allowed here.", "false"
+            yield pointer(path), "No value is allowed here.", "false"
         case _:
             yield pointer(path), error.message[:300] + ".", kind.name

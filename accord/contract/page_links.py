@@ -1,4 +1,4 @@
-"""Writes out page links: links from an operation to itself, which keep the query that the page echoes."""
+"""Completes page links: Link Objects of a list operation to itself inherit the query that a page echoes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,32 +10,33 @@ Resolve = Callable[[Any], Any]
 
 def complete(document: dict[str, Any], resolve: Resolve) -> None:
     """
-    Write out the page links of *document*, in which *resolve* returns the target of a reference.
+    Complete the page links of *document*, in which *resolve* returns the target of a reference.
 
     A page link is a Link Object whose `operationId` is the operation that declares it. It inherits each query
-    parameter of the operation that the page echoes: the schema of the response (of its first media type, with its
-    references and its `allOf`) has a property of the same name. Such a parameter becomes `$response.body#/<name>`.
-    A parameter that the link sets, as `<name>` or as `query.<name>`, keeps the value of the link; null leaves it out.
-    Query parameters stand in the order of the operation, after all others.
+    parameter of the operation that the page echoes. That is a parameter for which the schema of the response (of its
+    first media type, with its references and its `allOf`) has a property of the same name. Such a parameter becomes
+    `$response.body#/<name>`.
+    A parameter that the link sets, as `<name>` or as `query.<name>`, keeps the value of the link. Null leaves it out.
+    Query parameters are in the order of the operation, after all others.
 
-    Links to other operations stay as they are, and so do links and responses that are references: several operations
-    can share them. Raises ContractError, at the link, for a null where nothing is inherited.
+    Links to other operations do not change. Links and responses that are references do not change either, because
+    several operations can share them. Raises ContractError at a link with a null for a parameter that is not inherited.
     """
 
     def resolve_if_valid(node: Any) -> Any:
-        # The checks of the whole document report a broken reference, after it is read.
+        # Validation reports a broken reference, after the document is read.
         try:
             return resolve(node)
         except ContractError:
             return {}
 
-    # All links are read before the first one is written: an anchor can put one object at two places.
-    for link, parameters in list(_completed(document, resolve_if_valid)):
+    # All links are read before the first one is changed, because a YAML anchor can put one object at two places.
+    for link, parameters in list(_completed_links(document, resolve_if_valid)):
         link["parameters"] = parameters
 
 
-def _completed(document: dict[str, Any], resolve: Resolve) -> Iterator[tuple[SourceMapping, SourceMapping]]:
-    """Yield each page link that inherits something, and all parameters that it has then."""
+def _completed_links(document: dict[str, Any], resolve: Resolve) -> Iterator[tuple[SourceMapping, SourceMapping]]:
+    """Yield each page link that inherits parameters, and its complete parameters."""
     for item in _mapping(document.get("paths")).values():
         path_item = _mapping(resolve(item))
         for operation in path_item.values():
@@ -43,7 +44,7 @@ def _completed(document: dict[str, Any], resolve: Resolve) -> Iterator[tuple[Sou
                 continue
             queries = _query_names(path_item, operation, resolve)
             for response in _mapping(operation.get("responses")).values():
-                echoed = [name for name in queries if name in _echoed(response, resolve)]
+                echoed = [name for name in queries if name in _echoed_names(response, resolve)]
                 for name, link in _page_links(response, operation["operationId"]):
                     if parameters := _inherit(name, link, queries, echoed, operation["operationId"]):
                         yield link, parameters
@@ -52,20 +53,20 @@ def _completed(document: dict[str, Any], resolve: Resolve) -> Iterator[tuple[Sou
 def _inherit(name: str, link: SourceMapping, queries: list[str], echoed: list[str], operation: str) -> SourceMapping:
     written = link.get("parameters", {})
     for key, value in written.items():
-        if value is None and _bare(key) not in echoed:
+        if value is None and _query_name(key) not in echoed:
             raise error_at(
-                link, f"link {name} of {operation} leaves out {key}, which it does not inherit; drop the null."
+                link, f"link {name} of {operation} leaves out {key}, which it does not inherit; remove the null."
             )
-    keys = {_bare(key): key for key in written}
-    parameters = SourceMapping({key: value for key, value in written.items() if _bare(key) not in queries})
+    keys = {_query_name(key): key for key in written}
+    parameters = SourceMapping({key: value for key, value in written.items() if _query_name(key) not in queries})
     for query in queries:
         if query in keys:
             parameters[keys[query]] = written[keys[query]]
         elif query in echoed:
             parameters[query] = f"$response.body#/{query}"
-    kept = SourceMapping({key: value for key, value in parameters.items() if value is not None})
-    kept.place = getattr(written, "place", link.place)
-    return kept
+    inherited = SourceMapping({key: value for key, value in parameters.items() if value is not None})
+    inherited.place = getattr(written, "place", link.place)
+    return inherited
 
 
 def _page_links(response: Any, operation: str) -> Iterator[tuple[str, SourceMapping]]:
@@ -81,24 +82,24 @@ def _query_names(path_item: dict[str, Any], operation: dict[str, Any], resolve: 
     return list(dict.fromkeys(str(each.get("name")) for each in parameters if each.get("in") == "query"))
 
 
-def _echoed(response: Any, resolve: Resolve) -> set[str]:
+def _echoed_names(response: Any, resolve: Resolve) -> set[str]:
     contents = _mapping(_mapping(response).get("content"))
     first = next(iter(contents.values()), None)
-    return set(_properties(_mapping(first).get("schema"), resolve, []))
+    return set(_property_names(_mapping(first).get("schema"), resolve, []))
 
 
-def _properties(schema: Any, resolve: Resolve, within: list[Any]) -> Iterator[str]:
+def _property_names(schema: Any, resolve: Resolve, within: list[Any]) -> Iterator[str]:
     if isinstance(schema, dict) and not any(schema is outer for outer in within):
         yield from _mapping(schema.get("properties"))
         target = [resolve({"$ref": schema["$ref"]})] if "$ref" in schema else []
         for part in [*target, *schema.get("allOf", ())]:
-            yield from _properties(part, resolve, [*within, schema])
+            yield from _property_names(part, resolve, [*within, schema])
 
 
-def _bare(key: str) -> str:
+def _query_name(key: str) -> str:
     return key.removeprefix("query.")
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    """Return *value* if it is a mapping; a document is read before its form is checked."""
+    """Return *value* if it is a mapping, otherwise an empty one. Page links are completed before validation."""
     return value if isinstance(value, dict) else {}

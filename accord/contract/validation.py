@@ -1,4 +1,4 @@
-"""What can be wrong with a contract on its own, found before anything runs."""
+"""Validation of the contract itself: against the schema of OpenAPI 3.1, and for errors that it does not find."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,9 @@ KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
     "x-cache-profile",
 }
 
+# Keywords with values, in which `x-` members are not extensions.
 _VALUES = frozenset({"example", "default", "enum", "const", "value", "x-roles"})
+# Keywords whose members have names of the contract.
 _NAMES = frozenset(
     {
         "properties",
@@ -56,9 +58,9 @@ _NAMES = frozenset(
 
 
 def structure_errors(document: Document) -> Iterator[Exception]:
-    """Yield a ContractError for each place where *document* is not as OpenAPI's own schema says."""
+    """Yield a ContractError for each error that the JSON Schema of OpenAPI 3.1 finds in *document*."""
     if not str(document.raw.get("openapi", "")).startswith("3.1"):
-        yield error_at(document.raw, "openapi must be 3.1.x; this engine reads no other version.")
+        yield error_at(document.raw, "openapi must be 3.1.x; the engine supports no other version.")
         return
     errors = list(_OPENAPI.iter_errors(document.raw))
     for error in errors:
@@ -68,28 +70,33 @@ def structure_errors(document: Document) -> Iterator[Exception]:
             node = node[part if isinstance(node, list) else str(part)]
             nearest = node if isinstance(node, SourceMapping) else nearest
         where = pointer(error.instance_path) or "the document"
-        yield error_at(nearest, f"{where} is not OpenAPI 3.1: {error.message[-300:]}.")
-    for path, item in () if errors else document.raw.get("paths", {}).items():
+        yield error_at(nearest, f"{where} is not valid OpenAPI 3.1: {error.message[-300:]}.")
+    if errors:
+        return
+    for path, item in document.raw.get("paths", {}).items():
+        path_item = document.resolve(item)
         for method in METHODS:
-            if method in document.resolve(item) and "responses" not in document.resolve(item)[method]:
-                yield error_at(
-                    document.resolve(item)[method], f"{method} {path} has no responses; declare what it answers."
-                )
+            if method in path_item and "responses" not in path_item[method]:
+                yield error_at(path_item[method], f"{method} {path} has no responses; declare its responses.")
 
 
 def semantic_errors(document: Document, schemas: JsonSchemas) -> Iterator[Exception]:
-    """Yield a ContractError for each thing that OpenAPI allows and that cannot work, with file, place and remedy."""
+    """Yield a ContractError for each part of *document* that is valid OpenAPI but cannot work.
+
+    These are unknown extensions, invalid examples and defaults, missing and duplicate operation ids, and unknown
+    security schemes and scopes.
+    """
     yield from _unknown_extensions(document.raw)
     yield from _example_errors(document.raw, schemas)
     scopes = {name: granted_scopes(spec) for name, spec in document.security_schemes().items()}
-    taken: dict[Any, str] = {}
+    operations: dict[Any, str] = {}
     for path, method, spec in document.operations():
         name = spec.get("operationId")
         if not name:
-            yield error_at(spec, f"{method} {path} has no operationId; name it verb_noun.")
-        elif name in taken:
-            yield error_at(spec, f"operationId {name} is taken by {taken[name]}; rename one.")
-        taken[name] = f"{method} {path}"
+            yield error_at(spec, f"{method} {path} has no operationId; add one of the form verb_noun.")
+        elif name in operations:
+            yield error_at(spec, f"operationId {name} is also that of {operations[name]}; rename one.")
+        operations[name] = f"{method} {path}"
         yield from _security_errors(document, spec, scopes)
 
 
@@ -98,9 +105,8 @@ def _unknown_extensions(node: Any, names: bool = False) -> Iterator[Exception]:
         case dict():
             for key, value in node.items():
                 if not names and key.startswith("x-") and key not in KNOWN_EXTENSIONS:
-                    yield error_at(
-                        node, f"{key} is not known here; it is one of {', '.join(sorted(KNOWN_EXTENSIONS))}, or a slip."
-                    )
+                    known = ", ".join(sorted(KNOWN_EXTENSIONS))
+                    yield error_at(node, f"unknown extension {key}; known: {known}.")
                 if names or key not in _VALUES:
                     yield from _unknown_extensions(value, not names and key in _NAMES)
         case list():
@@ -109,12 +115,12 @@ def _unknown_extensions(node: Any, names: bool = False) -> Iterator[Exception]:
 
 
 def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Iterator[Exception]:
-    """Yield an error for each example or default that does not fit its schema."""
+    """Yield a ContractError for each example or default that does not match its schema."""
     match node:
         case dict():
             if not names:
                 schema = node.get("schema", node)
-                values = [node[word] for word in ("example", "default") if word in node]
+                values = [node[key] for key in ("example", "default") if key in node]
                 examples = node.get("examples", [])
                 values += (
                     examples
@@ -122,7 +128,7 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
                     else [schemas.document.resolve(example).get("value") for example in examples.values()]
                 )
                 if values:
-                    yield from _example_error(node, schema, values, schemas)
+                    yield from _errors_of_values(node, schema, values, schemas)
             for key, value in node.items():
                 if names or key not in _VALUES:
                     yield from _example_errors(value, schemas, not names and key in _NAMES)
@@ -131,16 +137,17 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
                 yield from _example_errors(item, schemas)
 
 
-def _example_error(node: Any, schema: Any, values: list[Any], schemas: JsonSchemas) -> Iterator[Exception]:
+def _errors_of_values(node: Any, schema: Any, values: list[Any], schemas: JsonSchemas) -> Iterator[Exception]:
     views = [schemas.validator(schema, "response"), schemas.validator(schema, "request")]
     for value in values:
         if not any(view.is_valid(value) for view in views):
             where, detail, _ = views[0].errors(value)[0]
-            yield error_at(node, f"the example {value!r} does not fit its schema at {where or 'its root'}: {detail}")
+            place = where or "its root"
+            yield error_at(node, f"the example {value!r} does not match its schema at {place}; correct one: {detail}")
 
 
 def granted_scopes(scheme: dict[str, Any]) -> frozenset[str] | None:
-    """Return the scopes that the security scheme can grant; None if the contract does not say."""
+    """Return the scopes that the security scheme can grant; None if it declares neither `x-roles` nor `flows`."""
     if "x-roles" in scheme:
         return frozenset(scope for scopes in scheme["x-roles"].values() for scope in scopes)
     if "flows" in scheme:
@@ -153,16 +160,20 @@ def _security_errors(
 ) -> Iterator[Exception]:
     name = spec.get("operationId")
     if "security" not in spec and not document.raw.get("security"):
-        yield error_at(spec, f"{name} does not say who may call it; name scopes, or say `security: []`.")
+        yield error_at(spec, f"{name} has no security; list the scopes that it requires, or write `security: []`.")
     for requirement in spec.get("security", document.raw.get("security", [])):
         for scheme, scopes in requirement.items():
             if scheme not in schemes:
-                yield error_at(spec, f"{name} takes the security scheme {scheme}, which the contract does not have.")
+                yield error_at(
+                    spec, f"{name}: unknown security scheme {scheme}; known: {', '.join(schemes) or 'none'}."
+                )
                 continue
             if not scopes:
-                yield error_at(
-                    spec, f"{name} names no scope of {scheme}; name the scopes it takes, or say `security: []`."
-                )
+                message = f"{name} has no scope of {scheme}; list the scopes that it requires, or write `security: []`."
+                yield error_at(spec, message)
             known = schemes[scheme]
             if known is not None and (unknown := [scope for scope in scopes if scope not in known]):
-                yield error_at(spec, f"{name} takes the scope {', '.join(unknown)}, which {scheme} grants to nobody.")
+                message = (
+                    f"unknown scope {', '.join(unknown)} of {scheme}; known: {', '.join(sorted(known)) or 'none'}."
+                )
+                yield error_at(spec, f"{name}: {message}")

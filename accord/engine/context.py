@@ -1,4 +1,4 @@
-"""The context of one request: plain values that the log, the metrics and the traces tell of it."""
+"""The request context: plain values of one request for the access log, the metrics and the traces."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ _KEY = "accord.context"
 
 class RequestContext:
     """
-    One request and its response, in plain values.
+    Plain values of one request and its response.
 
-    It refers neither to the scope nor to the `Request` nor to an exception, so that it is part of no reference
-    cycle, and the garbage collector has nothing to do after a request.
+    The context does not refer to the scope, to the `Request` or to an exception. So it is not part of a reference
+    cycle, and it is freed without the garbage collector.
     """
 
     __slots__ = (
@@ -50,36 +50,37 @@ class RequestContext:
         self.started = perf_counter()
         self.method = method
         self.path = path
+        """The path for `instance` of problems outside of the contract, with the version if it was resolved."""
         self.raw_path = raw_path
-        """The path as it was sent, percent-encoded."""
+        """The path as sent, percent-encoded."""
         self.client = client
-        """Host and port that the request is from."""
+        """Host and port of the client."""
         self.request_id = _request_id(headers)
-        """The client's own X-Request-Id where it is well-formed, otherwise a new one."""
+        """The `X-Request-Id` of the client if it is well-formed, otherwise a new id."""
         self.trace_id: str | None = None
-        """The trace that the request is a part of, if there is one."""
+        """The id of the trace that the request belongs to, if there is one."""
         self.resolved_path: str | None = None
-        """The path that the contract answered, with its version; None for pages."""
+        """The path that the contract served, with its version; None outside of the contract."""
         self.operation_id: str | None = None
         self.route: str | None = None
-        """The path template of the contract, if the path is one of it."""
+        """The path template of the contract; None if it has no such path."""
         self.caller_id: Any = None
         self.problem_type: str | None = None
-        """The type of the problem that the request was refused with."""
+        """The type of the problem that was sent, such as `not-found`."""
         self.status = 0
-        """Status of the response; 0 while there is none."""
+        """Status of the response; 0 before it."""
         self.response_size = 0
-        """Bytes of the response's body that were sent so far."""
+        """Size in bytes of the response body sent so far."""
         self.duration = 0.0
-        """Seconds from the request to the end of its response; 0 while it is not over."""
+        """Seconds from the request to the end of its response; 0 before the end."""
 
 
 current_context: ContextVar[RequestContext | None] = ContextVar("current_context", default=None)
-"""The context of the request that is being served."""
+"""The context of the request that is being served; None outside of requests."""
 
 
 def open_context(scope: Scope) -> RequestContext:
-    """Create the context of the request of *scope*, and keep it there for `context_of`."""
+    """Return a new context for the request of *scope*, and store it there for `context_of`."""
     path: str = scope["path"]
     raw_path: bytes = scope.get("raw_path") or path.encode()
     context = RequestContext(scope["method"], path, raw_path, scope["headers"], scope.get("client"))
@@ -88,13 +89,13 @@ def open_context(scope: Scope) -> RequestContext:
 
 
 def context_of(scope: Scope) -> RequestContext:
-    """Return the context of the request of *scope*; it is created now where no middleware has done so."""
-    found: RequestContext | None = scope.get(_KEY)
-    return open_context(scope) if found is None else found
+    """Return the context of the request of *scope*. Create it if no middleware has created it."""
+    context: RequestContext | None = scope.get(_KEY)
+    return open_context(scope) if context is None else context
 
 
 def new_request_id() -> str:
-    """Return a random id of 128 bits. It is not a secret, and costs a tenth of a UUID."""
+    """Return a random id of 128 bits in hexadecimal digits. It is not secret, and ten times as fast as a UUID."""
     return f"{getrandbits(128):032x}"
 
 

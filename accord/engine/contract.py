@@ -1,4 +1,4 @@
-"""The contracts of a service, compiled into operations."""
+"""The compiled contract: the documents of a service, their operations, and the router that finds them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from accord.engine import security
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.operation import DocumentContext, Operation, Policy
 from accord.engine.policies import Database
-from accord.engine.policies.audit import Audit, AuditLog
+from accord.engine.policies.audit import Audit, TrackChanges
 from accord.engine.policies.cache_control import PUBLIC_NO_CACHE, CacheProfiles
 from accord.engine.policies.conditional_requests import etag, if_match, if_none_match
 from accord.engine.policies.content_negotiation import content_negotiation
@@ -32,7 +32,7 @@ from accord.engine.routing import PathItem, Router
 
 
 class Contract:
-    """The documents that are served, their operations compiled. `ContractMiddleware` serves them."""
+    """The documents of a service with their compiled operations. `ContractMiddleware` serves them."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Contract:
         exception_handlers: ExceptionHandlers,
         dependencies: Mapping[str, Any] | None = None,
         idempotency_store: IdempotencyStore | None = None,
-        audit_log: AuditLog | None = None,
+        track_changes: TrackChanges | None = None,
         body_limits: BodyLimits | None = None,
         resolver: Resolver | None = None,
         enforce_sunset: bool = False,
@@ -51,11 +51,14 @@ class Contract:
         response_cache: ResponseCache | None = None,
     ) -> None:
         """
-        *tools* are what handlers and security functions get by name; *store* keeps idempotent answers, *trail*
-        who changed what; *meter* counts what has limits, under names of accounts as *fold* makes them; *kept*
-        keeps answers where the contract says so.
+        Store the parts that operations need.
 
-        With *ends_at_sunset* an operation whose sunset has passed is answered 410.
+        *dependencies* are injected into handlers and security functions by name. *idempotency_store* stores responses
+        for retries, *track_changes* starts to record changes in the audit log, and *rate_limit_storage* counts
+        requests, with names of accounts normalized by *casefold*. *response_cache* stores responses of operations with
+        `server-cache`.
+
+        With *enforce_sunset* an operation past its sunset gives a 410.
         """
         self.database = database
         self.exception_handlers = exception_handlers
@@ -74,24 +77,24 @@ class Contract:
             if_none_match,
             byte_ranges,
             Idempotency(idempotency_store),
-            Audit(audit_log),
+            Audit(track_changes),
         ]
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
-        self.published: dict[str, Response] = {}
-        """The documents as they are served, by path."""
+        self.published_documents: dict[str, Response] = {}
+        """The responses with the documents, by path."""
 
-    def add_document(self, document: Document, published_at: str) -> None:
-        """Compile *document*, and publish it at this path with `.json` and `.yaml` behind it.
+    def add_document(self, document: Document, path: str) -> None:
+        """Compile *document*, and publish it at *path* followed by `.json` and `.yaml`.
 
-        Raises ContractError that names every fault by file, place and remedy.
+        Raises ContractError with one line for each error: file, line, and what to do.
         """
         _raise_errors(list(validation.structure_errors(document)))
         schemas = JsonSchemas(document)
         schemes = security.load_schemes(document, self.dependencies)
         _raise_errors(list(validation.semantic_errors(document, schemas)))
-        shared = DocumentContext(
+        context = DocumentContext(
             MarshmallowSchemas(schemas),
             schemes,
             self.dependencies,
@@ -99,61 +102,65 @@ class Contract:
             RateLimitPolicies(document, self.rate_limit_storage, self.rate_limit_stats, self.casefold),
             CacheProfiles(document, self.response_cache.tags if self.response_cache else None),
         )
-        added: dict[str, Operation] = {}
-        faults: list[Exception] = []
+        operations: dict[str, Operation] = {}
+        errors: list[Exception] = []
         for template, method, spec in document.operations():
             try:
-                path = self.router.add(template)
-                operation = Operation(spec, method, path, function_of(spec, self.resolver), shared)
-                added[operation.id] = operation
-                path.add(method, operation)
+                path_item = self.router.add(template)
+                operation = Operation(spec, method, path_item, function_of(spec, self.resolver), context)
+                operations[operation.id] = operation
+                path_item.add(method, operation)
             except ContractError as error:
-                faults.append(error)
-        _raise_errors(faults)
-        dumps = Serializers(
-            shared.marshmallow_schemas, links.link_templates(added, shared.marshmallow_schemas), links.helpers()
+                errors.append(error)
+        _raise_errors(errors)
+        serializers = Serializers(
+            context.marshmallow_schemas, links.link_templates(operations, context.marshmallow_schemas), links.helpers()
         )
-        for operation in added.values():
+        for operation in operations.values():
             try:
-                operation.compile(dumps, self.policies)
+                operation.compile(serializers, self.policies)
             except ContractError as error:
-                faults.append(error)
-        _raise_errors(faults)
+                errors.append(error)
+        _raise_errors(errors)
         self.documents.append(document)
-        self.operations += added.values()
-        self._publish(document, published_at)
+        self.operations += operations.values()
+        self._publish(document, path)
 
     def validate(self) -> None:
         """
-        Raise ContractError for what only all contracts together can show.
+        Raise ContractError for errors that show only when all documents are added.
 
-        That is a public function in a module of handlers that none of them names, and a
-        successor that none of them has.
+        These are a public function in a module of handlers that is no operation, and a successor that is no path.
         """
-        named = {(operation.function.__module__, operation.function.__name__) for operation in self.operations}
-        faults = [
-            ContractError(f"{module}.{name} is public, but no contract names it; declare the operation, or drop it.")
-            for module, name in sorted(public_functions({module for module, _ in named}) - named)
+        handlers = {(operation.function.__module__, operation.function.__name__) for operation in self.operations}
+        modules = {module for module, _ in handlers}
+        errors = [
+            ContractError(f"{module}.{name} is public, but no contract names it; declare the operation, or remove it.")
+            for module, name in sorted(public_functions(modules) - handlers)
         ]
         for operation in self.operations:
             successor = operation.deprecation.successor
-            if successor and successor not in self.router.paths:
-                faults.append(
-                    error_at(operation.spec, f"the successor of {operation.id}, {successor}, is in no contract.")
-                )
-        _raise_errors(list(faults))
+            if successor and successor not in self.router.path_items:
+                message = f"the successor of {operation.id}, {successor}, is in no contract; correct x-successor."
+                errors.append(error_at(operation.spec, message))
+        _raise_errors(list(errors))
 
     def path_item(self, template: str) -> PathItem | None:
-        """Return the path of this template, with its operations."""
-        return self.router.paths.get(template)
+        """Return the path item of a path template; None if there is none."""
+        return self.router.path_items.get(template)
 
-    def _publish(self, document: Document, at_path: str) -> None:
-        for suffix, kind in (("json", b"application/json"), ("yaml", b"application/yaml")):
+    def _publish(self, document: Document, path: str) -> None:
+        for suffix, media_type in (("json", b"application/json"), ("yaml", b"application/yaml")):
             body = document.render(as_yaml=suffix == "yaml")
-            headers = [(b"content-type", kind), (b"etag", etag(body)), (b"vary", b"Accept-Encoding"), *PUBLIC_NO_CACHE]
-            self.published[f"{at_path}.{suffix}"] = Response(200, body, headers)
+            headers = [
+                (b"content-type", media_type),
+                (b"etag", etag(body)),
+                (b"vary", b"Accept-Encoding"),
+                *PUBLIC_NO_CACHE,
+            ]
+            self.published_documents[f"{path}.{suffix}"] = Response(200, body, headers)
 
 
-def _raise_errors(faults: list[Exception]) -> None:
-    if faults:
-        raise ContractError("\n".join(dict.fromkeys(str(fault) for fault in faults)))
+def _raise_errors(errors: list[Exception]) -> None:
+    if errors:
+        raise ContractError("\n".join(dict.fromkeys(str(error) for error in errors)))

@@ -1,19 +1,19 @@
-"""Header fields as ASGI has them, and those that many responses share."""
+"""Header fields in the form of ASGI, and the ones that many responses share."""
 
 from collections.abc import Sequence
 
 RawHeaders = list[tuple[bytes, bytes]]
-"""Header fields in the order they are sent, with lower-case names."""
+"""Header fields in the order in which they are sent, with lower-case names."""
 
 NO_STORE: RawHeaders = [(b"cache-control", b"no-store")]
-"""For what nobody may keep, as problems are."""
+"""The header of responses that no cache may store, such as problems."""
 
 
 def header_fields(received: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the fields of a header section by their names."""
+    """Return the values of a header section by name. Repeated fields are joined by a comma."""
     headers = dict(received)
     if len(headers) != len(received):
-        # A field that comes twice is one list (RFC 9110, section 5.3); two tokens so become one that is none.
+        # Repeated fields are one list (RFC 9110, section 5.3). So two access tokens become one invalid token.
         headers = {}
         for name, value in received:
             headers[name] = headers[name] + b", " + value if name in headers else value

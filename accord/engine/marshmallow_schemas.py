@@ -1,4 +1,4 @@
-"""The shapes of the contract as marshmallow schemas: a field is written once, in YAML."""
+"""Marshmallow schemas, derived from the object schemas of the contract, so that a field is written once, in YAML."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,11 +20,11 @@ class Representation(Schema):
 
     component: str | None = None
     required: frozenset[str] = frozenset()
-    """The members that the contract requires."""
+    """The properties that the contract requires."""
     minimal: frozenset[str] = frozenset()
-    """The members that it requires in every alternative: what sparse fields cannot leave out."""
+    """The properties that every alternative requires. Sparse fieldsets cannot omit them."""
     allows_extra: bool = False
-    """Whether the contract speaks of members that it does not name, so that they are shown, too."""
+    """Whether the contract allows properties that it does not name (`additionalProperties`, `patternProperties`)."""
     has_links: bool = False
 
     class Meta:
@@ -32,14 +32,14 @@ class Representation(Schema):
 
 
 class DecimalString(fields.Decimal):
-    """An exact number, in JSON a string without an exponent: `type: string, format: decimal`."""
+    """A decimal number, in JSON a string without an exponent: `type: string, format: decimal`."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else decimal_text(value)
 
 
 class UtcDateTime(fields.AwareDateTime):
-    """A moment in time, in UTC: `type: string, format: date-time`, written with `Z` (RFC 3339)."""
+    """A date and time in UTC: `type: string, format: date-time`, written with `Z` (RFC 3339)."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -48,11 +48,11 @@ class UtcDateTime(fields.AwareDateTime):
         try:
             return datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
-            raise ValidationError("The value is not a moment that can be kept.") from None
+            raise ValidationError("The date and time is out of range.") from None
 
 
 class Integer(fields.Integer):
-    """An integer, which JSON may write as `2.0`."""
+    """An integer. JSON can write it as `2.0`."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         return int(value)
@@ -74,7 +74,7 @@ _UNCHANGED = (fields.Boolean, fields.String, fields.Raw, fields.Float)
 
 
 class MarshmallowSchemas:
-    """The marshmallow schema of each object schema of a document, made when first asked for."""
+    """The marshmallow schemas of the object schemas of a document. Each is created at its first use."""
 
     def __init__(self, schemas: JsonSchemas) -> None:
         self.schemas = schemas
@@ -83,8 +83,8 @@ class MarshmallowSchemas:
     def for_schema(self, schema: Any) -> type[Representation] | None:
         """Return the marshmallow schema of an object schema with properties; None for any other schema.
 
-        Alternatives (`anyOf`, `oneOf`) that have the same members are one shape, the first of
-        them: it is what a handler returns. Other alternatives are none.
+        Alternatives (`anyOf`, `oneOf`) with the same properties share the schema of the first alternative, which is
+        the one that handlers return. Other alternatives have no marshmallow schema.
         """
         shapes = self._shapes(schema)
         if not shapes:
@@ -93,19 +93,19 @@ class MarshmallowSchemas:
         key = tuple(component_name(choice) or id(choice) for choice in choices)
         if key not in self._by_component:
             required = [frozenset(shape.get("required", ())) for shape in shapes]
-            self._by_component[key] = self._make(component_name(choices[0]), shapes[0], required)
+            self._by_component[key] = self._derive(component_name(choices[0]), shapes[0], required)
         return self._by_component[key]
 
     def deserializer(self, schema: Any) -> Deserialize | None:
-        """Return what turns a checked JSON value into Python values; None if they are the same.
+        """Return a function that turns a valid JSON value into Python values; None if they are the same.
 
-        It raises marshmallow.ValidationError, whose messages are keyed by member, for a value
-        that no Python value can stand for, such as a leap second.
+        The function raises marshmallow.ValidationError, with messages by property, for a value that has no Python
+        value, such as a leap second.
         """
-        return _step(self.field(schema))
+        return _deserializer(self.field(schema))
 
     def conversion_errors(self, schema: Any, body: Any) -> list[tuple[str, str]]:
-        """Return pointer and detail of each member of a valid *body* that no Python value can stand for."""
+        """Return pointer and detail of each property of a valid *body* that has no Python value."""
 
         def walk(messages: Any, path: str) -> Iterator[tuple[str, str]]:
             if isinstance(messages, dict):
@@ -118,113 +118,124 @@ class MarshmallowSchemas:
             self.field(schema).deserialize(body)
         except ValidationError as error:
             return list(walk(error.messages, ""))
-        return [("", "The value is not one that can be kept.")]
+        return [("", "The value is out of range.")]
 
     def _shapes(self, schema: Any) -> list[dict[str, Any]]:
-        shapes = [self.schemas.merged(choice) for choice in self.schemas.alternatives(schema)]
+        shapes = [self.schemas.merge(choice) for choice in self.schemas.alternatives(schema)]
         members = [shape.get("properties") for shape in shapes]
-        return shapes if all(named and named == members[0] for named in members) else []
+        have_same_members = all(properties and properties == members[0] for properties in members)
+        return shapes if have_same_members else []
 
-    def _make(self, name: str | None, shape: dict[str, Any], required: list[frozenset[str]]) -> type[Representation]:
+    def _derive(self, name: str | None, shape: dict[str, Any], required: list[frozenset[str]]) -> type[Representation]:
         members = {
             member: self.field(schema, member in required[0])
             for member, schema in shape["properties"].items()
             if member != "_links"
         }
-        made: type[Representation] = type(re.sub(r"\W", "_", name or "Inline"), (Representation,), members)
-        # Set last: marshmallow has taken the members away by now, and one may have the name of any of these.
-        made.component, made.required, made.minimal = name, required[0], frozenset.intersection(*required)
-        made.allows_extra = shape.get("additionalProperties", False) is not False or "patternProperties" in shape
-        made.has_links = "_links" in shape["properties"]
-        return made
+        representation: type[Representation] = type(re.sub(r"\W", "_", name or "Inline"), (Representation,), members)
+        # These attributes are set last, because a property can have the same name. Marshmallow has moved it by now.
+        representation.component = name
+        representation.required = required[0]
+        representation.minimal = frozenset.intersection(*required)
+        representation.allows_extra = (
+            shape.get("additionalProperties", False) is not False or "patternProperties" in shape
+        )
+        representation.has_links = "_links" in shape["properties"]
+        return representation
 
     def field(self, schema: Any, required: bool = True) -> fields.Field[Any]:
-        flat, kinds = self.schemas.merged(schema), self.schemas.types(schema)
-        options: dict[str, Any] = {"required": required, "allow_none": "null" in kinds or not kinds}
-        if flat.get("readOnly"):
+        """Return the marshmallow field of *schema*, as a property that is required or not."""
+        merged = self.schemas.merge(schema)
+        types = self.schemas.types(schema)
+        options: dict[str, Any] = {"required": required, "allow_none": "null" in types or not types}
+        if merged.get("readOnly"):
             options |= {"dump_only": True, "required": False}
-        if flat.get("writeOnly"):
+        if merged.get("writeOnly"):
             options |= {"load_only": True}
-        if "default" in flat and not flat.get("readOnly"):
-            options |= {"load_default": flat["default"], "required": False}
-        choices, known = self.schemas.alternatives(schema), [kind for kind in kinds if kind != "null"]
-        if known == ["object"] and self._shapes(schema):
+        if "default" in merged and not merged.get("readOnly"):
+            options |= {"load_default": merged["default"], "required": False}
+        choices = self.schemas.alternatives(schema)
+        types = [kind for kind in types if kind != "null"]
+        if types == ["object"] and self._shapes(schema):
             return fields.Nested(lambda: self._nested(schema), **options)
-        if len(known) != 1 or len(choices) != 1:
+        if len(types) != 1 or len(choices) != 1:
             return fields.Raw(**options)
-        inner = self.schemas.merged(choices[0])
-        form = inner.get("format")
-        if known == ["array"] and "prefixItems" not in inner:
+        inner = self.schemas.merge(choices[0])
+        if types == ["array"] and "prefixItems" not in inner:
             return fields.List(self.field(inner.get("items", True), required=True), **options)
-        if known == ["string"] and form in _STRING_FIELDS:
-            return _STRING_FIELDS[form](**options)
-        if known == ["object"] and isinstance(inner.get("additionalProperties"), dict):
+        if types == ["string"] and inner.get("format") in _STRING_FIELDS:
+            return _STRING_FIELDS[inner["format"]](**options)
+        if types == ["object"] and isinstance(inner.get("additionalProperties"), dict):
             return fields.Dict(values=self.field(inner["additionalProperties"], required=True), **options)
-        return _FIELDS_BY_TYPE.get(known[0], fields.Raw)(**options)
+        return _FIELDS_BY_TYPE.get(types[0], fields.Raw)(**options)
 
     def _nested(self, schema: Any) -> Representation:
-        made = self.for_schema(schema)
-        assert made is not None
-        return made()
+        representation = self.for_schema(schema)
+        assert representation is not None
+        return representation()
 
 
 class _Deserializer:
-    """Loads an object member by member; compiled at its first use, because shapes may hold each other."""
+    """Deserializes an object by its properties. It is compiled at its first use, because schemas can be recursive."""
 
     def __init__(self, field: fields.Nested) -> None:
         self.field = field
-        self.steps: list[tuple[str, Deserialize]] | None = None
+        self.deserializers: list[tuple[str, Deserialize]] | None = None
         self.defaults: dict[str, Any] = {}
 
     def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
-        if self.steps is None:
+        if self.deserializers is None:
             self._compile()
         values = {**deepcopy(self.defaults), **body} if self.defaults else dict(body)
-        for name, step in self.steps or ():
+        for name, deserialize in self.deserializers or ():
             if name in body:
-                values[name] = step(body[name])
+                values[name] = deserialize(body[name])
         return values
 
     def _compile(self) -> None:
         members = self.field.schema.load_fields
-        steps = {name: _step(field) for name, field in members.items()}
+        deserializers = {name: _deserializer(field) for name, field in members.items()}
         for name, field in members.items():
             if field.load_default is not missing:
-                step, default = steps[name], field.load_default
-                self.defaults[name] = step(default) if step else default
-        self.steps = [(name, step) for name, step in steps.items() if step]
+                deserialize = deserializers[name]
+                self.defaults[name] = deserialize(field.load_default) if deserialize else field.load_default
+        self.deserializers = [(name, deserialize) for name, deserialize in deserializers.items() if deserialize]
 
 
 def decimal_text(value: Decimal | str) -> str:
-    """Return the digits of a number; those of text as they are."""
+    """Return *value* as text without an exponent. Text is returned as it is."""
     return value if isinstance(value, str) else format(value, "f")
 
 
-def _step(field: fields.Field[Any]) -> Deserialize | None:
-    """Return what *field* does to a checked value when it loads; None if it does nothing."""
+def _deserializer(field: fields.Field[Any]) -> Deserialize | None:
+    """Return a function that deserializes a valid value of *field*; None if the value does not change."""
     match field:
         case fields.Nested():
-            step: Deserialize | None = _Deserializer(field)
+            deserialize: Deserialize | None = _Deserializer(field)
         case fields.List():
-            step = _each(_step(field.inner))
+            deserialize = _list_deserializer(_deserializer(field.inner))
         case fields.Dict() if field.value_field:
-            step = _each_value(_step(field.value_field))
+            deserialize = _dict_deserializer(_deserializer(field.value_field))
         case Integer():
-            step = int
+            deserialize = int
         case _ if type(field) in _UNCHANGED:
-            step = None
+            deserialize = None
         case _:
-            step = field.deserialize
-    return _unless_null(step) if step and field.allow_none else step
+            deserialize = field.deserialize
+    return _nullable(deserialize) if deserialize and field.allow_none else deserialize
 
 
-def _each(step: Deserialize | None) -> Deserialize | None:
-    return step and (lambda values: [step(value) for value in values])
+def _list_deserializer(deserialize: Deserialize | None) -> Deserialize | None:
+    if deserialize is None:
+        return None
+    return lambda values: [deserialize(value) for value in values]
 
 
-def _each_value(step: Deserialize | None) -> Deserialize | None:
-    return step and (lambda values: {name: step(value) for name, value in values.items()})
+def _dict_deserializer(deserialize: Deserialize | None) -> Deserialize | None:
+    if deserialize is None:
+        return None
+    return lambda values: {name: deserialize(value) for name, value in values.items()}
 
 
-def _unless_null(step: Deserialize) -> Deserialize:
-    return lambda value: None if value is None else step(value)
+def _nullable(deserialize: Deserialize) -> Deserialize:
+    return lambda value: None if value is None else deserialize(value)

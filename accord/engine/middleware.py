@@ -1,4 +1,8 @@
-"""The ASGI middleware that serves the contract: find the operation, parse, run, send."""
+"""
+The ASGI middleware that serves the contract: routes a request, runs its operation, sends the response.
+
+The other ASGI middleware is in `accord/middleware/`.
+"""
 
 import logging
 from typing import Any, BinaryIO
@@ -23,60 +27,60 @@ log = logging.getLogger(__name__)
 
 
 class ContractMiddleware(SpecMiddleware):
-    """Serves every operation of a compiled contract, and its documents; passes on what is not in it."""
+    """Serves the operations and the documents of a compiled contract. Other requests go to the inner application."""
 
     def __init__(self, app: ASGIApp | None, *, contract: Contract) -> None:
-        """*app* serves every other path; without it they are a 404."""
+        """*app* serves all other paths. Without it they are a 404."""
         self.app = app
         self.contract = contract
         self._router = contract.router
-        self._published = contract.published
+        self._published_documents = contract.published_documents
         self._database = contract.database
         self._response_cache = contract.response_cache
         self._enforce_sunset = contract.enforce_sunset
 
     def add_api(self, specification: Any, **_: Any) -> None:
-        """Connexion hands every API over here, at its first request; contracts are compiled long before that."""
+        """Do nothing. Connexion calls this at its first request, and the contract is compiled before that."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if self.app:
                 await self.app(scope, receive, send)
             return
-        path, values = self._router.find(scope)
-        if path is None and scope["path"] not in self._published and self.app:
+        path_item, values = self._router.find(scope)
+        if path_item is None and scope["path"] not in self._published_documents and self.app:
             await self.app(scope, receive, send)
             return
         method: str = scope["method"]
-        operation = path.operations.get(method) if path else None
+        operation = path_item.operations.get(method) if path_item else None
         context = context_of(scope)
         context.resolved_path = scope["path"]
-        context.route = path.template if path else None
+        context.route = path_item.template if path_item else None
         context.operation_id = operation.id if operation else None
         request = Request(scope, receive, values)
         file: BinaryIO | None = None
         try:
             if operation:
-                answer = await self._handle(operation, request)
-                answer.headers = answer.headers + operation.cache_control.headers(request.caller)
-                if answer.byte_range and method != "HEAD":
-                    file = answer.byte_range.open()
+                response = await self._handle(operation, request)
+                response.headers = response.headers + operation.cache_control.headers(request.caller)
+                if response.byte_range and method != "HEAD":
+                    file = response.byte_range.open()
             else:
-                answer = self._respond_without_operation(path, scope, request)
+                response = self._respond_without_operation(path_item, request)
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets an answer, and the log the reason.
-            answer = self._respond_to_error(error, operation, request)
-        answer.headers = answer.headers + request.rate_limit_headers
+        except Exception as error:  # noqa: BLE001  # Every error has a response, and the log has the cause.
+            response = self._respond_to_error(error, operation, request)
+        response.headers = response.headers + request.rate_limit_headers
         if operation and operation.is_deprecated:
-            answer.headers = answer.headers + operation.deprecation.headers(values)
-        if file and answer.byte_range:
+            response.headers = response.headers + operation.deprecation.headers(values)
+        if file and response.byte_range:
             with file:
-                await send(_response_start(answer))
-                await _send_file(file, answer.byte_range, send)
+                await send(_response_start(response))
+                await _send_file(file, response.byte_range, send)
         else:
-            await send(_response_start(answer))
-            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+            await send(_response_start(response))
+            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
 
     async def _handle(self, operation: Operation, request: Request) -> Response:
         if self._enforce_sunset and operation.deprecation.is_past_sunset():
@@ -93,47 +97,50 @@ class ContractMiddleware(SpecMiddleware):
             if request.caller:
                 request.context.caller_id = request.caller.id
 
-    def _respond_without_operation(self, path: PathItem | None, scope: Scope, request: Request) -> Response:
-        method, published = scope["method"], self._published.get(scope["path"])
-        if not path and not published:
+    def _respond_without_operation(self, path_item: PathItem | None, request: Request) -> Response:
+        method = request.scope["method"]
+        document = self._published_documents.get(request.scope["path"])
+        if not path_item and not document:
             raise Problem(404, "There is nothing at this path.")
-        allow = path.allow if path else "GET, HEAD, OPTIONS"
-        if published and method in ("GET", "HEAD"):
-            return not_modified(request, published)
+        allow = path_item.allow if path_item else "GET, HEAD, OPTIONS"
+        if document and method in ("GET", "HEAD"):
+            return not_modified(request, document)
         if method == "OPTIONS":
             return Response(204, b"", [(b"allow", allow.encode()), *NO_STORE])
-        raise Problem(405, f"{method} is no operation of this path.", headers={"Allow": allow})
+        raise Problem(405, f"This path has no {method} operation.", headers={"Allow": allow})
 
     def _respond_to_error(self, error: Exception, operation: Operation | None, request: Request) -> Response:
         name = operation.id if operation else request.scope["path"]
         problem = self.contract.exception_handlers.to_problem(error)
         if problem is None:
-            said = str(error) if isinstance(error, ContractViolation) else "an error nobody expected"
-            log.error("%s failed: %s", name, said, exc_info=error)
+            reason = str(error) if isinstance(error, ContractViolation) else "unexpected error"
+            log.error("%s failed: %s", name, reason, exc_info=error)
         elif operation and not operation.declares_status(problem.status):
-            log.error("%s failed: %s is not declared.", name, problem.status, exc_info=error)
+            log.error("%s failed: the status %s is not declared.", name, problem.status, exc_info=error)
             problem = None
         if problem is None:
-            problem = Problem(500, "The service failed, and nothing was changed. The log has it under the request id.")
+            problem = Problem(
+                500, "The service failed. The failure is logged under the request id; nothing was changed."
+            )
         status, headers, body = problems.response(problem, request.context, request.headers.get(b"accept"))
         return Response(status, body, headers)
 
 
-async def _send_file(file: BinaryIO, part: ByteRange, send: Send) -> None:
-    async for chunk in part.chunks(file):
+async def _send_file(file: BinaryIO, byte_range: ByteRange, send: Send) -> None:
+    async for chunk in byte_range.chunks(file):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
-def _response_start(answer: Response) -> Message:
-    headers = answer.headers
-    if answer.status not in (204, 304):
-        length = answer.byte_range.end - answer.byte_range.start if answer.byte_range else len(answer.body)
+def _response_start(response: Response) -> Message:
+    headers = response.headers
+    if response.status not in (204, 304):
+        length = response.byte_range.end - response.byte_range.start if response.byte_range else len(response.body)
         headers = [*headers, (b"content-length", b"%d" % length)]
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}
+    return {"type": "http.response.start", "status": response.status, "headers": headers}
 
 
 def _mode(operation: Operation, request: Request) -> Mode:
     if operation.is_safe:
         return "read"
-    return "guarded" if operation.accepts_if_match and b"if-match" in request.headers else "write"
+    return "repeatable_read" if operation.accepts_if_match and b"if-match" in request.headers else "write"

@@ -1,4 +1,4 @@
-"""Which of several media types a caller wants (RFC 9110, section 12.5.1)."""
+"""Content negotiation: selects a media type by the header `Accept` (RFC 9110, section 12.5.1)."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 Render = Callable[[Any, list[str] | None], bytes]
-"""Writes the JSON value of an answer, and of its items only these members, where the caller chose some."""
+"""Renders the JSON value of a response. The second argument lists the selected properties of its items; None is all."""
 
 _MAX_HEADER_SIZE = 1000
 _MEDIA_RANGE = re.compile(r"\*/\*|[\w.+!#$&^-]+/(?:\*|[\w.+!#$&^-]+)", re.ASCII)
@@ -18,7 +18,7 @@ _MEDIA_RANGE = re.compile(r"\*/\*|[\w.+!#$&^-]+/(?:\*|[\w.+!#$&^-]+)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """A media type that an answer can have. `write` is None for JSON, of which the others are made."""
+    """A media type of a response. `render` is None for JSON, from which the others are rendered."""
 
     content_type: bytes
     tag_suffix: bytes = b""
@@ -27,11 +27,11 @@ class MediaType:
 
 def parse_accept(accept: bytes) -> list[tuple[str, float]]:
     """
-    Return what stands in the header *accept*, with parameters but for `q`, and how much it is wanted; most first.
+    Return the media ranges of the header *accept* with their quality, best first.
 
-    A header that is longer than anybody needs says nothing.
+    A range keeps its parameters other than `q`. A header of more than 1000 bytes counts as empty.
     """
-    # Java's own client says `q=.2`, which RFC 9110 does not know.
+    # The HTTP client of Java sends `q=.2`, which RFC 9110 does not allow.
     header = accept.decode("latin-1").replace("q=.", "q=0.") if len(accept) <= _MAX_HEADER_SIZE else ""
     return list(parse_accept_header(header))
 
@@ -39,11 +39,11 @@ def parse_accept(accept: bytes) -> list[tuple[str, float]]:
 @lru_cache(maxsize=256)
 def best_match(accept: bytes, available: tuple[str, ...]) -> str | None:
     """
-    Return the one of *offered* that the header *accept* wants most; None if it wants none of them.
+    Return the media type of *available* that the header *accept* prefers; None if it accepts none of them.
 
-    The most specific range says how much a media type is wanted; of parameters, only `q` is looked at.
-    Of those wanted alike, one that is named comes before one that is merely not excluded, and then
-    the first. What is no media range is passed over, and a header without any says nothing.
+    The most specific range gives the quality of a media type, and parameters other than `q` are ignored. Among equal
+    qualities, a media type that is named precedes one that matches a wildcard, and then the first one counts.
+    Invalid ranges are ignored. A header without a valid range accepts everything.
     """
     ranges = []
     for value, quality in parse_accept(accept):

@@ -1,4 +1,4 @@
-"""One operation of the contract, compiled."""
+"""An operation of the contract, compiled: parses requests, calls the handler, and renders the response."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,11 +32,12 @@ Policy = Callable[["Operation", Handle], Handle | None]
 
 _MAX_ERRORS = 100
 _POLICY_HEADERS = frozenset({"if-match"})
+"""Headers whose absence is an error of a policy, not of the parser: a 428 for `If-Match`."""
 
 
 @dataclass(frozen=True)
 class DocumentContext:
-    """What the operations of one document share; `tools` are what functions get by name beside what requests bring."""
+    """The parts that the operations of one document share. `dependencies` are injected into handlers by name."""
 
     marshmallow_schemas: MarshmallowSchemas
     security_schemes: Mapping[str, SecurityScheme]
@@ -48,10 +49,10 @@ class DocumentContext:
 
 class Operation:
     """
-    Everything that the contract says of one operation, and the function that gives it its meaning.
+    An Operation Object of the contract with its handler.
 
-    `compile` follows when all operations are known, because links and policies look at the others.
-    Raises ContractError wherever contract and function do not fit.
+    `compile` completes the operation when all others are known, because links and policies refer to them. Both raise
+    ContractError if contract and handler do not match.
     """
 
     def __init__(
@@ -60,29 +61,31 @@ class Operation:
         method: str,
         path_item: PathItem,
         function: Callable[..., Any],
-        context: "DocumentContext",
+        document_context: DocumentContext,
     ) -> None:
         self.id: str = spec["operationId"]
         self.spec = spec
         self.method = method
         self.path_item = path_item
         self.function = function
-        self.marshmallow_schemas = context.marshmallow_schemas
-        self.schemas = context.marshmallow_schemas.schemas
+        self.marshmallow_schemas = document_context.marshmallow_schemas
+        self.schemas = document_context.marshmallow_schemas.schemas
         self.document = self.schemas.document
         schemas, document = self.schemas, self.document
         self.is_safe = method in ("get", "head")
-        every = [Parameter(parameter, context.marshmallow_schemas) for parameter in spec["parameters"]]
-        check_path_parameters(spec, path_item, every)
-        self.parameters = ParameterParser(every, path_item.names, _POLICY_HEADERS)
-        guards = [parameter for parameter in every if parameter.is_header("if-match")]
-        self.accepts_if_match = bool(guards)
-        self.requires_if_match = any(guard.required for guard in guards)
+        parameters = [Parameter(parameter, document_context.marshmallow_schemas) for parameter in spec["parameters"]]
+        check_path_parameters(spec, path_item, parameters)
+        self.parameters = ParameterParser(parameters, path_item.names, _POLICY_HEADERS)
+        if_match = [parameter for parameter in parameters if parameter.is_header("if-match")]
+        self.accepts_if_match = bool(if_match)
+        self.requires_if_match = any(parameter.required for parameter in if_match)
         requirements = spec.get("security", document.raw.get("security", []))
-        self.security = SecurityRequirements(requirements, context.security_schemes) if requirements else None
-        self.rate_limit = context.rate_limits.for_operation(spec)
+        self.security = SecurityRequirements(requirements, document_context.security_schemes) if requirements else None
+        self.rate_limit = document_context.rate_limits.for_operation(spec)
         body = document.resolve(spec["requestBody"]) if "requestBody" in spec else None
-        self.body = BodyParser(body, context.marshmallow_schemas, context.body_limits) if body else None
+        self.body = (
+            BodyParser(body, document_context.marshmallow_schemas, document_context.body_limits) if body else None
+        )
         declared = {status: document.resolve(response) for status, response in spec["responses"].items()}
         credentials = self.security.headers if self.security and "x-cache-profile" in spec else []
         self.responses = {
@@ -92,21 +95,26 @@ class Operation:
         }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = only_success(spec, self.responses)
-        is_chosen = self.success.contents and not self.success.is_content
-        self.renderers = Renderers(self.success, context.marshmallow_schemas) if is_chosen else None
-        self.cache_control = self._cache_control(context.cache_profiles)
+        is_negotiated = self.success.contents and not self.success.is_file
+        self.renderers = Renderers(self.success, document_context.marshmallow_schemas) if is_negotiated else None
+        self.cache_control = self._cache_control(document_context.cache_profiles)
         self.deprecation = Deprecation(spec, path_item.names)
         self.is_deprecated: bool = spec.get("deprecated", False)
-        check_arguments(spec, function, self.parameters, has_body=self.body is not None, tools=context.dependencies)
-        wanted = signature(function).parameters
-        self.needs_session = "session" in wanted
-        self._argument_names = frozenset(wanted)
-        self._asked = [parameter.argument for parameter in every if parameter.place != "header"]
-        tools = (self._argument_names & context.dependencies.keys()) - self._declared_arguments()
-        self._dependencies = {name: context.dependencies[name] for name in tools}
+        check_arguments(
+            spec, function, self.parameters, has_body=self.body is not None, dependencies=document_context.dependencies
+        )
+        self._argument_names = frozenset(signature(function).parameters)
+        self.needs_session = "session" in self._argument_names
+        self._cache_key_arguments = [parameter.argument for parameter in parameters if parameter.location != "header"]
+        dependencies = (self._argument_names & document_context.dependencies.keys()) - self._declared_arguments()
+        self._dependencies = {name: document_context.dependencies[name] for name in dependencies}
         self.handle: Handle = self.respond
 
     def compile(self, serializers: Serializers, policies: Iterable[Policy]) -> None:
+        """Compile the responses, and wrap `handle` in the *policies* that the contract of the operation declares.
+
+        Raises ContractError.
+        """
         for response in self.responses.values():
             response.compile(serializers)
         for policy in policies:
@@ -119,7 +127,7 @@ class Operation:
             self.handle = self._check_required_headers(self.handle)
 
     async def parse_request(self, request: Request) -> None:
-        """Take in the request; raises a Problem that says all that is wrong with it, or that it is one too many."""
+        """Authenticate, parse and count the request. Raises Problem with all errors of the request, or with a 429."""
         limit = self.rate_limit
         if limit is None:
             await self._authenticate(request)
@@ -137,59 +145,62 @@ class Operation:
             await self._parse(request)
 
     def call_handler(self, request: Request, session: Any) -> Any:
-        """Give the function what it names, and return what it returns."""
-        wanted = self._argument_names
-        arguments = {name: value for name, value in request.arguments.items() if name in wanted}
+        """Return the result of the handler, which gets the arguments that it names."""
+        names = self._argument_names
+        arguments = {name: value for name, value in request.arguments.items() if name in names}
         if self._dependencies:
             arguments.update(self._dependencies)
-        if "session" in wanted:
+        if "session" in names:
             arguments["session"] = session
-        if "body" in wanted:
+        if "body" in names:
             arguments["body"] = request.body
-        if "caller" in wanted:
+        if "caller" in names:
             arguments["caller"] = request.caller
         return self.function(**arguments)
 
     def respond(self, request: Request, session: Any) -> Response:
-        """The innermost: function, representation, check. Policies wrap it; a unit of work surrounds it."""
+        """Call the handler, and return its result as a validated response. Policies and a unit of work wrap this."""
         caller = request.caller
         return self.success.render(self.call_handler(request, session), caller.scopes if caller else None)
 
     def cache_key(self, request: Request) -> Hashable:
         """
-        Return what the answer to a safe request depends on; None where that is the caller.
+        Return the key of the response to a safe request in a cache; None if the response depends on the caller.
 
-        Links depend on scopes. Arguments are compared as they read, because 1.0 and 1.00 are equal.
+        The scopes are part of the key, because links depend on them. Arguments are compared by their `repr`, because
+        the decimals 1.0 and 1.00 are equal but their responses differ.
         """
         caller = request.caller
         if caller and "caller" in self._argument_names:
             return None
-        arguments = repr([request.arguments.get(name) for name in self._asked])
-        return self, request.media_type and request.media_type.content_type, caller and caller.scopes, arguments
+        arguments = repr([request.arguments.get(name) for name in self._cache_key_arguments])
+        content_type = request.media_type.content_type if request.media_type else None
+        scopes = caller.scopes if caller else None
+        return self, content_type, scopes, arguments
 
     def declares_status(self, status: int) -> bool:
-        """Return whether the contract has *status*: by its number, by its range, or an error by `default`."""
-        named = status in self.responses or f"{status // 100}XX" in self._ranges
-        return named or (status >= 400 and "default" in self._ranges)
+        """Return whether the contract declares *status*: by number, by range, or, for an error, by `default`."""
+        is_named = status in self.responses or f"{status // 100}XX" in self._ranges
+        return is_named or (status >= 400 and "default" in self._ranges)
 
     def links(self, status: int) -> Iterator[tuple[str, Any]]:
-        """Yield name and Link Object of each link of the response of *status*."""
+        """Yield name and Link Object of each link of the response with *status*."""
         response = self.document.resolve(self.spec["responses"][str(status)])
         for name, link in response.get("links", {}).items():
             yield name, self.document.resolve(link)
 
     def has_header(self, name: str) -> bool:
+        """Return whether the operation declares the header *name*, in lower case, as a parameter."""
         return any(parameter.is_header(name) for parameter in self.parameters.every)
 
     def request_headers(self) -> set[str]:
-        """Return the header fields that a request may bring: its parameters, credentials, and the type of its body."""
-        declared = {parameter.name for parameter in self.parameters.every if parameter.place == "header"}
-        return (
-            declared | set(self.security.headers if self.security else ()) | ({"Content-Type"} if self.body else set())
-        )
+        """Return the names of the headers of requests: parameters, credentials, and the content type of the body."""
+        declared = {parameter.name for parameter in self.parameters.every if parameter.location == "header"}
+        credentials = set(self.security.headers) if self.security else set()
+        return declared | credentials | ({"Content-Type"} if self.body else set())
 
     def allows(self, scopes: frozenset[str] | None) -> bool:
-        """Return whether a caller with these scopes, or nobody, may call it."""
+        """Return whether a caller with *scopes* may call the operation. None is a request without credentials."""
         return self.security is None or self.security.allows(scopes)
 
     async def _authenticate(self, request: Request) -> None:
@@ -199,38 +210,38 @@ class Operation:
     async def _parse(self, request: Request) -> None:
         if self.renderers:
             request.media_type = self.renderers.select(request.headers.get(b"accept"))
-        faults: list[ErrorDetail] = []
-        request.arguments = self.parameters.parse(request, faults)
-        malformed = len(faults)
+        errors: list[ErrorDetail] = []
+        request.arguments = self.parameters.parse(request, errors)
+        is_malformed = bool(errors)
         if self.body:
-            request.body = await self.body.parse(request, faults)
-        if faults:
-            status = 400 if malformed else 422
-            raise Problem(status, "The request is not as the contract says; see errors.", faults[:_MAX_ERRORS])
+            request.body = await self.body.parse(request, errors)
+        if errors:
+            status = 400 if is_malformed else 422
+            raise Problem(status, "The request does not match the contract; see errors.", errors[:_MAX_ERRORS])
 
-    def _check_required_headers(self, perform: Handle) -> Handle:
-        def perform_and_check(request: Request, session: Any) -> Response:
-            answer = perform(request, session)
-            if answer.status == self.success.status:
-                self.success.check_headers(answer)
-            return answer
+    def _check_required_headers(self, handle: Handle) -> Handle:
+        def handle_and_check(request: Request, session: Any) -> Response:
+            response = handle(request, session)
+            if response.status == self.success.status:
+                self.success.check_headers(response)
+            return response
 
-        return perform_and_check
+        return handle_and_check
 
-    def _cache_control(self, caches: CacheProfiles) -> CacheControl:
-        is_marked = "x-cache-profile" in self.spec
-        if is_marked and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
+    def _cache_control(self, profiles: CacheProfiles) -> CacheControl:
+        has_profile = "x-cache-profile" in self.spec
+        if has_profile and not (self.is_safe and "etag" in self.success.headers and self.has_header("if-none-match")):
             raise error_at(
                 self.spec,
                 f"{self.id} has x-cache-profile; it must be a GET with an ETag and an If-None-Match parameter.",
             )
-        return caches.for_operation(self.spec, takes_credentials=self.security is not None)
+        return profiles.for_operation(self.spec, takes_credentials=self.security is not None)
 
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
 
     def _possible_statuses(self) -> Iterator[int]:
-        """Yield every status that the declared features can end in."""
+        """Yield every status that the declared features of the operation can give."""
         possible = {400: True, 500: True}
         possible |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
         possible |= dict.fromkeys((408, 413, 415, 422), self.body is not None)

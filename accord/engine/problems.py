@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one form of every error."""
+"""Problem details (RFC 9457): the form of all error responses, and the exception handlers that create them."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -16,9 +16,9 @@ from accord.engine.renderers.xml import XmlRenderer
 
 JSON, XML = b"application/problem+json", b"application/problem+xml"
 VARY = b"vary", b"Accept, Accept-Encoding"
-"""What the form of a problem depends on."""
+"""The `Vary` header of problems."""
 
-# RFC 9110 has these names; Python has them from 3.13 on.
+# Python has these names of RFC 9110 since 3.13.
 _TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 _MEDIA_TYPES = {
@@ -29,7 +29,7 @@ _MEDIA_TYPES = {
     "text/xml": XML,
 }
 
-# RFC 9457 has the same in appendix B: a list is an element with an `i` for each of its items.
+# Appendix B of RFC 9457 defines this form: a list is an element with an `i` for each of its items.
 _XML_SCHEMA: dict[str, Any] = {
     "xml": {"name": "problem", "namespace": "urn:ietf:rfc:7807"},
     "properties": {"errors": {"items": {"xml": {"name": "i"}}, "xml": {"wrapped": True}}},
@@ -37,11 +37,11 @@ _XML_SCHEMA: dict[str, Any] = {
 _XML_RENDERER = XmlRenderer(_XML_SCHEMA, MarshmallowSchemas(JsonSchemas(Document({}))))
 
 ErrorDetail = dict[str, str]
-"""One thing wrong with a request: `pointer` (RFC 6901) or `parameter` and `in`, `detail`, `code`."""
+"""One error of a request: `pointer` (RFC 6901) or `parameter` and `in`, then `detail` and `code`."""
 
 
 class Problem(Exception):
-    """An answer that says what went wrong, and where: `errors` has one entry for each fault."""
+    """An error response. `errors` has one entry for each error of the request."""
 
     def __init__(
         self,
@@ -62,12 +62,12 @@ class Problem(Exception):
 
     @property
     def type(self) -> str:
-        """Its name, as its page has it: `not-found`."""
+        """The name of the problem on its page, such as `not-found`."""
         return self.title.lower().replace(" ", "-")
 
     def body(self, instance: str, request_id: str, media_type: bytes = JSON) -> bytes:
-        """Return the problem as JSON or XML, about the request to *instance*."""
-        made: dict[str, Any] = {
+        """Return the problem as JSON or XML. *instance* is the path of the request."""
+        members: dict[str, Any] = {
             "type": f"/problems#{self.type}",
             "title": self.title,
             "status": self.status,
@@ -76,12 +76,12 @@ class Problem(Exception):
             "request_id": request_id,
         }
         if self.errors:
-            made["errors"] = self.errors
-        return _XML_RENDERER.render(made) if media_type == XML else orjson.dumps(made)
+            members["errors"] = self.errors
+        return _XML_RENDERER.render(members) if media_type == XML else orjson.dumps(members)
 
 
 class ProblemResponse(NamedTuple):
-    """A problem as it is sent, but for `Content-Length`."""
+    """A problem as it is sent, without `Content-Length`."""
 
     status: int
     headers: RawHeaders
@@ -91,31 +91,31 @@ class ProblemResponse(NamedTuple):
 def response(problem: Problem, context: RequestContext, accept: bytes | None) -> ProblemResponse:
     """Return *problem* as the response to the request of *context*, in the media type that *accept* prefers.
 
-    The context gets the type of the problem, for the log and the metrics.
+    Set the type of the problem in the context, for the access log and the metrics.
     """
     context.problem_type = problem.type
-    kind = problem_media_type(accept)
-    headers = [(b"content-type", kind), VARY, *NO_STORE]
+    media_type = problem_media_type(accept)
+    headers = [(b"content-type", media_type), VARY, *NO_STORE]
     headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in problem.headers.items()]
     instance = context.path if context.resolved_path is None else context.resolved_path
-    return ProblemResponse(problem.status, headers, problem.body(instance, context.request_id, kind))
+    return ProblemResponse(problem.status, headers, problem.body(instance, context.request_id, media_type))
 
 
 class ContractViolation(Exception):
-    """The answer is not what the contract says: the caller gets a 500, and nothing is changed."""
+    """A response violates the contract. The caller gets a 500, and the unit of work is rolled back."""
 
 
 ExceptionHandler = Callable[[Any], Problem]
 
 
 class ExceptionHandlers:
-    """The one table of which error of the program is which problem; a subclass follows its base."""
+    """The problems of exceptions by class. A subclass without an entry has the one of its base class."""
 
     def __init__(self, table: Mapping[type[Exception], int | ExceptionHandler]) -> None:
         self.table = table
 
     def to_problem(self, error: Exception) -> Problem | None:
-        """Return the problem that *error* is to a caller, or None if it is a failure of the program."""
+        """Return the problem of *error*; None if it is a failure of the program."""
         if isinstance(error, Problem):
             return error
         for kind in type(error).__mro__:
@@ -126,14 +126,16 @@ class ExceptionHandlers:
 
 
 def problem_media_type(accept: bytes | None) -> bytes:
-    """Return what a problem is for a caller with this `Accept`: XML where that is preferred, JSON everywhere else."""
-    wanted = best_match(accept, tuple(_MEDIA_TYPES)) if accept else None
-    return _MEDIA_TYPES[wanted] if wanted else JSON
+    """Return the media type of a problem for the header *accept*: XML if it is preferred, otherwise JSON."""
+    preferred = best_match(accept, tuple(_MEDIA_TYPES)) if accept else None
+    return _MEDIA_TYPES[preferred] if preferred else JSON
 
 
 def parameter_error(location: str, name: str, detail: str, code: str) -> ErrorDetail:
+    """Return an error of the parameter *name*. The location is `path`, `query` or `header`."""
     return {"parameter": name, "in": location, "detail": detail, "code": code}
 
 
 def body_error(pointer: str, detail: str, code: str) -> ErrorDetail:
+    """Return an error at a JSON pointer (RFC 6901) in the body."""
     return {"pointer": pointer, "detail": detail, "code": code}

@@ -1,4 +1,4 @@
-"""One request on its way through its operation."""
+"""The request of an operation: headers, parsed parameters and body, and the caller."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from accord.engine.negotiation import MediaType
 
 
 class Caller(Protocol):
-    """Who calls: what a security function returns. Handlers get it as it is."""
+    """The authenticated caller, as a security function returns it and handlers get it."""
 
     @property
     def id(self) -> object: ...
@@ -20,23 +20,23 @@ class Caller(Protocol):
     def scopes(self) -> frozenset[str]: ...
     @property
     def api_key_id(self) -> object | None:
-        """The API key that speaks for it, where one does."""
+        """The id of the API key of the request; None without an API key."""
 
 
 class ClientDisconnect(Exception):
-    """The client went away before its request was whole; nobody is left to answer."""
+    """The client disconnected before its request was complete, so there is no response."""
 
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """What a request body may cost: its size in bytes, and the seconds in which it must have come."""
+    """The maximum size of a request body in bytes, and the seconds in which it must arrive."""
 
     max_size: int = 1024 * 1024
     timeout: float = 20.0
 
 
 class Request:
-    """What a request has brought so far; `arguments` and `body` are checked and Python values."""
+    """A request of an operation. `arguments` and `body` are validated Python values once they are parsed."""
 
     __slots__ = (
         "arguments",
@@ -61,16 +61,16 @@ class Request:
         self.headers = header_fields(scope["headers"])
         self.caller: Caller | None = None
         self.rate_limit_headers: RawHeaders = []
-        """Headers that say what is left to the caller, where there are limits."""
+        """The `RateLimit` headers of the response; empty without rate limits."""
         self.media_type: MediaType | None = None
-        """What the answer shall be; None where there is no choice."""
+        """The negotiated media type of the response; None if there is nothing to negotiate."""
         self.arguments: dict[str, Any] = {}
         self.body: Any = None
         self.files: Sequence[IO[bytes]] = ()
         self.raw_body = b""
-        """The body as it came; of a multipart body, which is not kept in memory, a digest of what it says."""
+        """The bytes of the body. Of a multipart body, which is not held in memory, a digest of its fields and files."""
 
     def close(self) -> None:
-        """Let go of the files that came with the request."""
+        """Close the uploaded files."""
         for file in self.files:
             file.close()

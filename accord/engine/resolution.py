@@ -1,4 +1,4 @@
-"""Finds the function of an operation by the names that the contract has for it."""
+"""Resolution of operations to handlers, by `operationId` and `x-openapi-router-controller`."""
 
 import importlib
 import inspect
@@ -13,18 +13,18 @@ from accord.contract.errors import error_at
 
 
 def function_of(spec: dict[str, Any], resolver: Resolver) -> Callable[..., Any]:
-    """Return the function of the operation *spec*; raises ContractError if there is none."""
+    """Return the handler of the operation *spec*. Raises ContractError if there is none."""
     try:
         function: Callable[..., Any] = resolver.resolve(_ResolvableOperation(spec)).function
     except ResolverError as error:
         name, module = spec["operationId"], spec.get("x-openapi-router-controller", "x-openapi-router-controller")
-        message = f"the contract promises {name}, but {module} has no such function ({error})."
-        raise error_at(spec, f"{message} Write it, or drop the operation.") from None
+        message = f"the contract declares {name}, but {module} has no such function; write it, or remove the operation"
+        raise error_at(spec, f"{message} ({error}).") from None
     return function
 
 
 def public_functions(modules: set[str]) -> set[tuple[str, str]]:
-    """Return module and name of every public function of *modules*, and of those beside them in their packages."""
+    """Return module and name of every public function of *modules* and of the other modules in their packages."""
     packages = {module.rpartition(".")[0] for module in modules} - {""}
     siblings = {
         f"{package}.{module.name}"
@@ -40,7 +40,7 @@ def public_functions(modules: set[str]) -> set[tuple[str, str]]:
 
 
 class _ResolvableOperation:
-    """As much of a Connexion operation as its resolvers look at."""
+    """The attributes of a Connexion operation that resolvers read."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.operation_id = spec["operationId"]

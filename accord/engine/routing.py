@@ -1,4 +1,4 @@
-"""Finds the path item that a request is for."""
+"""Routing: finds the path item of a request by its path."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _VARIABLE = re.compile(r"{([^{}]+)}")
 
 
 class PathItem:
-    """One path of the contract: its template, and the operation of each of its methods."""
+    """A path of the contract: its path template, and its operations by method."""
 
     def __init__(self, template: str) -> None:
         self.template = template
@@ -19,10 +19,10 @@ class PathItem:
         self.operations: dict[str, Any] = {}
         self.allow = ""
         self.parent: PathItem | None = None
-        """The path that this one hangs on, if there is one: `/tasks/{task_id}` of `/tasks/{task_id}/status`."""
+        """The path item without the last segment, if there is one: `/tasks/{task_id}` of `/tasks/{task_id}/status`."""
 
     def add(self, method: str, operation: Any) -> None:
-        """Add an operation; `HEAD` follows from `GET` unless the contract has one of its own."""
+        """Add an operation. `GET` also serves `HEAD`, unless the contract declares a `HEAD` operation."""
         self.operations[method.upper()] = operation
         if method == "get":
             self.operations.setdefault("HEAD", operation)
@@ -31,42 +31,49 @@ class PathItem:
 
 class Router:
     """
-    Looks paths up by their segments, literal ones first, without trying one pattern after the other.
+    Finds path items in a trie of segments. Literal segments precede variables.
 
-    A path is taken as it was sent: a slash at its end, an empty segment and an encoded
-    slash or NUL make it another path, which the contract does not have.
+    Paths are not normalized. A path with a trailing slash, an empty segment, an encoded slash or an encoded NUL is a
+    different path, which the contract does not have.
     """
 
     def __init__(self) -> None:
-        self.paths: dict[str, PathItem] = {}
-        self._literal: dict[str, PathItem] = {}
-        self._tree = _TrieNode()
+        self.path_items: dict[str, PathItem] = {}
+        """The path items by path template."""
+        self._literals: dict[str, PathItem] = {}
+        self._trie = _TrieNode()
 
     def add(self, template: str) -> PathItem:
-        """Return the path of *template*; raises ContractError if another matches the very same requests."""
+        """Return the path item of *template*, new or existing.
+
+        Raises ContractError if the template is percent-encoded, or if another template matches the same requests.
+        """
         if "%" in template:
-            raise ContractError(f"{template} is percent-encoded; write the path as it reads.")
-        if template not in self.paths:
-            path = PathItem(template)
-            self.paths[template] = path
-            for other in self.paths.values():
+            raise ContractError(f"{template} is percent-encoded; write the path without encoding.")
+        if template not in self.path_items:
+            path_item = PathItem(template)
+            self.path_items[template] = path_item
+            for other in self.path_items.values():
                 if template.rpartition("/")[0] == other.template:
-                    path.parent = other
+                    path_item.parent = other
                 elif other.template.rpartition("/")[0] == template:
-                    other.parent = path
-            if path.names:
-                self._tree.add(template.split("/")[1:], path)
+                    other.parent = path_item
+            if path_item.names:
+                self._trie.add(template.split("/")[1:], path_item)
             else:
-                self._literal[template] = path
-        return self.paths[template]
+                self._literals[template] = path_item
+        return self.path_items[template]
 
     def find(self, scope: Any) -> tuple[PathItem | None, tuple[str, ...]]:
-        """Return the path of the request and the decoded values of its variables, in the order of its template."""
+        """Return the path item of a request and the decoded values of its variables, in the order of the template.
+
+        The path item is None if the contract has no such path.
+        """
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         if b"%" not in raw:
             text = scope["path"]
-            if (path := self._literal.get(text)) is not None:
-                return path, ()
+            if (path_item := self._literals.get(text)) is not None:
+                return path_item, ()
             segments = text.split("/")
         else:
             try:
@@ -75,49 +82,50 @@ class Router:
                 return None, ()
             if any("/" in segment for segment in segments):
                 return None, ()
-            if (path := self._literal.get("/".join(segments))) is not None:
-                return path, ()
+            if (path_item := self._literals.get("/".join(segments))) is not None:
+                return path_item, ()
         if any("\0" in segment for segment in segments):
             return None, ()
-        return self._tree.find(segments, 1)
+        return self._trie.find(segments, 1)
 
 
 class _TrieNode:
-    """What can follow a piece of path: a literal segment, one that is a variable, one that has variables in it."""
+    """The segments that can follow a part of a path: literals, a variable, and mixed ones, such as `{name}.csv`."""
 
-    __slots__ = ("literals", "mixed", "path", "variable")
+    __slots__ = ("literals", "mixed", "path_item", "variable")
 
     def __init__(self) -> None:
         self.literals: dict[str, _TrieNode] = {}
         self.mixed: dict[str, tuple[re.Pattern[str], _TrieNode]] = {}
         self.variable: _TrieNode | None = None
-        self.path: PathItem | None = None
+        self.path_item: PathItem | None = None
 
-    def add(self, segments: list[str], path: PathItem) -> None:
+    def add(self, segments: list[str], path_item: PathItem) -> None:
         if not segments:
-            if self.path:
-                raise ContractError(f"{path.template} and {self.path.template} are the same path; keep one.")
-            self.path = path
+            if self.path_item:
+                templates = f"{path_item.template} and {self.path_item.template}"
+                raise ContractError(f"{templates} match the same requests; remove one.")
+            self.path_item = path_item
             return
         segment, *rest = segments
         if _VARIABLE.fullmatch(segment):
             self.variable = self.variable or _TrieNode()
-            self.variable.add(rest, path)
+            self.variable.add(rest, path_item)
         elif _VARIABLE.search(segment):
             pieces = _VARIABLE.split(segment)
             pattern = "".join("(.+?)" if n % 2 else re.escape(piece) for n, piece in enumerate(pieces))
-            self.mixed.setdefault(pattern, (re.compile(pattern, re.DOTALL), _TrieNode()))[1].add(rest, path)
+            self.mixed.setdefault(pattern, (re.compile(pattern, re.DOTALL), _TrieNode()))[1].add(rest, path_item)
         else:
-            self.literals.setdefault(segment, _TrieNode()).add(rest, path)
+            self.literals.setdefault(segment, _TrieNode()).add(rest, path_item)
 
     def find(self, segments: list[str], position: int) -> tuple[PathItem | None, tuple[str, ...]]:
         if position == len(segments):
-            return self.path, ()
+            return self.path_item, ()
         segment = segments[position]
         for values, node in self._candidates(segment):
-            path, others = node.find(segments, position + 1)
-            if path:
-                return path, values + others
+            path_item, others = node.find(segments, position + 1)
+            if path_item:
+                return path_item, values + others
         return None, ()
 
     def _candidates(self, segment: str) -> Iterator[tuple[tuple[str, ...], "_TrieNode"]]:

@@ -1,9 +1,10 @@
-"""Knows the caller, by the security schemes of the contract and the functions they name."""
+"""Security schemes and security requirements: authentication of callers, and the scopes of operations."""
 
 import base64
 import binascii
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import chain
 from typing import Any
 
 from connexion.utils import get_function_from_name
@@ -20,45 +21,44 @@ _AUTHORIZATION = b"authorization"
 
 
 class SecurityScheme:
-    """One security scheme: where its credentials are, and which function says whose they are.
+    """A security scheme: extracts credentials from a request, and verifies them with a function of the program.
 
-    The function is named in the contract as Connexion names it (`x-bearerInfoFunc`, …). It
-    takes the credentials and, by name, what the program has for it; it returns the
-    caller, or None for credentials that are not valid. It may return an awaitable.
+    The contract names the function in an extension of Connexion (`x-bearerInfoFunc`, …). The function takes the
+    credentials and, by name, dependencies. It returns the caller, or None for invalid credentials, or an awaitable of
+    these.
     """
 
     def __init__(self, name: str, spec: dict[str, Any], dependencies: Mapping[str, Any]) -> None:
         self.name = name
-        self.field, self.extract, word, self.challenge = _describe_scheme(name, spec)
+        self.field, self.extract, extension, self.challenge = _describe_scheme(name, spec)
         self.header: str = spec.get("name", "Authorization")
-        if word not in spec:
-            raise error_at(spec, f"security scheme {name}: {word} must name the function that knows the caller.")
+        if extension not in spec:
+            raise error_at(spec, f"security scheme {name}: {extension} must name the function that returns the caller.")
         try:
-            function = get_function_from_name(spec[word])
+            function = get_function_from_name(spec[extension])
         except (ImportError, AttributeError, ValueError) as error:
-            raise error_at(
-                spec, f"security scheme {name}: {word} names {spec[word]}, which is not there ({error})."
-            ) from None
-        wanted = list(inspect.signature(function).parameters)[2 if word == "x-basicInfoFunc" else 1 :]
-        if missing := [tool for tool in wanted if tool not in dependencies]:
-            raise error_at(
-                spec, f"security scheme {name}: {spec[word]} takes {', '.join(missing)}, which nobody gives it."
-            )
+            message = f"{extension} names {spec[extension]}, which does not exist; correct it ({error})."
+            raise error_at(spec, f"security scheme {name}: {message}") from None
+        names = list(inspect.signature(function).parameters)[2 if extension == "x-basicInfoFunc" else 1 :]
+        if missing := [dependency for dependency in names if dependency not in dependencies]:
+            message = f"{spec[extension]} takes {', '.join(missing)}, which is no dependency; add or remove it."
+            raise error_at(spec, f"security scheme {name}: {message}")
         self._verify: Verify = function
-        self._dependencies = {tool: dependencies[tool] for tool in wanted}
+        self._dependencies = {dependency: dependencies[dependency] for dependency in names}
 
     async def verify(self, credentials: tuple[str, ...]) -> Caller | None:
-        found = self._verify(*credentials, **self._dependencies)
-        if inspect.isawaitable(found):
-            return await found
-        return found
+        """Return the caller with these credentials; None if they are invalid."""
+        caller = self._verify(*credentials, **self._dependencies)
+        if inspect.isawaitable(caller):
+            return await caller
+        return caller
 
 
 class SecurityRequirements:
-    """The alternatives of one operation: each is schemes that must all hold, with the scopes they must grant.
+    """The Security Requirement Objects of an operation. Each has schemes that must all apply, and required scopes.
 
-    A request is held to the alternatives for which it brings the credentials, no fewer and no more: those of several
-    are refused, because nobody could say as whom it is meant.
+    A requirement applies to a request that has the credentials of exactly its schemes. Credentials of several
+    requirements are refused, because they could belong to different callers.
     """
 
     def __init__(self, requirements: list[dict[str, list[str]]], schemes: Mapping[str, SecurityScheme]) -> None:
@@ -68,39 +68,42 @@ class SecurityRequirements:
             for requirement in requirements
             if requirement
         ]
-        every = [scheme for alternative in alternatives for scheme, _ in alternative]
-        self.headers = list(dict.fromkeys(scheme.header for scheme in every))
-        """The header fields that say who calls."""
-        self._fields = list(dict.fromkeys(scheme.field for scheme in every))
-        self._challenge = ", ".join(dict.fromkeys(scheme.challenge for scheme in every))
+        all_schemes = [scheme for alternative in alternatives for scheme, _ in alternative]
+        self.headers = list(dict.fromkeys(scheme.header for scheme in all_schemes))
+        """The names of the headers with credentials."""
+        self._fields = list(dict.fromkeys(scheme.field for scheme in all_schemes))
+        self._challenge = ", ".join(dict.fromkeys(scheme.challenge for scheme in all_schemes))
         self._alternatives: dict[tuple[bytes, ...], list[list[tuple[SecurityScheme, frozenset[str]]]]] = {}
         for alternative in alternatives:
-            taken = {scheme.field for scheme, _ in alternative}
-            brought = tuple(field for field in self._fields if field in taken)
-            self._alternatives.setdefault(brought, []).append(alternative)
+            required = {scheme.field for scheme, _ in alternative}
+            fields = tuple(field for field in self._fields if field in required)
+            self._alternatives.setdefault(fields, []).append(alternative)
 
     def allows(self, scopes: frozenset[str] | None) -> bool:
-        """Return whether a caller with these scopes, or nobody, would be let in."""
+        """Return whether *scopes* suffice. None is a request without credentials."""
         if self.is_optional or scopes is None:
             return self.is_optional
-        every = (alternative for alternatives in self._alternatives.values() for alternative in alternatives)
-        return any(all(wanted <= scopes for _, wanted in alternative) for alternative in every)
+        return any(
+            frozenset().union(*(required for _, required in alternative)) <= scopes
+            for alternative in chain.from_iterable(self._alternatives.values())
+        )
 
     async def authenticate(self, request: Request) -> Caller | None:
-        """Return who calls; None for nobody, where the contract allows that, and for whose scopes do not reach there.
+        """Return the caller of *request*.
 
-        Raises a 401 Problem for credentials that are missing, mixed or not valid, also where
-        they are optional, and a 403 for valid ones whose scopes do not reach; the request has their
-        caller then.
+        If credentials are optional, return None without credentials, and for valid ones with too few scopes.
+
+        Raises a 401 Problem for missing credentials, and for mixed or invalid ones even if they are optional. Raises a
+        403 Problem for valid credentials with too few scopes, and then sets `request.caller`.
         """
-        brought = self._presented(request.headers)
-        if not brought and self.is_optional:
+        fields = self._credential_fields(request.headers)
+        if not fields and self.is_optional:
             return None
         refusal: Problem | None = None
-        known: Caller | None = None
-        for alternative in self._alternatives.get(brought, ()):
+        forbidden_caller: Caller | None = None
+        for alternative in self._alternatives.get(fields, ()):
             callers: list[Caller] = []
-            short: list[str] = []
+            missing: list[str] = []
             for scheme, scopes in alternative:
                 credentials = scheme.extract(request)
                 if credentials is None:
@@ -108,51 +111,51 @@ class SecurityRequirements:
                 caller = await scheme.verify(credentials)
                 if caller is None:
                     raise _unauthenticated(
-                        "The credentials are not valid, or no longer.", f'{scheme.challenge}, error="invalid_token"'
+                        "The credentials are invalid, expired or revoked.", f'{scheme.challenge}, error="invalid_token"'
                     )
                 callers.append(caller)
-                short += sorted(scopes - caller.scopes)
+                missing += sorted(scopes - caller.scopes)
             else:
-                if not short:
+                if not missing:
                     return callers[0]
                 if refusal is None:
-                    known = callers[0]
-                    refusal = _forbidden(alternative[0][0], " ".join(short))
+                    forbidden_caller = callers[0]
+                    refusal = _forbidden(alternative[0][0], " ".join(missing))
         if refusal is None:
-            only = " of one kind at a time" if len(brought) > 1 else ""
-            raise _unauthenticated(f"This operation takes credentials{only}.", self._challenge)
+            only = " of one kind at a time" if len(fields) > 1 else ""
+            raise _unauthenticated(f"This operation requires credentials{only}.", self._challenge)
         if self.is_optional:
             return None
-        request.caller = known
+        request.caller = forbidden_caller
         raise refusal
 
-    def _presented(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
-        brought: tuple[bytes, ...] = ()
+    def _credential_fields(self, headers: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+        fields: tuple[bytes, ...] = ()
         for field in self._fields:
             if field in headers:
-                brought += (field,)
-        return brought
+                fields += (field,)
+        return fields
 
 
 def _unauthenticated(detail: str, challenge: str) -> Problem:
     return Problem(401, detail, headers={"WWW-Authenticate": challenge})
 
 
-def _forbidden(scheme: SecurityScheme, lacking: str) -> Problem:
-    challenge = f'{scheme.challenge}, error="insufficient_scope", scope="{lacking}"'
-    detail = f"The credentials do not reach this operation; it takes the scope {lacking}."
+def _forbidden(scheme: SecurityScheme, scopes: str) -> Problem:
+    challenge = f'{scheme.challenge}, error="insufficient_scope", scope="{scopes}"'
+    detail = f"The credentials lack a scope that this operation requires: {scopes}."
     return Problem(403, detail, headers={"WWW-Authenticate": challenge})
 
 
 def load_schemes(document: Document, dependencies: Mapping[str, Any]) -> dict[str, SecurityScheme]:
-    """Return the security schemes of *document* by name; raises ContractError if one cannot work."""
+    """Return the security schemes of *document* by name. Raises ContractError if one cannot be enforced."""
     return {name: SecurityScheme(name, spec, dependencies) for name, spec in document.security_schemes().items()}
 
 
 def _describe_scheme(name: str, spec: dict[str, Any]) -> tuple[bytes, Extract, str, str]:
-    """Return the header of the credentials, what finds them in it, the word that names the function, and the challenge.
+    """Return the header of the credentials, its extractor, the extension with the function, and the challenge.
 
-    The challenge is as RFC 9110, section 11.6.1, has it.
+    The challenge is the value of `WWW-Authenticate` (RFC 9110, section 11.6.1).
     """
     match spec:
         case {"type": "http", "scheme": str(scheme)} if scheme.lower() == "bearer":
@@ -166,7 +169,7 @@ def _describe_scheme(name: str, spec: dict[str, Any]) -> tuple[bytes, Extract, s
             return key, _in_header(key), "x-apikeyInfoFunc", f'ApiKey realm="api", header="{field}"'
     raise error_at(
         spec,
-        f"security scheme {name}: this cannot be enforced; http, oauth2, openIdConnect and apiKey in a header can.",
+        f"security scheme {name} cannot be enforced; use http, oauth2, openIdConnect, or apiKey in a header.",
     )
 
 
@@ -189,8 +192,8 @@ def _basic(request: Request) -> tuple[str, ...] | None:
 
 
 def _in_header(field: bytes) -> Extract:
-    def find(request: Request) -> tuple[str, ...] | None:
+    def extract(request: Request) -> tuple[str, ...] | None:
         header = request.headers.get(field)
         return None if header is None else (header.decode("latin-1"),)
 
-    return find
+    return extract

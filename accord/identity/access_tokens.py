@@ -6,7 +6,6 @@ import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from uuid import UUID
 import jwt
 from jwt.algorithms import ECAlgorithm
 
+from accord.identity.callers import Caller
 from accord.identity.signing_keys import ALGORITHM, JwkSet, SigningKeys
 
 _TYPE = "at+jwt"
@@ -27,19 +27,8 @@ _CACHE_SIZE = 10_000
 _es256 = ECAlgorithm(ECAlgorithm.SHA256)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The authenticated user of a request and its scopes; `session_id` is None for a request with the API `key`."""
-
-    id: UUID
-    session_id: UUID | None
-    role: str
-    scopes: frozenset[str]
-    api_key_id: UUID | None = None
-
-
 class AccessTokens:
-    """Issues and verifies access tokens; `roles` has the scopes of each role."""
+    """Issues and verifies access tokens. `roles` has the scopes of each role, `expires_in` the lifetime in seconds."""
 
     def __init__(
         self,
@@ -51,11 +40,14 @@ class AccessTokens:
         refresh_lifetime: timedelta,
         roles: Mapping[str, Sequence[str]],
     ) -> None:
-        self.expires_in, self.refresh_lifetime = int(access_lifetime.total_seconds()), refresh_lifetime
-        self._signing_keys, self._issuer, self._audience = signing_keys, issuer, audience
+        self.expires_in = int(access_lifetime.total_seconds())
+        self.refresh_lifetime = refresh_lifetime
+        self._signing_keys = signing_keys
+        self._issuer = issuer
+        self._audience = audience
         self._scopes = {role: " ".join(scopes) for role, scopes in roles.items()}
         self._cache: dict[str, tuple[str, Caller, int]] = {}
-        self._cache_key: JwkSet = signing_keys.current()
+        self._cache_keys: JwkSet = signing_keys.current()
 
     def issue(self, user_id: UUID, session_id: UUID, role: str) -> str:
         """Return a new token for a session of the user, with the scopes of the role."""
@@ -76,29 +68,34 @@ class AccessTokens:
 
     def verify(self, token: str) -> Caller | None:
         """Return the caller of a token; None if it is malformed, expired, wrongly signed, or for another audience."""
-        if (keys := self._signing_keys.current()) is not self._cache_key:
-            self._cache, self._cache_key = {}, keys
+        keys = self._signing_keys.current()
+        if keys is not self._cache_keys:
+            self._cache = {}
+            self._cache_keys = keys
         # The signature identifies the token, and is hashed faster than the whole token.
         signature = token[-_SIGNATURE_LENGTH:]
-        known = self._cache.get(signature)
-        if known is None or known[0] != token:
+        entry = self._cache.get(signature)
+        if entry is None or entry[0] != token:
             try:
-                known = token, *self._verify_signature(token)
+                entry = token, *self._verify_token(token)
             except (ValueError, RecursionError):
                 return None
             if len(self._cache) >= _CACHE_SIZE:
                 self._cache.clear()
-            self._cache[signature] = known
-        _, caller, expires_at = known
+            self._cache[signature] = entry
+        _, caller, expires_at = entry
         return caller if time.time() < expires_at else None
 
-    def _verify_signature(self, token: str) -> tuple[Caller, int]:
-        """Return the caller of a token and its expiry in seconds since 1970; raises ValueError or RecursionError."""
+    def _verify_token(self, token: str) -> tuple[Caller, int]:
+        """Return the caller of a token and its expiry in seconds since 1970.
+
+        Raises ValueError for an invalid signature or claim, and RecursionError for JSON that is nested too deeply.
+        """
         if len(token) > _MAX_LENGTH or not _SHAPE.fullmatch(token):
             raise ValueError("not a JWT with a signature")
         header, payload, signature = map(_decode, token.split("."))
         match _json(header):
-            case {"kid": str(kid)} as said if said == {"alg": ALGORITHM, "typ": _TYPE, "kid": kid}:
+            case {"kid": str(kid)} as members if members == {"alg": ALGORITHM, "typ": _TYPE, "kid": kid}:
                 # Another process may sign with a new key already, so an unknown key id reloads the keys.
                 key = self._signing_keys.current().keys.get(kid) or self._signing_keys.reload().keys.get(kid)
             case _:
@@ -106,9 +103,10 @@ class AccessTokens:
         signed = token.rpartition(".")[0].encode()
         if key is None or not _es256.verify(signed, key.private.public_key(), signature):
             raise ValueError("invalid signature")
-        return self._claims(_json(payload))
+        return self._check_claims(_json(payload))
 
-    def _claims(self, claims: Any) -> tuple[Caller, int]:
+    def _check_claims(self, claims: Any) -> tuple[Caller, int]:
+        """Return the caller and the expiry in seconds since 1970; raises ValueError for invalid claims."""
         match claims:
             case {
                 "iss": self._issuer,
@@ -141,9 +139,10 @@ def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
 
 
 def _uuid(text: str) -> UUID:
-    if str(made := UUID(text)) != text:
+    value = UUID(text)
+    if str(value) != text:
         raise ValueError("UUID not in canonical form")
-    return made
+    return value
 
 
 def _decode(part: str) -> bytes:
@@ -160,6 +159,7 @@ def _json(text: bytes) -> Any:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(made := dict(pairs)) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ValueError("duplicate member")
-    return made
+    return members

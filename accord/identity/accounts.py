@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, Unauthenticated
 from accord.identity import sessions, users
-from accord.identity.access_tokens import AccessTokens, Caller
+from accord.identity.access_tokens import AccessTokens
+from accord.identity.callers import Caller
 from accord.identity.passwords import PasswordHasher
 from accord.identity.revocation_list import RevocationList
 from accord.identity.sessions import TokenPair
@@ -29,7 +30,7 @@ def register(
     name: str | None = None,
     age: int | None = None,
 ) -> User:
-    """Create a user with the role customer; raises Conflict, after as much time, if a unique member is taken."""
+    """Create a user with the role customer. Raises Conflict if a unique member is taken, after the same time."""
     members = {"username": username, "email": email, "password": password, "name": name, "age": age}
     return users.create(session, password_hasher, **members, role=_ROLE_OF_NEW_USERS)
 
@@ -49,8 +50,8 @@ def log_in(
     ).first()
     # Hashing is slow, so it must hold no connection and no lock.
     session.rollback()
-    fits = password_hasher.verify(password, found.password_hash if found else None)
-    if not found or not fits:
+    is_correct = password_hasher.verify(password, found.password_hash if found else None)
+    if not found or not is_correct:
         raise Unauthenticated("The username or the password is wrong.")
     renewed = (
         password_hasher.hash(password) if password_hasher.needs_rehash(found.password_hash) else found.password_hash

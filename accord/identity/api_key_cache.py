@@ -1,4 +1,4 @@
-"""Cache of API keys, which saves most requests with a key a query."""
+"""Cache of API keys, so that most requests with an API key need no query."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ from hmac import compare_digest
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from accord.identity.access_tokens import Caller
+from accord.identity.callers import Caller
 
 USE_RECORDED_EVERY = timedelta(minutes=1)
 
@@ -32,8 +32,8 @@ class ApiKeyCache:
     """
     The API keys that were used within the last half second.
 
-    `read` returns the row of a key by its prefix. `note_use` records the use of a key, once a minute and outside the
-    request. `roles` has the scopes of each role. Call `forget` after each change of what a key may do.
+    `find_by_prefix` returns the row of a key. `record_use` records the use of a key, once a minute and outside the
+    request. `roles` has the scopes of each role. Call `clear` after each change of a key or its owner.
     """
 
     def __init__(
@@ -43,39 +43,41 @@ class ApiKeyCache:
         *,
         roles: Mapping[str, Sequence[str]],
     ) -> None:
-        self._find_by_prefix, self._record_use = find_by_prefix, record_use
+        self._find_by_prefix = find_by_prefix
+        self._record_use = record_use
         self._scopes = {role: frozenset(scopes) for role, scopes in roles.items()}
         self._entries: dict[str, _Entry] = {}
-        self._recorded_at: dict[UUID, asyncio.Task[None]] = {}
+        self._recording: dict[UUID, asyncio.Task[None]] = {}
 
     def authenticate(self, key: str) -> Caller | Awaitable[Caller | None] | None:
         """Return the caller of a key, None for an invalid one; an awaitable of it if the database must be queried."""
         key_hash = hash_of(key)
-        known = self._entries.get(key_hash)
-        if known is not None and time.monotonic() < known.fresh_until:
-            return known.caller if time.time() < known.expires_at else None
-        shaped = _SHAPE.fullmatch(key)
-        return self._load(shaped[1], key_hash) if shaped else None
+        entry = self._entries.get(key_hash)
+        if entry is not None and time.monotonic() < entry.fresh_until:
+            return entry.caller if time.time() < entry.expires_at else None
+        match = _SHAPE.fullmatch(key)
+        return self._load(match[1], key_hash) if match else None
 
     def clear(self) -> None:
         """Clear the cache; the results of queries in progress are not stored either."""
         self._entries = {}
 
     async def _load(self, prefix: str, key_hash: str) -> Caller | None:
-        known, current_until = self._entries, time.monotonic() + _FRESH_SECONDS
+        # `clear` replaces the dict, so the result of a query that began before is not stored in the new one.
+        entries, fresh_until = self._entries, time.monotonic() + _FRESH_SECONDS
         row = await self._find_by_prefix(prefix)
-        ends_at = _expires_at(row, key_hash)
-        if row is None or time.time() >= ends_at:
+        expires_at = _expires_at(row, key_hash)
+        if row is None or time.time() >= expires_at:
             return None
         key_id, scopes = row["id"], self._scopes[row["role"]].intersection(row["scopes"])
         caller = Caller(row["owner_id"], None, row["role"], scopes, key_id)
-        if len(known) >= _MAX_ENTRIES:
-            known.clear()
-        known[key_hash] = _Entry(caller, ends_at, current_until)
-        if key_id not in self._recorded_at and _is_due(row["last_used_at"]):
+        if len(entries) >= _MAX_ENTRIES:
+            entries.clear()
+        entries[key_hash] = _Entry(caller, expires_at, fresh_until)
+        if key_id not in self._recording and _is_due(row["last_used_at"]):
             loop = asyncio.get_running_loop()
-            self._recorded_at[key_id] = loop.create_task(self._record(key_id))
-            loop.call_later(USE_RECORDED_EVERY.total_seconds(), self._recorded_at.pop, key_id)
+            self._recording[key_id] = loop.create_task(self._record(key_id))
+            loop.call_later(USE_RECORDED_EVERY.total_seconds(), self._recording.pop, key_id)
         return caller
 
     async def _record(self, key_id: UUID) -> None:
@@ -92,16 +94,16 @@ def hash_of(key: str) -> str:
 
 
 def _expires_at(row: Mapping[str, Any] | None, key_hash: str) -> float:
-    """Return the end of the key's validity in seconds since 1970, 0 for a wrong key; takes as long without a row."""
+    """Return the expiry of the key in seconds since 1970, 0 for a wrong key. It takes the same time without a row."""
     current_hash = row["key_hash"] if row else _NO_HASH
     previous_hash = row["previous_hash"] if row else None
     is_current = compare_digest(key_hash, current_hash)
     is_previous = compare_digest(key_hash, previous_hash or _NO_HASH)
     if row is None or not (is_current or is_previous):
         return 0
-    ends = row["expires_at"], None if is_current else row["previous_until"]
-    return min((moment.timestamp() for moment in ends if moment), default=float("inf"))
+    expiries = row["expires_at"], None if is_current else row["previous_until"]
+    return min((expiry.timestamp() for expiry in expiries if expiry), default=float("inf"))
 
 
-def _is_due(noted_at: datetime | None) -> bool:
-    return noted_at is None or datetime.now(UTC) - noted_at >= USE_RECORDED_EVERY
+def _is_due(recorded_at: datetime | None) -> bool:
+    return recorded_at is None or datetime.now(UTC) - recorded_at >= USE_RECORDED_EVERY

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, bindparam, or_, select
-from sqlalchemy import update as updated
+from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from accord.errors import Invalid, NotFound
-from accord.identity.access_tokens import Caller
 from accord.identity.api_key_cache import USE_RECORDED_EVERY, ApiKeyCache, hash_of
+from accord.identity.callers import Caller
 from db import unit_of_work
 from db.columns import utc_now
 from db.list_query import ListQuery
@@ -46,7 +46,7 @@ _BY_PREFIX = prepare(
     .where(ApiKey.prefix == bindparam("prefix"), User.is_active, User.deleted_at.is_(None))
 )
 _RECORD_USE = prepare(
-    updated(ApiKey)
+    update_rows(ApiKey)
     .where(ApiKey.id == bindparam("of_id"))
     .where(or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= bindparam("before")))
     .values(last_used_at=bindparam("moment"), updated_at=ApiKey.updated_at)
@@ -70,16 +70,16 @@ def create(
     session: Session, creator: Caller, *, name: str, scopes: Sequence[str], expires_at: datetime | None = None
 ) -> dict[str, Any]:
     """Return a new key with its secret in `key`; raises Invalid for scopes the creator lacks, or a past expiry."""
-    beyond = [
+    errors = [
         Invalid(f"You do not have the scope {scope}.", pointer=f"/scopes/{n}")
         for n, scope in enumerate(scopes)
         if scope not in creator.scopes
     ]
-    if beyond:
-        raise Invalid("An API key cannot have scopes that its creator lacks.", errors=beyond)
+    if errors:
+        raise Invalid("An API key cannot have scopes that its creator lacks.", errors=errors)
     if expires_at is not None and expires_at <= utc_now():
         raise Invalid("The time is in the past.", pointer="/expires_at")
-    key = ApiKey(owner_id=creator.id, name=name, scopes=scopes, expires_at=expires_at, prefix=_prefix())
+    key = ApiKey(owner_id=creator.id, name=name, scopes=scopes, expires_at=expires_at, prefix=_new_prefix())
     session.add(key)
     return _issue(session, key)
 
@@ -87,8 +87,8 @@ def create(
 def update(session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id: UUID, **changes: Any) -> ApiKey:
     """Change `name` and `expires_at` of a key; raises NotFound, and Invalid for a later expiry than before."""
     key = get(session, owner_id, key_id)
-    ends, ended = changes.get("expires_at", key.expires_at), key.expires_at
-    if ended is not None and (ends is None or ends > ended):
+    expires_at = changes.get("expires_at", key.expires_at)
+    if key.expires_at is not None and (expires_at is None or expires_at > key.expires_at):
         raise Invalid(
             "The expiry of an API key cannot be moved to a later time. Create a new key.", pointer="/expires_at"
         )
@@ -118,22 +118,23 @@ def delete(session: Session, api_key_cache: ApiKeyCache, owner_id: UUID, key_id:
 
 
 def find_by_prefix(session: Session, prefix: str) -> dict[str, Any] | None:
-    """Return the row of a key whose owner is active, by its prefix; None if there is none."""
+    """Return the row of the key with this prefix; None if there is no such key or its owner is not active."""
     return _BY_PREFIX.first(session, prefix=prefix)
 
 
 def record_use(session: Session, key_id: UUID) -> None:
-    """Record the use of a key, without a new version of it."""
+    """Record the use of a key at most once a minute. The key gets no new version."""
     moment = utc_now()
     _RECORD_USE.execute(session, of_id=key_id, moment=moment, before=moment - USE_RECORDED_EVERY)
 
 
 def _issue(session: Session, key: ApiKey) -> dict[str, Any]:
-    shown = f"{key.prefix}_{secrets.token_urlsafe(32)}"
-    key.key_hash = hash_of(shown)
+    """Give the key a new secret, flush it, and return its members with the secret in `key`."""
+    secret = f"{key.prefix}_{secrets.token_urlsafe(32)}"
+    key.key_hash = hash_of(secret)
     session.flush()
-    return {member: getattr(key, member) for member in _MEMBERS} | {"key": shown}
+    return {member: getattr(key, member) for member in _MEMBERS} | {"key": secret}
 
 
-def _prefix() -> str:
+def _new_prefix() -> str:
     return f"ak_{b32encode(secrets.token_bytes(8)).decode()[:12].lower()}"

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Awaitable
 
-from accord.identity.access_tokens import AccessTokens, Caller
+from accord.identity.access_tokens import AccessTokens
 from accord.identity.api_key_cache import ApiKeyCache
+from accord.identity.callers import Caller
 from accord.identity.revocation_list import RevocationList
-
-__all__ = ["Caller", "verify_access_token", "verify_api_key"]
 
 
 def verify_access_token(
@@ -23,7 +22,7 @@ def verify_access_token(
         return None
     if time.monotonic() < revocation_list.fresh_until:
         return None if caller.session_id in revocation_list else caller
-    return _unless_revoked(caller, revocation_list)
+    return _check_revocation(caller, revocation_list)
 
 
 def verify_api_key(key: str, api_key_cache: ApiKeyCache) -> Caller | Awaitable[Caller | None] | None:
@@ -31,6 +30,7 @@ def verify_api_key(key: str, api_key_cache: ApiKeyCache) -> Caller | Awaitable[C
     return api_key_cache.authenticate(key)
 
 
-async def _unless_revoked(caller: Caller, revocation_list: RevocationList) -> Caller | None:
+async def _check_revocation(caller: Caller, revocation_list: RevocationList) -> Caller | None:
+    """Refresh the revocation list, and return *caller*; None if its session is revoked."""
     await revocation_list.refresh()
     return None if caller.session_id in revocation_list else caller

@@ -1,10 +1,20 @@
-"""Which owner's rows a caller may see: for the caller, the rows of other owners do not exist."""
+"""Callers, and the visibility of rows by owner. Rows of other owners do not exist for a caller."""
 
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
-from accord.identity.access_tokens import Caller
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated user of a request and its scopes; `session_id` is None for a request with an API key."""
+
+    id: UUID
+    session_id: UUID | None
+    role: str
+    scopes: frozenset[str]
+    api_key_id: UUID | None = None
 
 
 class Everyone(Enum):
@@ -23,15 +33,15 @@ def visible_owner(caller: Caller, scope: str) -> UUID | Everyone:
 
 def owned_by(owner_id: UUID, owner: UUID | Everyone) -> bool:
     """Return whether a row whose owner is *owner_id* belongs to *owner*; raises TypeError for None."""
-    return owner is EVERYONE or _checked(owner) == owner_id
+    return owner is EVERYONE or _require_owner_id(owner) == owner_id
 
 
 def owner_filter(name: str, owner: UUID | Everyone) -> dict[str, UUID]:
     """Return the value of the list filter *name* that leaves the rows of *owner*; raises TypeError for None."""
-    return {} if owner is EVERYONE else {name: _checked(owner)}
+    return {} if owner is EVERYONE else {name: _require_owner_id(owner)}
 
 
-def _checked(owner: UUID | Everyone) -> UUID:
+def _require_owner_id(owner: UUID | Everyone) -> UUID:
     # Untyped callers could pass None, which must neither open all rows nor look like an owner without rows.
     if not isinstance(owner, UUID):
         raise TypeError(f"The owner of rows is a UUID or EVERYONE, not {owner!r}.")

@@ -13,7 +13,7 @@ from db.unit_of_work import run_in_thread
 
 
 class PasswordHasher:
-    """Hashes and verifies passwords; `memory_kib` is the memory of one hash in KiB, `time_cost` its number of passes.
+    """Hashes and verifies passwords; `memory_cost` is the memory of one hash in KiB, `time_cost` its number of passes.
 
     Hashing runs in threads, at most one for each processor, so that a burst of log-ins cannot take all the memory.
     """
@@ -32,12 +32,12 @@ class PasswordHasher:
         return [self.hash(password) for password in passwords]
 
     def verify(self, password: str, password_hash: str | None) -> bool:
-        """Return whether the hash is of this password; without a hash False, after as much time."""
-        fits = run_in_thread(self._verify, normalize("NFC", password), password_hash or self._dummy_hash)
-        return fits and password_hash is not None
+        """Return whether the hash is of this password. Without a hash, return False after the same time."""
+        is_correct = run_in_thread(self._verify, normalize("NFC", password), password_hash or self._dummy_hash)
+        return is_correct and password_hash is not None
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Return whether the hash was made with other costs than the current ones."""
+        """Return whether the hash has other costs than the current ones."""
         return self._hasher.check_needs_rehash(password_hash)
 
     def _hash(self, password: str) -> str:

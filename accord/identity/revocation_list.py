@@ -16,9 +16,9 @@ _OVERLAP = timedelta(minutes=2)
 class RevocationList:
     """The revoked sessions whose access tokens may not have expired.
 
-    `read` returns the ids of the sessions revoked since a time, from the database that all servers share. Revocations
-    of this server are in the list at once; those of others while the monotonic clock is before `current_until`.
-    `tell` is called after each revocation by this server, also one without sessions.
+    `read` returns the ids of the sessions revoked since a time, from the database that all servers share. The list has
+    the revocations of this server at once. It has those of other servers while the monotonic clock is before
+    `fresh_until`. `on_change` is called after each revocation by this server, also after one without sessions.
     """
 
     def __init__(
@@ -28,9 +28,10 @@ class RevocationList:
         token_lifetime: timedelta,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self._read, self._on_change = read, on_change
-        self._kept_for = token_lifetime + _OVERLAP
-        self._since = datetime.now(UTC) - self._kept_for
+        self._read = read
+        self._on_change = on_change
+        self._lifetime = token_lifetime + _OVERLAP
+        self._since = datetime.now(UTC) - self._lifetime
         self.fresh_until = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._sessions: dict[UUID, datetime] = {}
@@ -58,13 +59,16 @@ class RevocationList:
         with self._lock:
             for session_id in session_ids:
                 self._sessions.setdefault(session_id, now)
-            for session_id in [*takewhile(lambda known: now - self._sessions[known] > self._kept_for, self._sessions)]:
+            # The sessions are in the order of their times, so the expired ones are at the beginning.
+            expired = [*takewhile(lambda session_id: now - self._sessions[session_id] > self._lifetime, self._sessions)]
+            for session_id in expired:
                 del self._sessions[session_id]
 
     async def _load(self) -> None:
         try:
-            current_until, now = time.monotonic() + _FRESH_SECONDS, datetime.now(UTC)
+            fresh_until, now = time.monotonic() + _FRESH_SECONDS, datetime.now(UTC)
             self._add(await self._read(self._since))
-            self.fresh_until, self._since = current_until, now - _OVERLAP
+            self.fresh_until = fresh_until
+            self._since = now - _OVERLAP
         finally:
             self._reading = None

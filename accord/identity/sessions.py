@@ -51,9 +51,9 @@ def start(session: Session, access_tokens: AccessTokens, user: User, user_agent:
 def refresh(
     session: Session, access_tokens: AccessTokens, revocation_list: RevocationList, *, refresh_token: str
 ) -> TokenPair:
-    """Return a new pair of tokens, and use up the refresh token; raises Unauthenticated.
+    """Return a new pair of tokens, and use up the refresh token. Raises Unauthenticated.
 
-    A token that is presented twice has been stolen, so that its session is revoked, although this unit of work fails.
+    A token that is presented twice has been stolen, so its session is revoked, although this unit of work fails.
     """
     moment, token_hash = utc_now(), _hash(refresh_token)
     session_id = session.scalar(
@@ -63,14 +63,14 @@ def refresh(
         .returning(RefreshToken.session_id)
     )
     if session_id is None:
-        ended = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
-        if ended:
-            unit_of_work.on_failure(session, lambda unit: revoke(unit, revocation_list, ended))
+        reused_session_id = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
+        if reused_session_id:
+            unit_of_work.on_failure(session, lambda unit: revoke(unit, revocation_list, reused_session_id))
         raise Unauthenticated("The refresh token is no longer valid.")
     expires_at = moment + access_tokens.refresh_lifetime
     user_id = session.scalar(
         update(UserSession)
-        .where(UserSession.id == session_id, *_is_live(moment))
+        .where(UserSession.id == session_id, *_live_conditions(moment))
         .values(last_used_at=moment, expires_at=expires_at)
         .returning(UserSession.user_id)
     )
@@ -83,16 +83,16 @@ def refresh(
 
 def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page: int) -> Page:
     """Return a page of the user's live sessions, the last used first; `is_current` marks the *current* one."""
-    asked = {"user_id": user_id, "moment": utc_now()}
-    items = _PAGE.all(session, **asked, current=current, limit=per_page, offset=(page - 1) * per_page)
-    total = _COUNT.all(session, **asked)[0]["total"]
+    values = {"user_id": user_id, "moment": utc_now()}
+    items = _PAGE.all(session, **values, current=current, limit=per_page, offset=(page - 1) * per_page)
+    total = _COUNT.all(session, **values)[0]["total"]
     return pagination.number_page(items, total=total, page=page, per_page=per_page, query={})
 
 
-def end(session: Session, revocation_list: RevocationList, user_id: UUID, session_id: UUID) -> None:
+def revoke_own(session: Session, revocation_list: RevocationList, user_id: UUID, session_id: UUID) -> None:
     """Revoke the user's session; raises NotFound."""
-    own = UserSession.user_id == user_id, UserSession.id == session_id
-    if not _revoke(session, revocation_list, *own, *_is_live(utc_now())):
+    conditions = UserSession.user_id == user_id, UserSession.id == session_id
+    if not _revoke(session, revocation_list, *conditions, *_live_conditions(utc_now())):
         raise NotFound("You have no session with this id.")
 
 
@@ -104,10 +104,11 @@ def revoke(session: Session, revocation_list: RevocationList, session_id: UUID) 
 def revoke_all(session: Session, revocation_list: RevocationList, user_id: UUID, but: UUID | None = None) -> None:
     """Revoke all sessions of a user except *but*.
 
-    Call it after the write that takes rights from the user: a log-in in between either sees that write, or its
+    Call it after the write that takes rights from the user. A log-in in between either sees that write, or its
     session is revoked here.
     """
-    _revoke(session, revocation_list, UserSession.user_id == user_id, *([UserSession.id != but] if but else []))
+    others = [UserSession.id != but] if but else []
+    _revoke(session, revocation_list, UserSession.user_id == user_id, *others)
 
 
 def revoked_since(session: Session, moment: datetime) -> Sequence[UUID]:
@@ -137,21 +138,22 @@ _PAGE = prepare(
 )
 
 
-def _revoke(session: Session, revocation_list: RevocationList, *which: ColumnElement[bool]) -> Sequence[UUID]:
+def _revoke(session: Session, revocation_list: RevocationList, *conditions: ColumnElement[bool]) -> Sequence[UUID]:
+    """Revoke the sessions that meet the conditions, and return their ids."""
     moment = utc_now()
-    ended = session.scalars(
+    revoked_ids = session.scalars(
         update(UserSession)
-        .where(UserSession.revoked_at.is_(None), *which)
+        .where(UserSession.revoked_at.is_(None), *conditions)
         .values(revoked_at=moment)
         .returning(UserSession.id)
     ).all()
-    for session_id in ended:
+    for session_id in revoked_ids:
         record_change(session, UserSession, session_id, {"revoked_at": (None, moment)})
-    unit_of_work.on_commit(session, revocation_list.add, ended)
-    return ended
+    unit_of_work.on_commit(session, revocation_list.add, revoked_ids)
+    return revoked_ids
 
 
-def _is_live(moment: datetime) -> tuple[ColumnElement[bool], ...]:
+def _live_conditions(moment: datetime) -> tuple[ColumnElement[bool], ...]:
     return UserSession.revoked_at.is_(None), UserSession.expires_at > moment
 
 

@@ -35,12 +35,12 @@ _log = logging.getLogger(__name__)
 
 
 class SigningKeysError(Exception):
-    """The signing keys cannot be used; the message says why and what to do."""
+    """The signing keys cannot be used. The message has the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A private key; `made_at` is in seconds since 1970, None if it is unknown."""
+    """A private key; `created_at` is in seconds since 1970, None if it is unknown."""
 
     id: str
     private: EllipticCurvePrivateKey
@@ -54,7 +54,7 @@ class SigningKey:
 
     @classmethod
     def read(cls, jwk: Any) -> "SigningKey":
-        """Return the key of a private JSON Web Key (RFC 7517); raises KeysError for one that cannot sign tokens."""
+        """Return the key of a private JSON Web Key (RFC 7517). Raises SigningKeysError if it cannot sign tokens."""
         if not isinstance(jwk, dict) or not isinstance(kid := jwk.get("kid"), str) or not 0 < len(kid) <= 128:
             raise SigningKeysError("A signing key is not a JSON Web Key with a `kid` of 1 to 128 characters.")
         for member, value in _KIND.items():
@@ -65,8 +65,8 @@ class SigningKey:
                 raise SigningKeysError(f"Signing key {kid!r} is not for signing: `{member}` is not {value}.")
         if jwk.get("key_ops", ["sign"]) not in _OPERATIONS:
             raise SigningKeysError(f"Signing key {kid!r} is not for signing: `key_ops` does not contain sign.")
-        made_at = jwk.get("iat")
-        if made_at is not None and type(made_at) is not int:
+        created_at = jwk.get("iat")
+        if created_at is not None and type(created_at) is not int:
             raise SigningKeysError(f"Signing key {kid!r}: `iat` is not an integer number of seconds.")
         try:
             private = ECAlgorithm.from_jwk(jwk)
@@ -74,7 +74,7 @@ class SigningKey:
             raise SigningKeysError(f"Signing key {kid!r} is not a valid key: {error}") from None
         if not isinstance(private, EllipticCurvePrivateKey):
             raise SigningKeysError(f"Signing key {kid!r} has no private part: `d` is missing.")
-        return cls(kid, private, made_at)
+        return cls(kid, private, created_at)
 
     def public_jwk(self) -> dict[str, str]:
         """Return the public JSON Web Key, which verifies access tokens."""
@@ -82,19 +82,19 @@ class SigningKey:
 
     def private_jwk(self) -> dict[str, Any]:
         """Return the private JSON Web Key, as `read` takes it."""
-        made_at = {} if self.created_at is None else {"iat": self.created_at}
-        return {**ECAlgorithm.to_jwk(self.private, as_dict=True), "kid": self.id, **_PURPOSE, **made_at}
+        issued_at = {} if self.created_at is None else {"iat": self.created_at}
+        return {**ECAlgorithm.to_jwk(self.private, as_dict=True), "kid": self.id, **_PURPOSE, **issued_at}
 
 
 @dataclass(frozen=True)
 class JwkSet:
-    """Signing keys by id, newest first: the newest signs, all verify."""
+    """Signing keys by id, newest first. The newest key signs, and all keys verify."""
 
     keys: Mapping[str, SigningKey]
 
     @classmethod
     def read(cls, text: str) -> "JwkSet":
-        """Return the keys of a JSON Web Key Set; raises KeysError if it is invalid, or any key in it."""
+        """Return the keys of a JSON Web Key Set; raises SigningKeysError if it or a key in it is invalid."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
@@ -104,7 +104,8 @@ class JwkSet:
                 'The signing keys are not a JSON Web Key Set with at least one key, such as {"keys": [...]}.'
             )
         keys = [SigningKey.read(jwk) for jwk in jwks]
-        if len(by_id := {key.id: key for key in keys}) < len(keys):
+        by_id = {key.id: key for key in keys}
+        if len(by_id) < len(keys):
             raise SigningKeysError("Two of the signing keys have the same `kid`.")
         return cls(by_id)
 
@@ -121,19 +122,21 @@ class JwkSet:
         """Return the JSON text of the private keys, as `read` takes it."""
         return json.dumps({"keys": [key.private_jwk() for key in self.keys.values()]}, indent=2) + "\n"
 
-    def rotated(self, seconds_kept: int) -> "JwkSet":
+    def with_new_key(self, token_lifetime: int) -> "JwkSet":
         """
         Return this set with a new key in front.
 
-        Keys that stopped signing more than `seconds_kept` ago are left out, because their tokens have expired.
+        Keys that stopped signing more than *token_lifetime* seconds ago are left out, because their tokens have
+        expired.
         """
         newest = SigningKey.make()
-        kept, retired_at = [newest], newest.created_at
+        keys = [newest]
+        retired_at = newest.created_at
         for key in self.keys.values():
-            if retired_at is None or newest.created_at is None or newest.created_at - retired_at <= seconds_kept:
-                kept.append(key)
+            if retired_at is None or newest.created_at is None or newest.created_at - retired_at <= token_lifetime:
+                keys.append(key)
             retired_at = key.created_at
-        return JwkSet({key.id: key for key in kept})
+        return JwkSet({key.id: key for key in keys})
 
 
 class SigningKeys:
@@ -150,8 +153,8 @@ class SigningKeys:
         """Reload and return the current keys."""
         return self._keys
 
-    def rotate(self, seconds_kept: int) -> JwkSet:
-        """Sign with a new key from now on; old keys verify for `seconds_kept`. Raises KeysError."""
+    def rotate(self, token_lifetime: int) -> JwkSet:
+        """Sign with a new key from now on. Old keys verify for *token_lifetime* seconds. Raises SigningKeysError."""
         raise SigningKeysError(
             "The signing keys come from the settings. Put a new key first there, and keep the old keys."
         )
@@ -159,10 +162,10 @@ class SigningKeys:
 
 class SigningKeyFile(SigningKeys):
     """
-    Signing keys in a file of `folder`, readable by its owner only; created if it is missing. Raises KeysError.
+    Signing keys in a file of *folder*, which its owner alone can read. A missing file is created.
 
-    Running servers load a rotated file within half a second. If it becomes unreadable, they keep the keys they
-    have, and log an error.
+    Running servers load a rotated file within half a second. If the file becomes unreadable, they log an error and
+    use the keys that they have. Raises SigningKeysError if the file cannot be used at first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -170,8 +173,9 @@ class SigningKeyFile(SigningKeys):
         try:
             with _locked(folder):
                 if not self._file.exists():
-                    self._write(JwkSet({(key := SigningKey.make()).id: key}))
-            self._seen = self._mark()
+                    key = SigningKey.make()
+                    self._write(JwkSet({key.id: key}))
+            self._loaded_version = self._file_version()
             super().__init__(JwkSet.read(self._file.read_text("utf-8")))
         except (OSError, UnicodeDecodeError, SigningKeysError) as error:
             raise SigningKeysError(f"The signing keys in {self._file} cannot be used: {error}") from error
@@ -183,24 +187,26 @@ class SigningKeyFile(SigningKeys):
     def reload(self) -> JwkSet:
         self._next_reload = time.monotonic() + _RELOAD_INTERVAL
         try:
-            if (mark := self._mark()) != self._seen:
+            version = self._file_version()
+            if version != self._loaded_version:
                 # Set before reading, so that a file replaced in between is read again at the next reload.
-                self._seen = mark
+                self._loaded_version = version
                 self._keys = JwkSet.read(self._file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, SigningKeysError) as error:
             _log.error("The signing keys in %s cannot be used, so the previous keys stay in use: %s", self._file, error)
         return self._keys
 
-    def rotate(self, seconds_kept: int) -> JwkSet:
+    def rotate(self, token_lifetime: int) -> JwkSet:
         with _locked(self._file.parent):
-            self._write(self.reload().rotated(seconds_kept))
+            self._write(self.reload().with_new_key(token_lifetime))
         return self.reload()
 
     def _write(self, keys: JwkSet) -> None:
         with atomic_write(self._file) as stream:
             stream.write(keys.private_jwks().encode())
 
-    def _mark(self) -> tuple[int, int, int] | None:
+    def _file_version(self) -> tuple[int, int, int] | None:
+        """Return inode, time of change and size of the file, which differ after a rotation; None without a file."""
         try:
             status = self._file.stat()
         except OSError:
@@ -208,13 +214,14 @@ class SigningKeyFile(SigningKeys):
         return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def open_signing_keys(folder: Path, given: str | None = None) -> SigningKeys:
-    """Return the keys of the settings, or else those in `folder`; raises KeysError if they are invalid."""
-    return SigningKeyFile(folder) if given is None else SigningKeys(JwkSet.read(given))
+def open_signing_keys(folder: Path, jwks: str | None = None) -> SigningKeys:
+    """Return the keys in the JSON text *jwks*, or else those in *folder*. Raises SigningKeysError if invalid."""
+    return SigningKeyFile(folder) if jwks is None else SigningKeys(JwkSet.read(jwks))
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock of the folder, which is created if it is missing, against other processes."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -92,13 +92,13 @@ def update(
     password: str | None = None,
     **changes: Any,
 ) -> User:
-    """Change members of a user; a change of access revokes the sessions. Raises NotFound, and Conflict."""
+    """Change members of a user. A change of its access revokes the sessions. Raises NotFound, and Conflict."""
     if password is not None:
         changes["password_hash"] = run_outside_transaction(session, password_hasher.hash, password)
     user = _load(session, user_id)
     changed = [member for member in _ACCESS if changes.get(member, getattr(user, member)) != getattr(user, member)]
     if changed and user_id == caller_id:
-        raise _columns(changed)
+        raise _own_access_conflict(changed)
     if _is_active_admin(user) and {"role", "is_active"}.intersection(changed):
         _require_another_admin(session, [user], pointer=f"/{changed[0]}")
     update_fields(session, user, **changes)
@@ -120,7 +120,7 @@ def delete(session: Session, revocation_list: RevocationList, caller_id: UUID, u
 
 
 def bulk_delete(session: Session, revocation_list: RevocationList, caller_id: UUID, user_ids: Sequence[UUID]) -> None:
-    """Delete all of these users, or none; raises NotFound that names each missing id, and Conflict."""
+    """Delete all of these users, or none. Raises NotFound with an error for each missing id, and Conflict."""
     live = select(User).where(User.id.in_(user_ids), User.deleted_at.is_(None)).order_by(User.id)
     found = {user.id: user for user in session.scalars(live)}
     require_all("user", user_ids, found)
@@ -140,14 +140,16 @@ def _load(session: Session, user_id: UUID) -> User:
     return require("user", load_live(session, User, user_id))
 
 
-def _create(session: Session, password_hasher: PasswordHasher, wanted: Mapping[str, Mapping[str, Any]]) -> list[User]:
-    """Create users; *wanted* has the members of each user, by the pointer to them in the body."""
+def _create(
+    session: Session, password_hasher: PasswordHasher, members_by_pointer: Mapping[str, Mapping[str, Any]]
+) -> list[User]:
+    """Create users with these members, by the pointer to them in the body."""
     hashes = run_outside_transaction(
-        session, password_hasher.hash_all, [members["password"] for members in wanted.values()]
+        session, password_hasher.hash_all, [members["password"] for members in members_by_pointer.values()]
     )
     users = {
         pointer: _build(password_hash, **members)
-        for (pointer, members), password_hash in zip(wanted.items(), hashes, strict=True)
+        for (pointer, members), password_hash in zip(members_by_pointer.items(), hashes, strict=True)
     }
     session.add_all(users.values())
     _flush(session, users)
@@ -186,12 +188,12 @@ def _require_another_admin(session: Session, leaving: Collection[User], *, point
         raise Conflict("The last active admin cannot be removed.", pointer=pointer)
 
 
-def _columns(changed: Sequence[str]) -> Conflict:
-    faults = [
+def _own_access_conflict(changed: Sequence[str]) -> Conflict:
+    errors = [
         Conflict(f"You cannot change your own {_ACCESS[member]} here.", pointer=f"/{_ACCESS[member]}")
         for member in changed
     ]
-    return Conflict(str(faults[0]), errors=faults)
+    return Conflict(str(errors[0]), errors=errors)
 
 
 def _flush(session: Session, users: Mapping[str, User]) -> None:

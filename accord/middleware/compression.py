@@ -1,4 +1,4 @@
-"""Bodies compressed on their way out, with entity tags of their own (RFC 9110, section 8.4 and 8.8.3)."""
+"""Compression of responses, with an entity tag for each coding (RFC 9110, sections 8.4 and 8.8.3)."""
 
 import asyncio
 import re
@@ -16,69 +16,69 @@ Feed = Callable[[bytes], bytes]
 Finish = Callable[[], bytes]
 
 MINIMUM_SIZE = 500
-"""Bytes from which on a body is compressed."""
+"""Bytes. Smaller bodies are not compressed."""
 _STREAM_SIZE = 65_536
-"""Bytes from which on this takes so long that it is done in a thread."""
+"""Bytes. Larger chunks are compressed in a thread, because they would block the event loop."""
 
 _TAG = re.compile(rb'-(?:br|gzip)(?=")')
 
 
 def _brotli() -> tuple[Feed, Finish]:
-    made = brotli.Compressor(quality=4)
-    return made.process, made.finish
+    compressor = brotli.Compressor(quality=4)
+    return compressor.process, compressor.finish
 
 
 def _gzip() -> tuple[Feed, Finish]:
-    made = zlib.compressobj(level=4, wbits=31)
-    return made.compress, made.flush
+    compressor = zlib.compressobj(level=4, wbits=31)
+    return compressor.compress, compressor.flush
 
 
 _ENCODINGS = {b"br": _brotli, b"gzip": _gzip}
-"""How each content coding is made; the first is preferred."""
+"""Compressors of the content codings. The first is preferred."""
 
 
 class CompressionMiddleware:
     """
-    Compresses the answers that say `Vary: Accept-Encoding`; those that tell a secret do not.
+    Compresses the responses that have `Vary: Accept-Encoding`. Responses with secrets do not have it.
 
-    What is compressed is another representation, so its entity tag has the coding behind it:
-    `"5d41-br"`. Requests bring such tags back, and what stands behind this sees them without.
+    A compressed response is another representation, so its entity tag ends with the coding: `"5d41-br"`. Requests send
+    such tags back. The application gets them without the coding.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accept, known, guarded = b"", b"", False
+        accept, none_match, has_if_match = b"", b"", False
         for name, value in scope.get("headers", ()):
             if name == b"accept-encoding":
                 accept += b"," + value
             elif name == b"if-none-match":
-                known += b"," + value
+                none_match += b"," + value
             elif name == b"if-match":
-                guarded = True
+                has_if_match = True
         codings = acceptable_codings(accept) if accept else ()
-        if guarded or (known and codings):
-            scope = {**scope, "headers": [_plain(header, codings) for header in scope["headers"]]}
+        if has_if_match or (none_match and codings):
+            scope = {**scope, "headers": [_without_codings(header, codings) for header in scope["headers"]]}
         if codings:
-            send = _Sender(send, scope["method"], codings, known)
+            send = _Sender(send, scope["method"], codings, none_match)
         await self.app(scope, receive, send)
 
 
 class _Sender:
-    """Sends one answer on, compressed if it may be."""
+    """Sends one response on, compressed if it may be."""
 
-    def __init__(self, send: Send, method: str, codings: tuple[bytes, ...], known: bytes) -> None:
-        self.send, self.method, self.codings, self.accepts_known_tag = send, method, codings, known
+    def __init__(self, send: Send, method: str, codings: tuple[bytes, ...], none_match: bytes) -> None:
+        self.send, self.method, self.codings, self.none_match = send, method, codings, none_match
         self.start: Message | None = None
         self.feed: Feed | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             if message["status"] == 304:
-                message["headers"] = [self._known(header) for header in message["headers"]]
+                message["headers"] = [self._restore_tag(header) for header in message["headers"]]
             elif _may_be_compressed(message["headers"]):
-                # Whether it is long enough may not show before its body.
+                # Without a Content-Length the size is known only with the body.
                 self.start = message
                 return
             await self.send(message)
@@ -95,10 +95,10 @@ class _Sender:
         body, more = message.get("body", b""), message.get("more_body", False)
         length = next((int(value) for name, value in start["headers"] if name == b"content-length"), None)
         if (length if length is not None else MINIMUM_SIZE if more else len(body)) >= MINIMUM_SIZE:
-            start["headers"] = [*_encoded(start["headers"], self.codings[0])]
+            start["headers"] = [*_encode_headers(start["headers"], self.codings[0])]
             if self.method != "HEAD":
                 self.feed, self.finish = _ENCODINGS[self.codings[0]]()
-                body = await self._compressed(body, more)
+                body = await self._compress(body, more)
                 message["body"] = body
                 if not more:
                     start["headers"].append((b"content-length", b"%d" % len(body)))
@@ -107,31 +107,35 @@ class _Sender:
 
     async def _go_on(self, message: Message) -> None:
         more = message.get("more_body", False)
-        message["body"] = await self._compressed(message.get("body", b""), more)
+        message["body"] = await self._compress(message.get("body", b""), more)
         if message["body"] or not more:
             await self.send(message)
 
-    async def _compressed(self, body: bytes, more: bool) -> bytes:
+    async def _compress(self, body: bytes, more: bool) -> bytes:
         assert self.feed
-        made = await asyncio.to_thread(self.feed, body) if len(body) > _STREAM_SIZE else self.feed(body)
-        return made if more else made + self.finish()
+        compressed = await asyncio.to_thread(self.feed, body) if len(body) > _STREAM_SIZE else self.feed(body)
+        return compressed if more else compressed + self.finish()
 
-    def _known(self, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-        """Return an entity tag as the caller has it, of the coding that it likes best."""
+    def _restore_tag(self, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Return an ETag of a 304 as the request has it, with the first of the accepted codings that it names."""
         name, tag = header
         if name == b"etag":
-            tag = next(
-                (each for coding in self.codings if (each := _suffixed(tag, coding)) in self.accepts_known_tag), tag
-            )
+            tag = next((each for coding in self.codings if (each := _add_suffix(tag, coding)) in self.none_match), tag)
         return name, tag
 
 
 @lru_cache(maxsize=256)
 def acceptable_codings(header: bytes) -> tuple[bytes, ...]:
-    """Return the codings that *header*, of Accept-Encoding, allows; none if it would rather have none, or is odd."""
-    wanted = {name.lower().encode("latin-1"): quality for name, quality in parse_accept(header)}
-    qualities = {coding: wanted.get(coding, wanted.get(b"*", 0)) for coding in _ENCODINGS}
-    allowed = [coding for coding in _ENCODINGS if qualities[coding] and qualities[coding] >= wanted.get(b"identity", 0)]
+    """
+    Return the codings that *header*, a value of Accept-Encoding, accepts, the preferred one first.
+
+    The result is empty if the header prefers `identity`, or is malformed.
+    """
+    weights = {name.lower().encode("latin-1"): quality for name, quality in parse_accept(header)}
+    qualities = {coding: weights.get(coding, weights.get(b"*", 0)) for coding in _ENCODINGS}
+    allowed = [
+        coding for coding in _ENCODINGS if qualities[coding] and qualities[coding] >= weights.get(b"identity", 0)
+    ]
     return tuple(sorted(allowed, key=qualities.__getitem__, reverse=True))
 
 
@@ -142,25 +146,26 @@ def _may_be_compressed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     )
 
 
-def _encoded(headers: Iterable[tuple[bytes, bytes]], coding: bytes) -> RawHeaders:
-    changed = [
-        (name, _suffixed(value, coding) if name == b"etag" else value)
+def _encode_headers(headers: Iterable[tuple[bytes, bytes]], coding: bytes) -> RawHeaders:
+    encoded = [
+        (name, _add_suffix(value, coding) if name == b"etag" else value)
         for name, value in headers
         if name != b"content-length"
     ]
-    return [*changed, (b"content-encoding", coding)]
+    return [*encoded, (b"content-encoding", coding)]
 
 
-def _suffixed(tag: bytes, coding: bytes) -> bytes:
+def _add_suffix(tag: bytes, coding: bytes) -> bytes:
     return b'%s-%s"' % (tag[:-1], coding)
 
 
-def _plain(header: tuple[bytes, bytes], codings: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+def _without_codings(header: tuple[bytes, bytes], codings: tuple[bytes, ...]) -> tuple[bytes, bytes]:
     """
-    Return a condition without codings in its entity tags.
+    Return a precondition without codings in its entity tags.
 
-    A caller who has an answer in a coding that it does not accept now has another one than it would get;
-    a change is to the resource, whichever coding it was read in.
+    `If-None-Match` loses only the accepted codings: a client with a response in another coding does not have the
+    representation that it would get now. `If-Match` loses all of them, because a write changes the resource, in
+    whichever coding it was read.
     """
     name, value = header
     if name == b"if-match":

@@ -1,4 +1,4 @@
-"""Which pages of other origins may read answers, and what their scripts may send (the Fetch standard, section 3.2)."""
+"""CORS: which origins may read responses, and what their scripts may send (Fetch standard, section 3.2)."""
 
 from collections.abc import Callable, Iterable
 
@@ -29,26 +29,26 @@ EXPOSED_HEADERS = (
     "X-RateLimit-Reset",
     "X-Request-Id",
 )
-"""Headers of answers that scripts can see beside those they always can."""
+"""Response headers that scripts can read in addition to the CORS-safelisted ones."""
 
-_ALL_METHODS = b"*"
+_ALL = b"*"
 _MAX_AGE = (b"access-control-max-age", b"3600")
 
 
 class CorsMiddleware:
     """
-    Tells browsers that pages of *origins* may read answers, problems among them; `*` is all origins.
+    Allows pages of *origins* to read responses, including problems. `*` allows all origins.
 
-    A preflight is answered for every path of the contract, with its methods and the headers that its
-    operations take. The credentials of a browser are never let in: no operation takes cookies.
+    A preflight request to any path of the contract gets its methods, and the headers that its operations take.
+    Credentials of the browser are never allowed, because no operation takes cookies.
     """
 
     def __init__(self, app: ASGIApp, *, origins: Iterable[str], path_item: Callable[[str], PathItem | None]) -> None:
-        """*path_item* returns what the contract has for a path template."""
+        """*path_item* returns the path item of a path template, or None."""
         self.app = app
         self._path_item = path_item
-        self._listed = {origin.encode(): _allowed(origin) for origin in origins}
-        self._everybody = self._listed.get(_ALL_METHODS)
+        self._by_origin = {origin.encode(): _allow_origin(origin) for origin in origins}
+        self._all_origins = self._by_origin.get(_ALL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,33 +63,33 @@ class CorsMiddleware:
         await self.app(scope, receive, send_on)
 
     def _headers(self, scope: Scope) -> RawHeaders:
-        given = dict(scope["headers"])
-        allowed = self._everybody or self._listed.get(given.get(b"origin", b""))
-        depends_on = [] if self._everybody else [b"Origin"]
+        request_headers = dict(scope["headers"])
+        allowed = self._all_origins or self._by_origin.get(request_headers.get(b"origin", b""))
+        vary = [] if self._all_origins else [b"Origin"]
         headers: RawHeaders = [allowed] if allowed else []
         if scope["method"] == "OPTIONS":
-            depends_on.append(b"Access-Control-Request-Method")
-            if allowed and b"access-control-request-method" in given:
+            vary.append(b"Access-Control-Request-Method")
+            if allowed and b"access-control-request-method" in request_headers:
                 headers += self._preflight(scope)
         elif allowed:
             headers.append((b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()))
-        return [*headers, (b"vary", b", ".join(depends_on))] if depends_on else headers
+        return [*headers, (b"vary", b", ".join(vary))] if vary else headers
 
     def _preflight(self, scope: Scope) -> RawHeaders:
         context = context_of(scope)
         path = self._path_item(context.route) if context.route is not None else None
         if path is None:
             return []
-        taken = {name for operation in path.operations.values() for name in operation.request_headers()}
+        headers = {name for operation in path.operations.values() for name in operation.request_headers()}
         if context.resolved_path != scope["path"]:
-            # Only a path without a version looks at what else names one.
-            taken.add("X-API-Version")
+            # The header selects a version only where the path has none.
+            headers.add("X-API-Version")
         return [
             (b"access-control-allow-methods", ", ".join(sorted(path.operations)).encode()),
-            (b"access-control-allow-headers", ", ".join(sorted(taken)).encode()),
+            (b"access-control-allow-headers", ", ".join(sorted(headers)).encode()),
             _MAX_AGE,
         ]
 
 
-def _allowed(origin: str) -> tuple[bytes, bytes]:
+def _allow_origin(origin: str) -> tuple[bytes, bytes]:
     return b"access-control-allow-origin", origin.encode()

@@ -1,4 +1,4 @@
-"""The outermost: what every request gets and every answer has, and who is told when both are over."""
+"""The outermost middleware: request id, trace id, security headers, and the listeners of completed requests."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 
 Listener = Callable[[RequestContext], None]
 
-# W3C Trace Context, section 3.2: a version after 00 may say more behind, and ff is none.
+# W3C Trace Context, section 3.2: versions after 00 may have more fields at the end, and version ff is invalid.
 _TRACEPARENT = re.compile(
     rb"(?!ff|00.{53}.)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
 )
@@ -20,14 +20,14 @@ _TRACEPARENT = re.compile(
 
 @dataclass
 class ActiveRequests:
-    """How many requests are not answered yet."""
+    """The number of requests without a complete response."""
 
     count: int = 0
 
 
 class RequestContextMiddleware:
     """
-    Creates the `RequestContext` of every request, and passes it to the *listeners* when the response was sent.
+    Creates the `RequestContext` of every request, and passes it to the *listeners* when the response has been sent.
 
     Every response gets the request id and the security headers. *active* counts the requests in flight.
     """
@@ -46,20 +46,20 @@ class RequestContextMiddleware:
         context = open_context(scope)
         context.trace_id = _trace_id(scope["headers"])
         current_context.set(context)
-        always = HSTS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
+        security_headers = HSTS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 context.status = message["status"]
                 request_id = (b"x-request-id", context.request_id.encode())
-                own = message["headers"]
+                headers = message["headers"]
                 if context.resolved_path is None:
-                    # Pages know better than this what they load.
-                    said = {name for name, _ in own}
-                    own = [*own, *(header for header in always if header[0] not in said), request_id]
+                    # Pages of the portal set a Content-Security-Policy of their own.
+                    names = {name for name, _ in headers}
+                    headers = [*headers, *(header for header in security_headers if header[0] not in names), request_id]
                 else:
-                    own = [*own, *always, request_id]
-                message["headers"] = own
+                    headers = [*headers, *security_headers, request_id]
+                message["headers"] = headers
             else:
                 context.response_size += len(message.get("body", b""))
             await send(message)
@@ -75,7 +75,7 @@ class RequestContextMiddleware:
 
 
 def _trace_id(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """Return the id of the trace that `traceparent` names; one that is not as it must be is none at all."""
-    given = [value for name, value in headers if name == b"traceparent"]
-    found = _TRACEPARENT.fullmatch(given[0]) if len(given) == 1 else None
-    return found[1].decode() if found else None
+    """Return the trace id of the `traceparent` header, or None if there is not exactly one, or it is malformed."""
+    values = [value for name, value in headers if name == b"traceparent"]
+    match = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
+    return match[1].decode() if match else None

@@ -1,4 +1,4 @@
-"""What every answer says to browsers, whatever it is about."""
+"""Security headers of every response."""
 
 from accord.engine.headers import RawHeaders
 
@@ -9,4 +9,4 @@ SECURITY_HEADERS: RawHeaders = [
     (b"referrer-policy", b"no-referrer"),
 ]
 HSTS_HEADERS: RawHeaders = [*SECURITY_HEADERS, (b"strict-transport-security", b"max-age=31536000")]
-"""With it a browser does not come without TLS for a year (RFC 6797)."""
+"""The security headers over TLS. Browsers then use TLS only, for a year (RFC 6797)."""

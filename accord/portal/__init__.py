@@ -1,4 +1,4 @@
-"""The pages a person reads: the contract with try-it-out, and what each problem type means."""
+"""The portal: HTML pages of the contract with try-it-out, of the problem types, and of the status."""
 
 from collections.abc import Mapping
 from importlib.metadata import distribution
@@ -10,8 +10,8 @@ from accord.portal.problems import load_problem_types
 
 SWAGGER_UI = Path(str(distribution("flask-openapi-swagger").locate_file("flask_openapi_swagger/templates/swagger")))
 
-# Swagger UI's style sheet holds its icons as data: URLs, and images among answers are shown from blob: URLs.
-# All else is files of this host: no inline script, no inline style.
+# The style sheet of Swagger UI has icons in data: URLs, and images in responses are shown from blob: URLs.
+# Everything else is a file of this host: no inline script, no inline style.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -22,14 +22,14 @@ def register_portal(flask_app: Flask, *, contracts: Mapping[str, str], problems:
     """
     Add `/docs`, `/problems` and `/status`.
 
-    The first shows the contract of a version, `/docs?version=v2`, served at the path that *contracts* has for
-    it; the second shows the Markdown file *problems*; the third draws what the first of *contracts* says of the last
-    hour.
+    `/docs` shows the contract of a version, as in `/docs?version=v2`, from the path that *contracts* has for it.
+    `/problems` shows the Markdown file *problems*. `/status` plots the last hour, which it gets from the first of
+    *contracts*.
     """
     blueprint = Blueprint(
-        "pages", __name__, template_folder="templates", static_folder="static", static_url_path="/pages"
+        "portal", __name__, template_folder="templates", static_folder="static", static_url_path="/portal"
     )
-    # A slash too many is another path here, too, and nobody is sent on to a host that they have named themselves.
+    # A path with two slashes is unknown. Flask would redirect it to the host that the request names.
     flask_app.url_map.merge_slashes = False
     types = load_problem_types(problems)
     first = next(iter(contracts))
@@ -60,7 +60,7 @@ def register_portal(flask_app: Flask, *, contracts: Mapping[str, str], problems:
             response.vary.add("Accept-Encoding")
         if response.status_code < 400:
             response.headers["Cache-Control"] = "public, no-cache"
-        # The server says it, too.
+        # The server sets Date itself.
         response.headers.pop("Date", None)
         return response
 

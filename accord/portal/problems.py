@@ -1,4 +1,4 @@
-"""Renders the explanation of problem types; each of its headings is where a problem's `type` leads."""
+"""Problem types: the explanation of each, at the anchor that the `type` of a problem refers to."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,12 +9,14 @@ from markdown_it import MarkdownIt
 
 @dataclass(frozen=True)
 class ProblemTypes:
+    """The explanation of the problem types, and their anchors."""
+
     html: str
     slugs: list[str]
 
 
 def load_problem_types(file: Path) -> ProblemTypes:
-    """Every second-level heading of the Markdown *file* becomes an anchor of the same name."""
+    """Return the Markdown *file* as HTML. Each second-level heading gets an anchor of the same name."""
     markdown = MarkdownIt("commonmark")
     tokens = markdown.parse(file.read_text("utf-8"))
     slugs = []

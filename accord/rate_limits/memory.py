@@ -1,4 +1,4 @@
-"""Counts in this process."""
+"""Rate limit storage in the memory of one process."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Sequence
@@ -8,7 +8,12 @@ from accord.engine.policies.rate_limits import HitResult, Window
 
 
 class MemoryStorage:
-    """Keeps of each counter the *most* recent windows, and no longer than they last, so that memory is bounded."""
+    """
+    Counts requests in this process.
+
+    Memory is bounded: each counter has at most *max_counters* windows, the oldest of which are removed first, and
+    windows that have ended are removed.
+    """
 
     def __init__(self, max_counters: int = 100_000, clock: Callable[[], float] = monotonic) -> None:
         self.max_counters = max_counters
@@ -16,34 +21,35 @@ class MemoryStorage:
         self._counters: dict[str, OrderedDict[Hashable, _Count]] = defaultdict(OrderedDict)
 
     async def hit(self, windows: Sequence[Window], partition_keys: Sequence[Hashable]) -> HitResult:
-        now, granted = self._clock(), True
+        now = self._clock()
+        granted = True
         counts: list[_Count] = []
-        begun: list[tuple[str, Hashable, _Count]] = []
-        for window, who in zip(windows, partition_keys, strict=True):
-            count = self._counters[window.counter].get(who)
+        new: list[tuple[str, Hashable, _Count]] = []
+        for window, key in zip(windows, partition_keys, strict=True):
+            count = self._counters[window.counter].get(key)
             if count is None or count.end <= now:
                 count = _Count(now + window.seconds)
-                begun.append((window.counter, who, count))
+                new.append((window.counter, key, count))
             elif count.used >= window.quota:
                 granted = False
             counts.append(count)
         if granted:
-            for begins in begun:
-                self._keep(*begins, now)
+            for counter, key, count in new:
+                self._add(counter, key, count, now)
             for count in counts:
                 count.used += 1
         return granted, [(count.used, count.end - now) for count in counts]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the storage holds no connection."""
 
-    def _keep(self, counter: str, who: Hashable, count: "_Count", now: float) -> None:
+    def _add(self, counter: str, key: Hashable, count: "_Count", now: float) -> None:
         counts = self._counters[counter]
-        counts.pop(who, None)
-        # Windows of a counter are equally long, so that they end in the order in which they began.
+        counts.pop(key, None)
+        # The windows of a counter are equally long, so they end in the order in which they began.
         while counts and (len(counts) >= self.max_counters or next(iter(counts.values())).end <= now):
             counts.popitem(last=False)
-        counts[who] = count
+        counts[key] = count
 
 
 class _Count:

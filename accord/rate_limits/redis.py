@@ -1,4 +1,4 @@
-"""Counts in Redis, for all server processes together."""
+"""Rate limit storage in Redis, for all server processes together."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ _PREFIX = "accord:rate-limit"
 _CONNECTIONS = 50
 _FAILURES = (RedisError, OSError, TimeoutError)
 
-# All windows of a request in one round trip; what another process does comes before or after it.
+# One round trip for all windows of a request. Redis runs scripts one after the other, so counts are exact.
 _HIT = """
-local granted, told = 1, {}
+local granted, usage = 1, {}
 for n, key in ipairs(KEYS) do
   local used, left = tonumber(redis.call('GET', key) or 0), redis.call('PTTL', key)
   if left < 0 then
@@ -29,29 +29,29 @@ for n, key in ipairs(KEYS) do
   elseif used >= tonumber(ARGV[2 * n - 1]) then
     granted = 0
   end
-  told[n] = {used, left}
+  usage[n] = {used, left}
 end
 if granted == 1 then
   for n, key in ipairs(KEYS) do
-    if told[n][1] == 0 then
+    if usage[n][1] == 0 then
       redis.call('SET', key, 1, 'PX', ARGV[2 * n])
     else
       redis.call('INCR', key)
     end
-    told[n][1] = told[n][1] + 1
+    usage[n][1] = usage[n][1] + 1
   end
 end
-return {granted, told}
+return {granted, usage}
 """
 
 
 class RedisStorage:
     """
-    Counts in the Redis at *url*.
+    Counts requests in the Redis at *url*.
 
-    While that does not answer within *patience* seconds, requests are counted in this process
-    instead, and none of them waits: whether it is back is asked once every *pause* seconds.
-    `fallbacks` is how many requests were counted here.
+    If Redis does not answer within *timeout* seconds, requests are counted in this process instead, without waiting,
+    until Redis is available again. This is tried every *retry_interval* seconds. `fallbacks` is the number of requests
+    that were counted in this process.
     """
 
     def __init__(self, url: str, *, timeout: float = 1.0, retry_interval: float = 1.0) -> None:
@@ -62,46 +62,46 @@ class RedisStorage:
         self._hit = self._redis.register_script(_HIT)
         self._memory = MemoryStorage()
         self._timeout, self._retry_interval = timeout, retry_interval
-        self._return: asyncio.Task[None] | None = None
+        self._recovery: asyncio.Task[None] | None = None
         self.fallbacks = 0
 
     async def hit(self, windows: Sequence[Window], partition_keys: Sequence[Hashable]) -> HitResult:
-        if self._return is None:
-            keys = [f"{_PREFIX}:{window.counter}:{who}" for window, who in zip(windows, partition_keys, strict=True)]
+        if self._recovery is None:
+            keys = [f"{_PREFIX}:{window.counter}:{key}" for window, key in zip(windows, partition_keys, strict=True)]
             numbers = [number for window in windows for number in (window.quota, window.seconds * 1000)]
             try:
                 async with asyncio.timeout(self._timeout):
-                    granted, told = await self._hit(keys, numbers)
+                    granted, usage = await self._hit(keys, numbers)
             except _FAILURES as error:
                 self._fall_back(error)
             else:
-                return bool(granted), [(used, left / 1000) for used, left in told]
+                return bool(granted), [(used, left / 1000) for used, left in usage]
         self.fallbacks += 1
         return await self._memory.hit(windows, partition_keys)
 
     @property
     def error(self) -> str | None:
-        """What is wrong at this moment."""
-        return "Redis does not answer; rate limits are counted in each process." if self._return else None
+        """The current error, for the health check, or None."""
+        return "Redis does not answer; rate limits are counted in each process." if self._recovery else None
 
     async def close(self) -> None:
-        if self._return:
-            self._return.cancel()
+        if self._recovery:
+            self._recovery.cancel()
         with suppress(*_FAILURES):
             await self._redis.aclose()
 
     def _fall_back(self, error: Exception) -> None:
-        if self._return is None:
+        if self._recovery is None:
             reason = str(error) or type(error).__name__
             log.warning("Redis does not answer (%s); rate limits are counted in this process.", reason)
-            self._return = asyncio.create_task(self._wait())
+            self._recovery = asyncio.create_task(self._wait_for_redis())
 
-    async def _wait(self) -> None:
-        """Wait until Redis takes what is written; one that only reads would answer a PING."""
-        while self._return:
+    async def _wait_for_redis(self) -> None:
+        """Wait until Redis accepts a write. A read-only replica would answer a PING, too."""
+        while self._recovery:
             await asyncio.sleep(self._retry_interval)
             with suppress(*_FAILURES):
                 async with asyncio.timeout(self._timeout):
                     await self._redis.set(f"{_PREFIX}:probe", 1, px=1000)
-                self._return = None
+                self._recovery = None
         log.warning("Redis answers again; rate limits are counted there.")

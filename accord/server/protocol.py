@@ -1,8 +1,7 @@
-"""HTTP/1.1 as uvicorn reads it, with what it lets pass and RFC 9112 does not, and no patience with slow clients."""
+"""The HTTP/1.1 protocol of uvicorn, with the checks of RFC 9112 that it leaves out, and timeouts for slow clients."""
 
 import logging
 from asyncio import TimerHandle, Transport
-from dataclasses import dataclass
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -11,36 +10,30 @@ from accord.engine import problems
 from accord.engine.context import RequestContext
 from accord.engine.problems import Problem
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
+from accord.server.timeouts import Timeouts
 
 MAX_TARGET_SIZE = 8_000
-"""Bytes that the target of a request may have; everybody takes as many (RFC 9110, section 4.1)."""
+"""Maximum bytes of the request target. RFC 9110, section 4.1, recommends to support at least as many."""
 MAX_HEADER_SIZE = 64 * 1024
-"""Bytes that the request line and the header section may have together."""
+"""Maximum bytes of the request line and the header section together."""
 IDLE_CLOSE_DELAY = 0.3
-"""Seconds an idle connection stays open when the server stops, for a request that is on its way."""
+"""Seconds that an idle connection stays open when the server stops, for a request that is in transit."""
 
-_TOO_LONG = Problem(431, f"The head of a request has at most {MAX_HEADER_SIZE} bytes.")
+_TOO_LONG = Problem(431, f"Request line and headers must have at most {MAX_HEADER_SIZE} bytes together.")
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Timeouts:
-    """The seconds in which the head of a request must have come, and in which a client must take what it is sent."""
-
-    header: float
-    write: float
-
-
 class _ResponseCycle(RequestResponseCycle):
     """
-    Writes an answer of known length that comes at once in one go, and looks at its head once and not field by field.
+    Writes a complete response of known length at once, and validates its header section once and not field by field.
 
-    That halves what a small answer costs the server. All other answers, and what is wrong with one, are uvicorn's.
+    This halves the cost of a small response in the server. uvicorn handles all other responses, and reports the errors
+    in any of them.
     """
 
     start: Any = None
-    """The beginning of an answer, until the first of its body is there."""
+    """The start message of a response, until the first body message."""
 
     async def send(self, message: Any) -> None:
         start, self.start = self.start, None
@@ -53,7 +46,7 @@ class _ResponseCycle(RequestResponseCycle):
             await super().send(message)
 
     def _send_response(self, start: Any, message: Any) -> bool:
-        """Return whether the answer could be sent like this."""
+        """Send the response, and return True, or return False if uvicorn must send it."""
         if message.get("more_body") or self.flow.write_paused or self.disconnected:
             return False
         status, headers = start["status"], [*self.default_headers, *start["headers"]]
@@ -62,7 +55,7 @@ class _ResponseCycle(RequestResponseCycle):
             parts += (name, b": ", value, b"\r\n")
             if name == b"content-length":
                 length = int(value)
-            elif name in _OF_THE_CONNECTION:
+            elif name in _CONNECTION_HEADERS:
                 return False
         body = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
         if length is None and status not in (204, 304):
@@ -85,7 +78,7 @@ class _ResponseCycle(RequestResponseCycle):
         return True
 
 
-_OF_THE_CONNECTION = frozenset({b"connection", b"transfer-encoding"})
+_CONNECTION_HEADERS = frozenset({b"connection", b"transfer-encoding"})
 _CONTROLS = bytes(set(range(32)) - set(b"\t\r\n")) + b"\x7f"
 
 
@@ -93,28 +86,28 @@ class HttpProtocol(HttpToolsProtocol):
     """
     A connection to a client.
 
-    A request without exactly one Host (RFC 9112, section 3.2) is malformed. Fields of a trailer
-    section are dropped: merged into the header fields, they could log somebody in (RFC 9110,
-    section 6.5.1). What is refused before the application sees it gets a problem, too.
+    A request without exactly one Host (RFC 9112, section 3.2) is malformed. Fields of a trailer section are dropped:
+    merged into the headers, they could contain credentials (RFC 9110, section 6.5.1). Requests that are refused before
+    they reach the application get a problem, too.
     """
 
     is_last = False
-    """Whether the request that is coming is the last one."""
+    """Whether the next request is the last one of the connection."""
 
     def __init__(self, *, timeouts: Timeouts, **options: Any) -> None:
         super().__init__(**options)
         self.timeouts = timeouts
-        self.problem = Problem(400, "This is no request that HTTP/1.1 knows.")
-        self.is_in_head = False
+        self.problem = Problem(400, "The request is not valid HTTP/1.1.")
+        self.is_reading_headers = False
         self.header_size = 0
         self.unread = 0
-        """Bytes that the parser keeps to itself, because what they belong to has no end yet."""
+        """Bytes in the buffer of the parser, because their line or chunk is not complete."""
         self.header_timer: TimerHandle | None = None
         self.write_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
-        self._wait_for_head()
+        self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -128,8 +121,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.unread > MAX_HEADER_SIZE and not self.transport.is_closing():
             self.problem = _TOO_LONG
             self.send_400_response("")
-        elif not self._is_answering():
-            self._wait_for_head()
+        elif not self._is_responding():
+            self._start_header_timer()
         elif self.header_timer:
             self.header_timer.cancel()
             self.header_timer = None
@@ -145,34 +138,35 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.is_in_head, self.header_size = True, 0
+        self.is_reading_headers = True
+        self.header_size = 0
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
         if self.header_size > MAX_TARGET_SIZE:
-            self.problem = Problem(414, f"The target of a request has at most {MAX_TARGET_SIZE} bytes.")
+            self.problem = Problem(414, f"The request target must have at most {MAX_TARGET_SIZE} bytes.")
             raise ValueError
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
-        # White space around a value is no part of it (RFC 9112, section 5); the parser leaves what stands behind.
+        # White space around a value is not part of it (RFC 9112, section 5). The parser does not remove it at the end.
         super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
-            self.problem = Problem(400, "A request has one Host.")
+            self.problem = Problem(400, "A request must have exactly one Host header.")
             raise ValueError
         super().on_headers_complete()
-        # Uvicorn asks nobody what its answers are sent by; the task that answers has not begun yet.
+        # Uvicorn has no setting for the class of its cycles. The task that uses this one has not begun yet.
         self.cycle.__class__ = _ResponseCycle
         self.headers = []
-        self.is_in_head = False
-        if self.is_last or self.app_state["departure"].is_draining:
+        self.is_reading_headers = False
+        if self.is_last or self.app_state["graceful_shutdown"].is_draining:
             self.cycle.keep_alive = False
         if self.expect_100_continue:
-            # Whether the body follows when it was not asked for, nobody can tell: the connection ends with the answer.
+            # A client that got no 100 may send its body or leave it out, so the connection ends with the response.
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -181,23 +175,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         cycle = self.cycle
-        if self._is_answering() and (self.pipeline or cycle.response_started or not cycle.more_body):
-            # What came before is still to be answered; the connection ends with that.
+        if self._is_responding() and (self.pipeline or cycle.response_started or not cycle.more_body):
+            # Earlier requests are still to be answered. The connection ends after their responses.
             cycle.keep_alive = False
             self.flow.pause_reading()
         else:
             self._refuse(self.problem)
 
     def shutdown(self) -> None:
-        """Let a request come to its answer whose first bytes are on their way; to close now would reset it."""
+        """Close the connection after its last response. An immediate close would reset a request that is in transit."""
         self.is_last = True
-        if self._is_answering():
+        if self._is_responding():
             super().shutdown()
         else:
             self.loop.call_later(IDLE_CLOSE_DELAY, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        if not self._is_answering():
+        if not self._is_responding():
             self.transport.close()
 
     def _count(self, size: int) -> None:
@@ -207,26 +201,28 @@ class HttpProtocol(HttpToolsProtocol):
             self.problem = _TOO_LONG
             raise ValueError
 
-    def _is_answering(self) -> bool:
+    def _is_responding(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
 
-    def _wait_for_head(self) -> None:
+    def _start_header_timer(self) -> None:
         if self.header_timer is None:
             self.header_timer = self.loop.call_later(self.timeouts.header, self._time_out)
 
     def _time_out(self) -> None:
-        if self.is_in_head and not self.transport.is_closing():
-            self._refuse(Problem(408, f"The head of the request did not come within {self.timeouts.header:g} seconds."))
+        if self.is_reading_headers and not self.transport.is_closing():
+            self._refuse(
+                Problem(408, f"The headers of the request did not arrive within {self.timeouts.header:g} seconds.")
+            )
         else:
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
         context = RequestContext()
-        status, own, body = problems.response(problem, context, accept=None)
+        status, problem_headers, body = problems.response(problem, context, accept=None)
         headers = [
             *self.server_state.default_headers,
-            *own,
+            *problem_headers,
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
             (b"x-request-id", context.request_id.encode()),

@@ -11,12 +11,12 @@ from uvicorn import Server
 
 class GracefulShutdown:
     """
-    How this process leaves.
+    The shutdown of this process without failed requests.
 
-    SIGTERM announces it: for *notice* seconds everybody is served as before, so that who asks
-    whether the service is ready can send its callers elsewhere, and every answer is the last of its
-    connection. Then no more connections are taken, and what is under way is answered. SIGINT, and
-    the end of the process that started this one, come without notice.
+    SIGTERM starts the draining phase of *drain_seconds*. All requests are served, so that a load balancer that checks
+    whether the service is ready can send its clients elsewhere, and every response is the last one of its connection.
+    Then the port is closed, and requests in flight are completed. SIGINT, and the end of the parent process, skip the
+    draining phase.
     """
 
     def __init__(self, drain_seconds: float) -> None:
@@ -25,53 +25,53 @@ class GracefulShutdown:
 
     @contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Stand before what the server itself does at SIGTERM."""
+        """Handle SIGTERM in place of the server, which handles it after the draining phase."""
         loop = asyncio.get_running_loop()
         server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
         assert isinstance(server, Server), "Uvicorn handles signals before it starts the application."
 
-        def leave() -> None:
+        def stop() -> None:
             self.is_draining = True
             _close_port(server)
             server.handle_exit(signal.SIGTERM, None)
 
-        def announce() -> None:
+        def drain() -> None:
             if not self.is_draining:
                 self.is_draining = True
-                loop.call_later(self.drain_seconds, leave)
+                loop.call_later(self.drain_seconds, stop)
 
-        loop.add_signal_handler(signal.SIGTERM, announce)
+        loop.add_signal_handler(signal.SIGTERM, drain)
         if parent := multiprocessing.parent_process():
-            end_of_parent = parent.sentinel
+            parent_sentinel = parent.sentinel
 
-            def leave_as_orphan() -> None:
-                loop.remove_reader(end_of_parent)
-                leave()
+            def stop_as_orphan() -> None:
+                loop.remove_reader(parent_sentinel)
+                stop()
 
-            loop.add_reader(end_of_parent, leave_as_orphan)
+            loop.add_reader(parent_sentinel, stop_as_orphan)
         yield
         loop.remove_signal_handler(signal.SIGTERM)
 
 
 def _close_port(server: Server) -> None:
-    """Take who is in the queue already, whom closing would reset, and nobody after them."""
+    """Accept the connections in the queue, which closing would reset, and close the port to further ones."""
     loop = asyncio.get_running_loop()
 
-    def protocol() -> asyncio.Protocol:
-        made: asyncio.Protocol = server.config.http_protocol_class(  # type: ignore[call-arg]  # As uvicorn itself.
+    def create_protocol() -> asyncio.Protocol:
+        protocol: asyncio.Protocol = server.config.http_protocol_class(  # type: ignore[call-arg]  # As uvicorn itself.
             config=server.config, server_state=server.server_state, app_state=server.lifespan.state
         )
-        return made
+        return protocol
 
-    # There is none yet when the parent ends while this process starts.
+    # The server has no port yet if the parent process ends while this process starts.
     for port in getattr(server, "servers", ()):
-        taken = []
+        connections = []
         with port.sockets[0].dup() as queue, suppress(BlockingIOError):
             while True:
-                taken.append(queue.accept()[0])
+                connections.append(queue.accept()[0])
         port.close()
-        for connection in taken:
+        for connection in connections:
             connection.setblocking(False)
-            task = loop.create_task(loop.connect_accepted_socket(protocol, connection))
-            server.server_state.tasks.add(task)  # type: ignore[arg-type]  # Any task is waited for.
+            task = loop.create_task(loop.connect_accepted_socket(create_protocol, connection))
+            server.server_state.tasks.add(task)  # type: ignore[arg-type]  # Uvicorn waits for tasks of any kind.
             task.add_done_callback(server.server_state.tasks.discard)

@@ -1,4 +1,4 @@
-"""The server processes, and the one that starts them."""
+"""The worker processes, and the supervisor that starts them."""
 
 from socket import socket
 
@@ -7,7 +7,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 
 def serve(listening: socket, config: Config) -> None:
-    """Serve on a socket that is bound, until told to stop, in as many processes as *config* says."""
+    """Serve on the bound socket *listening* until a signal stops it, in as many processes as *config* has workers."""
     if config.should_reload:
         ChangeReload(config, target=Server(config).run, sockets=[listening]).run()
     elif config.workers > 1:
@@ -17,13 +17,13 @@ def serve(listening: socket, config: Config) -> None:
 
 
 class _Supervisor(Multiprocess):
-    """The process that starts the others, and does not serve."""
+    """The process that starts the workers. It serves no requests itself."""
 
     def terminate_all(self) -> None:
-        # When the last of the others closes it, the port is closed, and nobody waits there in vain.
+        # The port closes when the last worker closes it. A client would wait in vain if the supervisor kept it open.
         for listening in self.sockets:
             listening.close()
-        # One that is still starting would hold the port open until it has started, and serve nobody.
+        # A worker that is still starting would keep the port open until it has started, without serving requests.
         for process in self.processes:
             if process.ping(timeout=1) and not process.is_ready(timeout=30):
                 process.kill()

@@ -1,4 +1,4 @@
-"""What an operator can set: environment variables and `.env`, read and checked once at start."""
+"""Settings of the service: environment variables and `.env`, read and validated once at start."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,14 +9,14 @@ from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from accord.settings.production import unsafe
+from accord.settings.production import production_errors
 from accord.settings.variables import PREFIX, variable
 
 _ORIGIN = r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?"
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; the message has a line for each wrong one, naming its variable."""
+    """The settings are invalid. The message has a line for each invalid one, with the name of its variable."""
 
 
 class Settings(BaseSettings):
@@ -31,60 +31,67 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = Field(
         default="development",
-        description="In production, settings that are only good enough to try things out are refused.",
+        description="Settings that are for development only are refused in production.",
     )
-    host: str = Field(default="127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(default=8080, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
-    workers: int = Field(default=1, ge=1, le=256, description="Server processes; one for each core is a good start.")
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address that the service listens on.")
+    port: int = Field(
+        default=8080, ge=0, le=65_535, description="Port that the service listens on; 0 selects a free one."
+    )
+    workers: int = Field(
+        default=1, ge=1, le=256, description="Number of worker processes. One for each core is a good start."
+    )
 
     drain_seconds: float = Field(
         default=1.0,
         ge=0,
         le=300,
-        description="Seconds everybody is still served after SIGTERM, while /health/ready is 503 already.",
+        description="Seconds between SIGTERM and closing the port. Requests are served, but /health/ready is 503.",
     )
     shutdown_timeout: int = Field(
         default=20,
         ge=1,
         le=3_600,
-        description="Seconds that requests in flight then have to finish, before they are undone.",
+        description="Seconds that active requests then have to finish, before they are rolled back.",
     )
 
     database_url: str = Field(
         default="sqlite:///accord.db",
         repr=False,
-        description="Where the data lives: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
     )
     database_pool_size: int = Field(
         default=10,
         ge=1,
         le=1_000,
-        description="Connections a server process may hold to read, and as many again to write.",
+        description="Connections for reading, and as many for writing, that a worker process may open.",
     )
     database_pool_timeout: float = Field(
-        default=5.0, gt=0, le=60, description="Seconds a request waits for a connection before it is answered 503."
+        default=5.0,
+        gt=0,
+        le=60,
+        description="Seconds that a request waits for a connection before the response is 503.",
     )
     database_statement_timeout: float = Field(
         default=10.0,
         gt=0,
         le=3_600,
-        description="Seconds a statement may run, or wait for a lock, before it is cancelled.",
+        description="Seconds that a statement may run, or wait for a lock, before it is cancelled.",
     )
 
     max_body_size: ByteSize = Field(
         default=ByteSize(1_048_576),
         ge=1_024,
         le=1_073_741_824,
-        description="Largest request body, in bytes or as in 1MiB.",
+        description="Maximum size of a request body, in bytes or with a unit, such as 1MiB.",
     )
     body_timeout: float = Field(
-        default=20.0, gt=0, le=3_600, description="Seconds a client has for sending its request body."
+        default=20.0, gt=0, le=3_600, description="Seconds that a client has to send a request body."
     )
 
     redis_url: str | None = Field(
         default=None,
         repr=False,
-        description="Redis that counts rate limits for all server processes; unset, each process counts for itself.",
+        description="URL of Redis, which counts rate limits for all processes. Unset, each process counts for itself.",
     )
     rate_limits: Json[dict[str, list[str]]] = Field(
         default="{}",  # type: ignore[arg-type]  # JSON, as the environment has it.
@@ -92,114 +99,122 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses and networks, with commas between, whose X-Forwarded-For says where a request is from.",
+        description="Addresses and networks, separated by commas, whose X-Forwarded-For has the client address.",
     )
     header_timeout: float = Field(
-        default=10.0, gt=0, le=3_600, description="Seconds a client has for sending the head of a request."
+        default=10.0, gt=0, le=3_600, description="Seconds that a client has to send the headers of a request."
     )
     keep_alive_timeout: float = Field(
-        default=5.0, gt=0, le=3_600, description="Seconds a connection stays open without a further request."
+        default=5.0, gt=0, le=3_600, description="Seconds that a connection stays open without a further request."
     )
     write_timeout: float = Field(
-        default=60.0, gt=0, le=3_600, description="Seconds a client has for taking what waits to be sent to it."
+        default=60.0,
+        gt=0,
+        le=3_600,
+        description="Seconds that a client has to receive the bytes that wait to be sent to it.",
     )
     cors_origins: str = Field(
         default="",
         pattern=rf"^(\*|({_ORIGIN}(,{_ORIGIN})*)?)$",
-        description="Origins, with commas between, whose pages may call the API from a browser; * is all of them.",
+        description="Origins whose pages may call the API from a browser, separated by commas; * allows all origins.",
     )
     response_cache_size: ByteSize = Field(
         default=ByteSize(16_777_216),
         ge=0,
         le=17_179_869_184,
-        description="Bytes of answers that a server process keeps to give again, or as in 16MiB; 0 keeps none.",
+        description="Size of the response cache of a process, in bytes or with a unit, such as 16MiB; 0 disables it.",
     )
 
     enforce_sunset: bool = Field(
-        default=False, description="Whether operations of the contract that are past their sunset are answered 410."
+        default=False, description="Whether operations of the contract respond 410 after their sunset."
     )
 
     log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="Form of the log: auto is text on a terminal, and JSON everywhere else."
+        default="auto", description="Format of the log; auto is text on a terminal, and JSON otherwise."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="What is logged, and all that is worse; requests are info."
+        default="info", description="Lowest level that is logged. Requests have the level info."
     )
     metrics_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Address that metrics are served on beside the API."
+        default="127.0.0.1", min_length=1, description="Address that the separate port of the metrics is opened on."
     )
     metrics_port: int | None = Field(
         default=None,
         ge=1,
         le=65_535,
-        description="Port of its own for metrics, without credentials; unset, they are only at /metrics of the API.",
+        description="Separate port for metrics, without authentication. Unset, only /metrics of the API has them.",
     )
 
     data_dir: Path = Field(
         default=Path("data"),
-        description="Folder for what is not in the database: uploaded files and, unless they are set, signing keys.",
+        description="Folder for data outside of the database: uploaded files, and signing keys unless they are set.",
     )
     signing_keys: SecretStr | None = Field(
         default=None,
-        description="Private keys that sign access tokens, a JSON Web Key Set; unset, they are in the data folder.",
+        description="JSON Web Key Set of private keys that sign access tokens. Unset, they are in the data folder.",
     )
     token_issuer: str = Field(
         default="http://127.0.0.1:8080",
         pattern=r"^https?://\S+$",
-        description="Who issues access tokens: this service's public URL.",
+        description="Issuer (`iss`) of access tokens: the public URL of this service.",
     )
-    token_audience: str = Field(default="accord", min_length=1, description="Whom access tokens are meant for.")
+    token_audience: str = Field(default="accord", min_length=1, description="Audience (`aud`) of access tokens.")
     access_token_lifetime: int = Field(
-        default=3_600, ge=1, le=86_400, description="Seconds an access token is good for."
+        default=3_600, ge=1, le=86_400, description="Seconds that an access token is valid."
     )
     refresh_token_lifetime: int = Field(
-        default=604_800, ge=60, le=31_536_000, description="Seconds a refresh token is good for; seven days unless set."
+        default=604_800,
+        ge=60,
+        le=31_536_000,
+        description="Seconds that a refresh token is valid; the default is seven days.",
     )
     password_memory_cost: int = Field(
-        default=19_456, ge=8, le=4_194_304, description="Memory argon2id uses for hashing one password, in KiB."
+        default=19_456, ge=8, le=4_194_304, description="Memory that argon2id uses to hash one password, in KiB."
     )
-    password_time_cost: int = Field(default=2, ge=1, le=100, description="Passes argon2id makes over that memory.")
+    password_time_cost: int = Field(
+        default=2, ge=1, le=100, description="Number of passes of argon2id over that memory."
+    )
 
     currency: str = Field(
-        default="INR", pattern="^[A-Z]{3}$", description="Currency of every price, as its ISO 4217 code."
+        default="INR", pattern="^[A-Z]{3}$", description="ISO 4217 code of the currency of all prices."
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_out_what_is_not_ours(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """`.env` may hold variables of other programs; a misspelt one of ours is still refused."""
-        return {name: given[name] for name in given if name in cls.model_fields or name.upper().startswith(PREFIX)}
+    def _select_own_variables(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Leave out variables of other programs, which `.env` may contain. A misspelt `ACCORD_` variable stays."""
+        return {name: values[name] for name in values if name in cls.model_fields or name.upper().startswith(PREFIX)}
 
     @field_validator("database_url")
     @classmethod
-    def _names_a_database(cls, url: str) -> str:
-        if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///" or not _has_port_that_reads(url):
+    def _check_database_url(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///" or not _has_valid_port(url):
             raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
         return url
 
     @field_validator("redis_url")
     @classmethod
-    def _names_a_redis(cls, url: str | None) -> str | None:
-        if url and (not url.startswith(("redis://", "rediss://", "unix:///")) or not _has_port_that_reads(url)):
+    def _check_redis_url(cls, url: str | None) -> str | None:
+        if url and (not url.startswith(("redis://", "rediss://", "unix:///")) or not _has_valid_port(url)):
             raise ValueError("should be redis://HOST:PORT, rediss://HOST:PORT or unix:///SOCKET")
         return url
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _names_proxies(cls, proxies: str) -> str:
+    def _parse_proxies(cls, proxies: str) -> str:
         try:
             return ",".join(str(ip_network(each.strip())) for each in proxies.split(",") if proxies)
         except ValueError:
             raise ValueError("should be addresses and networks, such as 127.0.0.1,10.0.0.0/8") from None
 
     @model_validator(mode="after")
-    def _is_safe_in_production(self) -> Self:
-        if self.environment == "production" and (told := unsafe(self)):
-            raise ValueError("\n".join(told))
+    def _check_production(self) -> Self:
+        if self.environment == "production" and (errors := production_errors(self)):
+            raise ValueError("\n".join(errors))
         return self
 
 
-def _has_port_that_reads(url: str) -> bool:
+def _has_valid_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
     except ValueError:
@@ -207,18 +222,19 @@ def _has_port_that_reads(url: str) -> bool:
 
 
 def load() -> Settings:
-    """The settings as environment and `.env` give them; raises SettingsError."""
+    """Return the settings of the environment and of `.env`, where the environment wins. Raises SettingsError."""
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(map(_line, error.errors()))) from None
+        raise SettingsError("\n".join(map(_error_line, error.errors()))) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from error
 
 
-def _line(error: ErrorDetails) -> str:
-    unknown = error["type"] == "extra_forbidden"
+def _error_line(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
-        return error["msg"].removeprefix("Value error, ")
-    message = "there is no such setting" if unknown else error["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{variable(str(error['loc'][0]))}: {message}."
+        return message
+    if error["type"] == "extra_forbidden":
+        message = "unknown setting"
+    return f"{variable(str(error['loc'][0]))}: {message.rstrip('.')}."

@@ -4,5 +4,5 @@ PREFIX = "ACCORD_"
 
 
 def variable(name: str) -> str:
-    """Return the variable of the setting *name*."""
+    """Return the environment variable of the setting *name*: of `port`, `ACCORD_PORT`."""
     return PREFIX + name.upper().removeprefix(PREFIX)

@@ -11,7 +11,7 @@ PARTIAL_SUFFIX = ".part"
 
 @contextmanager
 def atomic_write(file: Path) -> Iterator[BinaryIO]:
-    """Yield a stream; when the block ends without an error, its content becomes the file, with mode 600."""
+    """Yield a stream. If the block ends without an error, its content becomes the file, with mode 600."""
     unfinished = file.with_suffix(PARTIAL_SUFFIX)
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:

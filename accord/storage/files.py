@@ -26,7 +26,7 @@ _REFERENCES = (File.storage_key, Photo.storage_key)
 
 
 class Upload(Protocol):
-    """An uploaded file; its media type is that of its content, whatever its name says."""
+    """An uploaded file. Its media type comes from its content, not from its name."""
 
     @property
     def name(self) -> str: ...
@@ -71,7 +71,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Orphans:
-    """What a sweep removed: number of files, and their size in bytes."""
+    """Number of deleted orphan files, and their size in bytes."""
 
     files: int
     size: int
@@ -79,9 +79,9 @@ class Orphans:
 
 class FileStorage:
     """
-    A directory of files; a file is created before the row that names it, and deleted after it.
+    A directory of files. A file is created before the row that refers to it, and deleted after it.
 
-    A crash between the two leaves a file without a row, never a row without its file.
+    So a crash between the two leaves a file without a row, never a row without its file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,7 +91,7 @@ class FileStorage:
     def save(self, session: Session, content: BinaryIO) -> StoredContent:
         """Store the content durably; a rollback of the session's unit of work deletes it.
 
-        The session is not used, so that a unit of work which begins with this holds no connection meanwhile.
+        The session is not used, so a unit of work that begins with this holds no connection meanwhile.
         """
         storage_key = uuid4().hex
         unit_of_work.on_rollback(session, run_in_thread, self._remove, storage_key)
@@ -101,24 +101,25 @@ class FileStorage:
         """Delete the content after the commit of the session's unit of work."""
         unit_of_work.on_commit(session, run_in_thread, self._remove, storage_key)
 
-    def open_download(self, kept: StoredFile, name: str) -> Download:
-        """Return the response file of a row, with this file name."""
-        return Download(self._folder / kept.storage_key, kept.media_type, name, kept.sha256, kept.created_at)
+    def download(self, stored: StoredFile, name: str) -> Download:
+        """Return the download of a row's content, with this file name. The file is not opened."""
+        return Download(self._folder / stored.storage_key, stored.media_type, name, stored.sha256, stored.created_at)
 
     def delete_orphans(self, session: Session, older_than: timedelta) -> Orphans:
         """
         Delete the files without a row that are older than this.
 
-        A file exists before its row is committed, which takes seconds. Its age tells an upload in
-        progress from the rest of a crash, because no request lasts as long as the default.
+        A file exists before its row is committed, which takes seconds. Its age distinguishes an upload in progress
+        from what a crash left, because no request lasts as long as the default of the command line.
         """
         files, size = 0, 0
         candidates = self._last_written_before(time.time() - older_than.total_seconds())
-        while found := dict(islice(candidates, _BATCH_SIZE)):
-            named = set(session.scalars(union_all(*(select(name).where(name.in_(found)) for name in _REFERENCES))))
-            for name in found.keys() - named:
+        while batch := dict(islice(candidates, _BATCH_SIZE)):
+            references = [select(column).where(column.in_(batch)) for column in _REFERENCES]
+            for name in batch.keys() - set(session.scalars(union_all(*references))):
                 (self._folder / name).unlink(missing_ok=True)
-                files, size = files + 1, size + found[name]
+                files += 1
+                size += batch[name]
         return Orphans(files, size)
 
     def _write(self, storage_key: str, content: BinaryIO) -> StoredContent:
@@ -137,10 +138,10 @@ class FileStorage:
             path.unlink(missing_ok=True)
 
     def _last_written_before(self, moment: float) -> Iterator[tuple[str, int]]:
-        """Yield name and size of such files one by one, because all of them may not fit in memory."""
+        """Yield name and size of the files written before, one by one, because all may not fit in memory."""
         with os.scandir(self._folder) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # Its writer deletes or renames it.
-                    about = entry.stat(follow_symlinks=False)
-                    if about.st_mtime <= moment and entry.is_file(follow_symlinks=False):
-                        yield entry.name, about.st_size
+                with suppress(FileNotFoundError):  # Another process may delete or rename the file.
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_mtime <= moment and entry.is_file(follow_symlinks=False):
+                        yield entry.name, status.st_size

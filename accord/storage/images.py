@@ -39,17 +39,17 @@ def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
 
 
 def _is_whole(image: Image.Image, file: BinaryIO) -> bool:
-    ends = _END_CHECKS[str(image.format)]
+    has_end = _END_CHECKS[str(image.format)]
     image.verify()  # It checks PNG only.
     file.seek(0)
-    return ends(file.read())
+    return has_end(file.read())
 
 
-def _png_ends(data: bytes) -> bool:
+def _has_png_end(data: bytes) -> bool:
     return _LAST_CHUNK_OF_PNG in data
 
 
-def _jpeg_ends(data: bytes) -> bool:
+def _has_jpeg_end(data: bytes) -> bool:
     """Return whether the chain of segments reaches the end-of-image marker."""
     at = 0
     while marker := _MARKER.search(data, at):
@@ -61,7 +61,7 @@ def _jpeg_ends(data: bytes) -> bool:
     return False
 
 
-def _gif_ends(data: bytes) -> bool:
+def _has_gif_end(data: bytes) -> bool:
     """Return whether the chain of blocks reaches the trailer."""
     at = 13 + _palette(data[10])
     while (block := data[at : at + 1]) in (b"!", b","):
@@ -76,4 +76,4 @@ def _palette(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-_END_CHECKS = {"PNG": _png_ends, "JPEG": _jpeg_ends, "GIF": _gif_ends}
+_END_CHECKS = {"PNG": _has_png_end, "JPEG": _has_jpeg_end, "GIF": _has_gif_end}

@@ -1,4 +1,4 @@
-"""What the program says while it runs, each thing on a line: that a request was answered, and whatever is logged."""
+"""Logs: the access log and all log records, one line each."""
 
 import logging
 import sys
@@ -23,26 +23,27 @@ _MAX_PATH_LENGTH = 200
 
 class LogWriter:
     """
-    Where all lines go.
+    Writes the lines of the log.
 
-    While it is `buffered` a thread writes them, an error at once and all else within a fraction of a
-    second, so that whoever reads them, however slowly, holds up no request; who reads too
-    slowly for long loses lines, and is told how many.
+    While it is `buffered`, a thread writes them: errors at once, all other lines within a fraction of a second. A slow
+    reader therefore delays no request. If too many lines are queued, further lines are dropped, and one line has their
+    number.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._queued: deque[bytes] = deque()
-        self._lost = 0
+        self._dropped = 0
         self._is_buffered = False
         self._writing = threading.Lock()
         self._wake = threading.Event()
 
     def put(self, line: bytes, *, is_urgent: bool = False) -> None:
+        """Write *line*, which ends with a newline, or queue it. An urgent line wakes the thread."""
         if len(self._queued) < _MAX_QUEUED:
             self._queued.append(line)
         else:
-            self._lost += 1
+            self._dropped += 1
         if not self._is_buffered:
             self._write()
         elif is_urgent:
@@ -50,7 +51,7 @@ class LogWriter:
 
     @contextmanager
     def buffered(self) -> Iterator[None]:
-        """Let a thread write until the end, when nothing is left."""
+        """Let a thread write the lines. At the end all queued lines are written."""
         thread = threading.Thread(target=self._keep_writing, name="log", daemon=True)
         self._is_buffered = True
         thread.start()
@@ -71,10 +72,10 @@ class LogWriter:
 
     def _write(self) -> None:
         with self._writing:
-            waiting, lost, self._lost = self._queued, self._lost, 0
-            lines = [waiting.popleft() for _ in range(len(waiting))]
-            if lost:
-                lines.append(b'{"level":"error","logger":"log","message":"%d lines were lost here."}\n' % lost)
+            queued, dropped, self._dropped = self._queued, self._dropped, 0
+            lines = [queued.popleft() for _ in range(len(queued))]
+            if dropped:
+                lines.append(b'{"level":"error","logger":"log","message":"%d lines were dropped here."}\n' % dropped)
             if lines:
                 self._file.write(b"".join(lines))
                 self._file.flush()
@@ -82,9 +83,9 @@ class LogWriter:
 
 class LogHandler(logging.Handler):
     """
-    The one way out for all that is said, in one form.
+    The only handler of the root logger, so that all lines have one form.
 
-    What is logged while a request is served says which: by request id, trace id and operation.
+    A record that is logged while a request is served has its request id, trace id and operation.
     """
 
     def __init__(self, file: IO[bytes], *, as_json: bool, level: str) -> None:
@@ -93,14 +94,14 @@ class LogHandler(logging.Handler):
         self.form: Form = json_line if as_json else text_line
 
     def install(self) -> None:
-        """Be what all loggers of this process end in."""
+        """Make this the handler of the root logger, and set its level."""
         root = logging.getLogger()
         for handler in [handler for handler in root.handlers if isinstance(handler, LogHandler)]:
             root.removeHandler(handler)
         root.addHandler(self)
         root.setLevel(self.level)
         logging.captureWarnings(capture=True)
-        # It tells each migration that it looks at.
+        # Alembic logs every migration that it reads, on the level info.
         logging.getLogger("alembic").setLevel(max(self.level, logging.WARNING))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -121,46 +122,41 @@ class LogHandler(logging.Handler):
             if record.exc_info:
                 entry["traceback"] = logging.Formatter().formatException(record.exc_info)
             self.writer.put(self.form(entry), is_urgent=record.levelno >= logging.ERROR)
-        except Exception:  # noqa: BLE001  # What cannot be logged must not fail what is going on.
+        except Exception:  # noqa: BLE001  # An error in logging must not fail the request.
             self.handleError(record)
 
     def access_log(self, exclude: Collection[str] = ()) -> Callable[[RequestContext], None]:
         """
-        Return what writes the line of a request when it is over.
+        Return a listener that writes the line of a completed request.
 
-        Nothing of the line is a secret: neither query, nor header, nor body. Operations of *quiet* that succeed
-        are left out unless everything is to be said.
-
-        No LogRecord is made of it, which would cost twice what the line does.
+        The line contains no secret: no query, no header, no body. Successful requests to the operations in *exclude*
+        are logged on the level debug only. The line is not a LogRecord, which would double its cost.
         """
         if self.level > logging.INFO:
             return lambda context: None
-        put, form, unsaid = (
-            self.writer.put,
-            self.form,
-            frozenset(exclude) if self.level > logging.DEBUG else frozenset(),
-        )
+        put, form = self.writer.put, self.form
+        excluded = frozenset(exclude) if self.level > logging.DEBUG else frozenset()
 
         def write(context: RequestContext) -> None:
-            if context.operation_id in unsaid and not context.problem_type:
+            if context.operation_id in excluded and not context.problem_type:
                 return
             line = form(
                 {
                     "time": datetime.now(UTC),
                     "level": "info",
-                    "logger": "requests",
+                    "logger": "access",
                     "request_id": context.request_id,
                     "trace_id": context.trace_id,
                     "operation": context.operation_id,
                     "method": context.method,
-                    # The path of no operation is as it was sent, percent-encoded, so that it cannot break a line.
+                    # An unknown path is logged percent-encoded, as it was sent, so it cannot break the line.
                     "path": context.route or context.raw_path[:_MAX_PATH_LENGTH].decode("latin-1"),
                     "status": context.status or None,
-                    "ms": round(context.duration * 1000, 3),
-                    "bytes": context.response_size,
+                    "duration_ms": round(context.duration * 1000, 3),
+                    "response_bytes": context.response_size,
                     "caller": context.caller_id,
-                    "client": context.client and context.client[0],
-                    "problem": context.problem_type,
+                    "client_ip": context.client and context.client[0],
+                    "problem_type": context.problem_type,
                 }
             )
             put(line)
@@ -169,32 +165,36 @@ class LogHandler(logging.Handler):
 
 
 def configure_logging(log_format: Literal["auto", "json", "text"], level: str) -> LogHandler:
-    """Have all that this process says go to standard error, one way; `auto` is text on a terminal, JSON elsewhere."""
+    """Send all logs of this process to standard error. `auto` is text on a terminal, and JSON elsewhere."""
     file = sys.stderr.buffer
-    log = LogHandler(file, as_json=log_format == "json" or (log_format == "auto" and not file.isatty()), level=level)
-    log.install()
-    return log
+    handler = LogHandler(
+        file, as_json=log_format == "json" or (log_format == "auto" and not file.isatty()), level=level
+    )
+    handler.install()
+    return handler
 
 
 def json_line(entry: Entry) -> bytes:
+    """Return the entry as a line of JSON."""
     try:
         return orjson.dumps(entry, str, orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
-    except TypeError:  # A lone surrogate is no text to JSON.
-        sound = {name: str(value).encode(errors="backslashreplace").decode() for name, value in entry.items()}
-        return orjson.dumps(sound, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # JSON cannot have a lone surrogate.
+        escaped = {name: str(value).encode(errors="backslashreplace").decode() for name, value in entry.items()}
+        return orjson.dumps(escaped, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def text_line(entry: Entry) -> bytes:
-    """Return the entry for a person at a terminal."""
-    said = [f"{entry['time'].astimezone():%H:%M:%S}", entry["level"].ljust(7)]
+    """Return the entry as text for a terminal."""
+    words = [f"{entry['time'].astimezone():%H:%M:%S}", entry["level"].ljust(7)]
     if "message" in entry:
-        said += [f"{entry['logger']}:", entry["message"]]
+        words += [f"{entry['logger']}:", entry["message"]]
     else:
-        said += [str(entry["status"] or "---"), f"{entry['ms']:9.2f} ms", entry["method"], entry["path"]]
-        said += [str(entry[name]) for name in ("operation", "problem", "caller") if entry[name]]
+        words += [str(entry["status"] or "---"), f"{entry['duration_ms']:9.2f} ms", entry["method"], entry["path"]]
+        words += [str(entry[name]) for name in ("operation", "problem_type", "caller") if entry[name]]
     if entry.get("request_id"):
-        said.append(entry["request_id"])
-    line = _escape_controls(" ".join(said))
+        words.append(entry["request_id"])
+    line = _escape_controls(" ".join(words))
     return "\n".join([line, *entry.get("traceback", "").splitlines(), ""]).encode(errors="backslashreplace")
 
 

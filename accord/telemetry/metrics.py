@@ -1,4 +1,4 @@
-"""What the service counts: requests by operation, and numbers that others keep."""
+"""Metrics: counts of requests by operation, and instruments that are read from other rooms."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -10,16 +10,18 @@ from accord.engine.context import RequestContext
 
 Counts = dict[str, Any]
 """
-What a process has counted so far, as JSON has it: of requests their `number` by operation, method and
-status, and by operation and method their `seconds` and how many fell into each of the `buckets`; `problems`
-by type; the `counters` and `gauges` of others.
+The counts of a process so far, as a JSON object.
+
+`processes` is the number of processes. Of requests there are `number` by operation, method and status, and, by
+operation and method, `seconds` in total and the number in each of the `buckets`. A key has its parts separated by
+spaces. `problems` are by type. `counters` and `gauges` have, by name of the instrument, values by label.
 """
 
 DURATION_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds that the buckets of durations end at; after the last one there is one more."""
+"""Upper bounds of the buckets of durations in seconds. One more bucket has the longer durations."""
 
 NO_OPERATION = "none"
-"""What stands in place of the operation for pages, and for paths that lead nowhere."""
+"""The operation of requests without one: pages of the portal and unknown paths."""
 
 _OTHER_METHODS = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -27,7 +29,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 @dataclass(frozen=True)
 class Instrument:
-    """A number that somebody else keeps, or one for each value of *label*."""
+    """A metric that a callback reads: one value, or one for each value of *label*."""
 
     kind: Literal["counter", "gauge"]
     name: str
@@ -36,21 +38,21 @@ class Instrument:
 
 
 Callback = Callable[[], Mapping[str, float]]
-"""Returns the numbers of a measure as they are now, by the value of its label; the only one of it at the empty text."""
+"""Returns the current values of an instrument by label value. Without a label the key is the empty string."""
 
-IN_FLIGHT = Instrument("gauge", "accord_http_requests_in_flight", "Requests that are not answered yet.")
-POOL_SIZE = Instrument("gauge", "accord_database_pool_size", "Connections that may be open.", "pool")
-POOL_IN_USE = Instrument("gauge", "accord_database_pool_in_use", "Connections that a unit of work has.", "pool")
+IN_FLIGHT = Instrument("gauge", "accord_http_requests_in_flight", "Requests without a complete response.")
+POOL_SIZE = Instrument("gauge", "accord_database_pool_size", "Maximum of open connections.", "pool")
+POOL_IN_USE = Instrument("gauge", "accord_database_pool_in_use", "Connections in use by a unit of work.", "pool")
 POOL_WAITS = Instrument("counter", "accord_database_pool_waits", "Units of work that waited for a connection.", "pool")
 RATE_LIMIT_REJECTIONS = Instrument(
-    "counter", "accord_rate_limit_rejections", "Requests refused by a rate limit.", "class"
+    "counter", "accord_rate_limit_rejections", "Requests rejected by a rate limit.", "policy"
 )
-RATE_LIMIT_FALLBACKS = Instrument("counter", "accord_rate_limit_fallbacks", "Limits kept in memory, for want of Redis.")
+RATE_LIMIT_FALLBACKS = Instrument("counter", "accord_rate_limit_fallbacks", "Rate limit checks without Redis.")
 RESPONSE_CACHE_HITS = Instrument(
-    "counter", "accord_response_cache_hits", "Answers that came from the cache.", "operation"
+    "counter", "accord_response_cache_hits", "Responses from the response cache.", "operation"
 )
 RESPONSE_CACHE_MISSES = Instrument(
-    "counter", "accord_response_cache_misses", "Answers that the cache could have had.", "operation"
+    "counter", "accord_response_cache_misses", "Responses that were rendered for the response cache.", "operation"
 )
 INSTRUMENTS = (
     IN_FLIGHT,
@@ -65,7 +67,7 @@ INSTRUMENTS = (
 
 
 class Metrics:
-    """What this process has counted since it began, and *read* from others."""
+    """The metrics of this process since its start. *callbacks* read the instruments."""
 
     def __init__(self, callbacks: Mapping[Instrument, Callback]) -> None:
         self._callbacks = callbacks
@@ -73,10 +75,10 @@ class Metrics:
         self._problems: Counter[str] = Counter()
 
     def record(self, context: RequestContext) -> None:
-        """Count a request that is over."""
+        """Count a completed request."""
         seconds, status = context.duration, context.status
         key = context.operation_id or NO_OPERATION, context.method
-        series = self._series.get(key) or self._begin(*key)
+        series = self._series.get(key) or self._add_series(*key)
         series.seconds += seconds
         series.buckets[bisect_left(DURATION_BUCKETS, seconds)] += 1
         statuses = series.statuses
@@ -85,7 +87,7 @@ class Metrics:
             self._problems[context.problem_type] += 1
 
     def snapshot(self) -> Counts:
-        """Return what was counted; any thread may ask."""
+        """Return the counts. Any thread may call this."""
         series = {" ".join(key): series for key, series in list(self._series.items())}
         return {
             "processes": 1,
@@ -93,21 +95,21 @@ class Metrics:
             "seconds": {key: one.seconds for key, one in series.items()},
             "buckets": {key: list(one.buckets) for key, one in series.items()},
             "problems": dict(self._problems),
-            "counters": self._measured("counter"),
-            "gauges": self._measured("gauge"),
+            "counters": self._read("counter"),
+            "gauges": self._read("gauge"),
         }
 
-    def _measured(self, kind: str) -> dict[str, dict[str, float]]:
-        return {measure.name: dict(read()) for measure, read in self._callbacks.items() if measure.kind == kind}
+    def _read(self, kind: str) -> dict[str, dict[str, float]]:
+        return {one.name: dict(callback()) for one, callback in self._callbacks.items() if one.kind == kind}
 
-    def _begin(self, operation: str, method: str) -> "_Series":
-        # Of what is no operation the method may be anything; nobody shall fill the memory with names.
+    def _add_series(self, operation: str, method: str) -> "_Series":
+        # Without an operation the method can be any token. Clients must not fill the memory with invented ones.
         key = operation, method if method in _METHODS else _OTHER_METHODS
         return self._series.setdefault(key, _Series())
 
 
 class _Series:
-    """The requests to one operation by one method."""
+    """The requests to one operation with one method."""
 
     __slots__ = ("buckets", "seconds", "statuses")
 
@@ -118,7 +120,7 @@ class _Series:
 
 
 def merge(one: Any, other: Any) -> Any:
-    """Return what two processes have counted together."""
+    """Return the sum of the counts of two processes."""
     match one:
         case dict():
             return one | {name: merge(one[name], value) if name in one else value for name, value in other.items()}

@@ -1,8 +1,8 @@
 """
-Several server processes, counted together.
+Metrics of several server processes.
 
-Each writes what it has counted into a file of its own, once a second, and whoever is asked adds the
-files up. What a process has counted stays when it ends; its gauges go with it.
+Each process writes its counts to a file of its own once a second, and the process that serves a request for metrics
+adds the files up. The counters of a process remain after its end, its gauges do not.
 """
 
 import os
@@ -23,26 +23,30 @@ from accord.telemetry.metrics import Counts, Metrics, merge
 from accord.telemetry.prometheus import exposition
 
 _SECONDS_BETWEEN_WRITES = 1.0
-_SECONDS_OF_LIFE = 5.0
-"""A process that has not written for so long is no more."""
+_MAX_AGE = 5.0
+"""Seconds without a write after which a process counts as ended."""
 
 
 def directory(data_dir: Path) -> Path:
-    """Return where the processes of this service meet: they are children of one, or there is only one."""
-    leader = parent_process()
-    return data_dir / "metrics" / f"{socket.gethostname()}-{leader.pid if leader else os.getpid()}"
+    """Return the folder of this service, named by its supervisor, or by the process itself if it is the only one."""
+    supervisor = parent_process()
+    return data_dir / "metrics" / f"{socket.gethostname()}-{supervisor.pid if supervisor else os.getpid()}"
 
 
 def clean_up(data_dir: Path) -> None:
-    """Remove what services have left behind that are no more; the process that leads calls this."""
+    """
+    Delete the folder of this service, and those of services that ended over an hour ago.
+
+    The supervisor calls this before it starts workers.
+    """
     shutil.rmtree(directory(data_dir), ignore_errors=True)
-    for left in data_dir.glob("metrics/*"):
-        if time() - max(file.stat().st_mtime for file in [left, *left.iterdir()]) > LENGTH * INTERVAL:
-            shutil.rmtree(left, ignore_errors=True)
+    for folder in data_dir.glob("metrics/*"):
+        if time() - max(file.stat().st_mtime for file in [folder, *folder.iterdir()]) > LENGTH * INTERVAL:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class MultiprocessMetrics:
-    """What all processes that write to *folder* have counted, this one among them if it has *metrics*."""
+    """The sums over all processes that write to *directory*, including this one if it has *metrics*."""
 
     def __init__(self, directory: Path, metrics: Metrics | None = None) -> None:
         self._directory = directory
@@ -51,6 +55,7 @@ class MultiprocessMetrics:
         self._file = directory / f"{os.getpid()}.json"
 
     def snapshot(self) -> Counts:
+        """Return the counts of all processes."""
         return self._read()[0]
 
     def exposition(self) -> str:
@@ -58,48 +63,50 @@ class MultiprocessMetrics:
         return exposition(self.snapshot())
 
     def history(self) -> dict[str, Any]:
-        counts, steps = self._read()
-        return summarize(steps, processes=counts.get("processes", 0))
+        """Return the last hour of all processes, as `summarize` has it."""
+        counts, samples = self._read()
+        return summarize(samples, processes=counts.get("processes", 0))
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
-        """Tell the others what this process counts, until it ends."""
+        """Publish the counts of this process to the others, and once more at its end."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        over = threading.Event()
-        thread = threading.Thread(target=self._keep_publishing, args=(over,), name="metrics", daemon=True)
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._keep_publishing, args=(stopped,), name="metrics", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            over.set()
-            thread.join(_SECONDS_OF_LIFE)
+            stopped.set()
+            thread.join(_MAX_AGE)
 
-    def _keep_publishing(self, over: threading.Event) -> None:
-        while not over.wait(_SECONDS_BETWEEN_WRITES):
-            self._publish(is_over=False)
-        self._publish(is_over=True)
+    def _keep_publishing(self, stopped: threading.Event) -> None:
+        while not stopped.wait(_SECONDS_BETWEEN_WRITES):
+            self._publish(is_last=False)
+        self._publish(is_last=True)
 
-    def _publish(self, *, is_over: bool) -> None:
+    def _publish(self, *, is_last: bool) -> None:
         assert self._metrics
         assert self._history
         self._history.sample()
-        told = {
-            "at": 0 if is_over else time(),
+        publication = {
+            "at": 0 if is_last else time(),
             "counts": self._metrics.snapshot(),
-            "steps": self._history.samples(),
+            "samples": self._history.samples(),
         }
         draft = self._file.with_suffix(".draft")
-        draft.write_bytes(orjson.dumps(told))
+        draft.write_bytes(orjson.dumps(publication))
         draft.replace(self._file)
 
     def _read(self) -> tuple[Counts, Samples]:
         counts: Counts = self._metrics.snapshot() if self._metrics else {}
-        steps: Samples = self._history.samples() if self._history else {}
+        samples: Samples = self._history.samples() if self._history else {}
         for file in self._directory.glob("*.json"):
             if self._metrics and file == self._file:
                 continue
-            told = orjson.loads(file.read_bytes())
-            if time() - told["at"] > _SECONDS_OF_LIFE:
-                told["counts"] |= {"gauges": {}, "processes": 0}
-            counts, steps = merge(counts, told["counts"]), merge(steps, told["steps"])
-        return counts, steps
+            publication = orjson.loads(file.read_bytes())
+            if time() - publication["at"] > _MAX_AGE:
+                publication["counts"] |= {"gauges": {}, "processes": 0}
+            counts = merge(counts, publication["counts"])
+            samples = merge(samples, publication["samples"])
+        return counts, samples

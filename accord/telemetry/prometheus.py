@@ -1,4 +1,4 @@
-"""Counts as Prometheus reads them."""
+"""Metrics in the text format of Prometheus."""
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
@@ -13,14 +13,14 @@ _ENDS = [*map(str, DURATION_BUCKETS), "+Inf"]
 
 
 def registry(read: Callable[[], Counts]) -> CollectorRegistry:
-    """Return what shows the counts as they are when somebody asks."""
-    made = CollectorRegistry()
-    made.register(_Collector(read))
-    return made
+    """Return a registry whose metrics are read from *read* at each scrape."""
+    collectors = CollectorRegistry()
+    collectors.register(_Collector(read))
+    return collectors
 
 
 def exposition(counts: Counts) -> str:
-    """Return the counts in Prometheus' text format."""
+    """Return the counts in the text format of Prometheus."""
     return generate_latest(registry(lambda: counts)).decode()
 
 
@@ -32,20 +32,20 @@ class _Collector(Collector):
         counts = self._read()
         yield GaugeMetricFamily("accord_worker_processes", "Server processes.", counts.get("processes", 0))
         requests = CounterMetricFamily(
-            "accord_http_requests", "Requests that are over.", labels=["operation", "method", "status"]
+            "accord_http_requests", "Completed requests.", labels=["operation", "method", "status"]
         )
         for key, number in counts.get("number", {}).items():
             requests.add_metric(key.split(" "), number)
         yield requests
         durations = HistogramMetricFamily(
-            "accord_http_request_duration_seconds", "How long requests took.", labels=["operation", "method"]
+            "accord_http_request_duration_seconds", "Durations of requests.", labels=["operation", "method"]
         )
         for key, buckets in counts.get("buckets", {}).items():
             durations.add_metric(
                 key.split(" "), [*zip(_ENDS, accumulate(buckets), strict=True)], counts["seconds"][key]
             )
         yield durations
-        problems = CounterMetricFamily("accord_problems", "Problems that were answered.", labels=["type"])
+        problems = CounterMetricFamily("accord_problems", "Problems in responses.", labels=["type"])
         for name, number in counts.get("problems", {}).items():
             problems.add_metric([name], number)
         yield problems
@@ -53,10 +53,10 @@ class _Collector(Collector):
 
 
 def _metric_families(counts: Counts) -> Iterator[Metric]:
-    for measure in INSTRUMENTS:
-        made = CounterMetricFamily if measure.kind == "counter" else GaugeMetricFamily
-        family = made(measure.name, measure.help, labels=[measure.label] if measure.label else [])
-        for value, number in counts.get(f"{measure.kind}s", {}).get(measure.name, {}).items():
-            family.add_metric([value] if measure.label else [], number)
+    for instrument in INSTRUMENTS:
+        family_type = CounterMetricFamily if instrument.kind == "counter" else GaugeMetricFamily
+        family = family_type(instrument.name, instrument.help, labels=[instrument.label] if instrument.label else [])
+        for value, number in counts.get(f"{instrument.kind}s", {}).get(instrument.name, {}).items():
+            family.add_metric([value] if instrument.label else [], number)
         if family.samples:
             yield family

@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry for requests, handlers and queries; nothing of it is imported unless it is asked for."""
+"""Traces: OpenTelemetry spans of requests, handlers and queries. OpenTelemetry is imported only if they are enabled."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -10,58 +10,59 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from accord.engine.context import RequestContext, context_of
 from accord.engine.headers import RawHeaders
 
-_ASKING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
+_EXPORT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
 
 
 class TracingError(Exception):
-    """Traces are asked for, and cannot be made."""
+    """Traces are enabled, but OpenTelemetry is not installed, or its exporter is unknown."""
 
 
 def is_enabled(environment: Mapping[str, str]) -> bool:
-    """Return whether the variables that OpenTelemetry has for it say where spans shall go."""
+    """Return whether the `OTEL_` variables of *environment* select an exporter of spans."""
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
         return False
-    return any(environment.get(name) for name in _ASKING)
+    return any(environment.get(name) for name in _EXPORT_VARIABLES)
 
 
 class Tracing:
-    """Makes spans, as the `OTEL_` variables say."""
+    """Creates spans, and exports them as the `OTEL_` variables configure."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Raise TracingError if the packages are not there, or the exporter is not known."""
+        """Raise TracingError if the packages are not installed, or the exporter is unknown."""
         try:
-            from opentelemetry import propagate, trace  # noqa: PLC0415  # Who does not ask for traces does not pay.
+            from opentelemetry import propagate, trace  # noqa: PLC0415  # Imported only if traces are enabled.
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
             from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         except ImportError as error:
             remedy = "pip install --requirement requirements-tracing.lock"
-            raise TracingError(f"OTEL_ variables ask for traces, but {error.name} is not there: {remedy}") from error
-        named = {} if "OTEL_SERVICE_NAME" in environment else {"service.name": "accord"}
-        self._provider = TracerProvider(resource=Resource.create(named))
+            raise TracingError(f"OTEL_ variables enable traces, but {error.name} is not installed: {remedy}") from error
+        attributes = {} if "OTEL_SERVICE_NAME" in environment else {"service.name": "accord"}
+        self._provider = TracerProvider(resource=Resource.create(attributes))
         for name in environment.get("OTEL_TRACES_EXPORTER", "otlp").split(","):
             self._provider.add_span_processor(_processor(name.strip()))
         self._trace = trace
         self._extract = propagate.extract
-        # What an error says may be nobody else's business; the log has it, with the id of the trace.
+        # The message of an exception may be confidential. The log has it, with the trace id.
         self._span = partial(self._provider.get_tracer("accord").start_as_current_span, record_exception=False)
 
     def close(self) -> None:
-        """Send what is left."""
+        """Export the remaining spans."""
         self._provider.shutdown()
 
     def request_span(self, context: RequestContext, headers: RawHeaders) -> AbstractContextManager[Any]:
-        """Return the span of a request, a part of the trace that the client names."""
-        # A `traceparent` that was not taken for one is not given to others to try.
+        """Return the span of a request, which continues the trace of its `traceparent`."""
+        # OpenTelemetry gets no `traceparent` that RequestContextMiddleware has rejected.
         received = {name.decode(): value.decode("latin-1") for name, value in headers if name.startswith(b"trace")}
         parent = self._extract(received) if context.trace_id is not None else None
         return self._span(context.method, context=parent, kind=self._trace.SpanKind.SERVER)
 
     def trace_id(self, span: Any) -> str:
-        found: str = self._trace.format_trace_id(span.get_span_context().trace_id)
-        return found
+        """Return the trace id of *span*, 32 hexadecimal digits."""
+        trace_id: str = self._trace.format_trace_id(span.get_span_context().trace_id)
+        return trace_id
 
     def describe(self, span: Any, context: RequestContext) -> None:
-        """Set what is known of a request when it was answered."""
+        """Set name, attributes and status of the span of a completed request."""
         span.update_name(f"{context.method} {context.route}" if context.route else context.method)
         attributes = {
             "http.request.method": context.method,
@@ -75,24 +76,24 @@ class Tracing:
             span.set_status(self._trace.StatusCode.ERROR)
 
     def instrument_handler(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function of an operation, with a span around each call."""
+        """Return *function* with a span around each call."""
 
         @wraps(function)
-        def traced(*arguments: Any, **named: Any) -> Any:
+        def traced(*arguments: Any, **keywords: Any) -> Any:
             with self._span(f"{function.__module__}.{function.__name__}"):
-                return function(*arguments, **named)
+                return function(*arguments, **keywords)
 
         return traced
 
     def query_span(self, sql: str) -> AbstractContextManager[Any]:
-        """Return the span of a query; *sql* has placeholders where values are."""
+        """Return the span of a query. *sql* has placeholders in place of values."""
         verb = sql.split(None, 1)[0].upper()
         attributes = {"db.query.text": sql, "db.operation.name": verb}
         return self._span(verb, kind=self._trace.SpanKind.CLIENT, attributes=attributes)
 
 
 class TracingMiddleware:
-    """Makes a span of each request, and puts the id of its trace into the context."""
+    """Creates a span for each request, and sets the trace id of its context."""
 
     def __init__(self, app: ASGIApp, *, tracing: Tracing) -> None:
         self.app = app
@@ -125,4 +126,4 @@ def _processor(exporter: str) -> Any:
             return BatchSpanProcessor(OTLPSpanExporter())
         case "console":
             return SimpleSpanProcessor(ConsoleSpanExporter())
-    raise TracingError(f"OTEL_TRACES_EXPORTER: {exporter} is not known here; otlp, console and none are.")
+    raise TracingError(f'OTEL_TRACES_EXPORTER: unknown exporter "{exporter}"; known: otlp, console, none.')

@@ -1,4 +1,4 @@
-"""Gives tables and columns the names that the field has for them."""
+"""Rename `generations`, `order_years` and the column `stored_as` to the terms that the code uses."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ down_revision = "0012"
 
 SHARDS = 32
 ALL = ("INSERT", "UPDATE", "DELETE")
-SHOWN = {
+TABLES_BY_TAG = {
     "catalogue": {"products": ALL, "product_tags": ALL, "tags": ALL, "categories": ALL},
     "posts": {"posts": ALL, "users": ("UPDATE OF username, deleted_at",)},
 }
-"""The tables, and the changes of them, that responses with each cache tag show."""
+"""Tables of each cache tag, and the changes of them that change its responses."""
 
 VERSIONS = ("cache_versions", "tag", "shard", "version")
 GENERATIONS = ("generations", "noun", "stripe", "changes")
@@ -36,7 +36,7 @@ def downgrade() -> None:
 
 
 def _replace_versions(old: tuple[str, ...], new: tuple[str, ...]) -> None:
-    # The triggers name the table, so they go before it and come back after it.
+    # The triggers refer to the table, so they are dropped before it and created after it.
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for _, table, name, _ in _triggers():
         op.execute(f"DROP TRIGGER {name}" if is_sqlite else f"DROP TRIGGER {name} ON {table}")
@@ -50,15 +50,15 @@ def _replace_versions(old: tuple[str, ...], new: tuple[str, ...]) -> None:
         sa.PrimaryKeyConstraint(new[1], new[2], name=f"pk_{new[0]}"),
     )
     _copy(old, new)
-    count = f"UPDATE {new[0]} SET {new[3]} = {new[3]} + 1 WHERE {new[1]} ="  # noqa: S608  # All of it is from above.
+    count = f"UPDATE {new[0]} SET {new[3]} = {new[3]} + 1 WHERE {new[1]} ="  # noqa: S608  # All parts are constants of this module.
     if not is_sqlite:
         op.execute(
             "CREATE FUNCTION count_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             f"{count} TG_ARGV[0] AND {new[2]} = pg_backend_pid() % {SHARDS}; RETURN NULL; END $$"
         )
     for tag, table, name, change in _triggers():
-        does = f"BEGIN {count} '{tag}'; END" if is_sqlite else f"EXECUTE FUNCTION count_change('{tag}')"
-        op.execute(f"CREATE TRIGGER {name} AFTER {change} ON {table} {does}")
+        action = f"BEGIN {count} '{tag}'; END" if is_sqlite else f"EXECUTE FUNCTION count_change('{tag}')"
+        op.execute(f"CREATE TRIGGER {name} AFTER {change} ON {table} {action}")
 
 
 def _replace_counters(old: str, new: str) -> None:
@@ -72,8 +72,8 @@ def _replace_counters(old: str, new: str) -> None:
 
 
 def _copy(old: tuple[str, ...], new: tuple[str, ...]) -> None:
-    """Move the rows of the table *old*; each tuple is the name of a table and those of its columns."""
-    rows = f"SELECT {', '.join(old[1:])} FROM {old[0]}"  # noqa: S608  # All of it is from above.
+    """Move the rows of the table *old* to *new*. Each tuple has the name of a table and the names of its columns."""
+    rows = f"SELECT {', '.join(old[1:])} FROM {old[0]}"  # noqa: S608  # All parts are constants of this module.
     op.execute(f"INSERT INTO {new[0]} ({', '.join(new[1:])}) {rows}")
     op.drop_table(old[0])
 
@@ -86,7 +86,7 @@ def _rename_column(table: str, old: str, new: str) -> None:
 
 def _triggers() -> Iterator[tuple[str, str, str, str]]:
     """Yield the tag, the table, the name and the change of each trigger."""
-    for tag, tables in SHOWN.items():
+    for tag, tables in TABLES_BY_TAG.items():
         for table, changes in tables.items():
             for change in changes:
                 yield tag, table, f"{table}_count_{change.split()[0].lower()}", change

@@ -1,4 +1,4 @@
-"""Runs plain functions on the event loop, in greenlets that are suspended while a coroutine is awaited."""
+"""Greenlets that run plain functions on the event loop, and are suspended while a coroutine is awaited."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, TypeVarTuple
@@ -17,7 +17,7 @@ class GreenletPool:
 
     async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """
-        Return what the function returns; SQLAlchemy's `await_only` inside it does not block the loop.
+        Return the result of the function. SQLAlchemy's `await_only` inside of it does not block the event loop.
 
         A cancellation of the caller is raised where the function waits.
         """
@@ -27,38 +27,39 @@ class GreenletPool:
         while awaited is not _DONE:
             try:
                 value = await awaited
-            except BaseException as error:  # noqa: BLE001  # It is raised in the function.
-                awaited = worker.throw(error)
+            except BaseException as exception:  # noqa: BLE001  # It is raised in the function.
+                awaited = worker.throw(exception)
             else:
                 awaited = worker.switch(value)
-        answer, raised = worker.answer, worker.raised
-        worker.answer = None
-        worker.raised = None
+        result, error = worker.result, worker.exception
+        worker.result = None
+        worker.exception = None
         worker.gr_context = None
-        if len(self._free) < _KEPT:
+        if len(self._free) < _MAX_FREE:
             self._free.append(worker)
-        if raised is not None:
+        if error is not None:
             try:
-                raise raised
+                raise error
             finally:
-                del raised
-        return answer  # type: ignore[no-any-return]
+                # The traceback refers to this frame, so the frame must not refer to the exception.
+                del error
+        return result  # type: ignore[no-any-return]
 
 
 _DONE: Any = object()
-_KEPT = 100
+_MAX_FREE = 100
 
 
 class _Worker(greenlet):
     # SQLAlchemy's asyncpg dialect awaits only in greenlets with this mark.
     __sqlalchemy_greenlet_provider__: ClassVar = True
 
-    answer: Any = None
-    raised: BaseException | None = None
+    result: Any = None
+    exception: BaseException | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        # A greenlet keeps the arguments of its first switch as long as it lives, so it gets none.
+        # A greenlet stores the arguments of its first switch as long as it exists, so it gets none.
         self.switch()
 
     def run(self) -> None:
@@ -67,7 +68,7 @@ class _Worker(greenlet):
         while True:
             function, arguments = parent.switch(_DONE)
             try:
-                self.answer = function(*arguments)
+                self.result = function(*arguments)
             except BaseException as error:  # noqa: BLE001  # It is raised where the call is awaited.
-                self.raised = error
+                self.exception = error
             del function, arguments

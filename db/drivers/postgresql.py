@@ -1,4 +1,4 @@
-"""PostgreSQL: asyncpg connections, used from greenlets on the event loop."""
+"""The PostgreSQL driver: asyncpg connections, used from greenlets on the event loop."""
 
 import asyncio
 import logging
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_GRACE = 2.0
-_BEGIN = {"write": "BEGIN", "guarded": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
+_COMMAND_TIMEOUT_MARGIN = 2.0
+_BEGIN = {"write": "BEGIN", "repeatable_read": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 
 
 def asyncpg_url(url: URL) -> URL:
-    """Return the URL for SQLAlchemy's asyncpg dialect, which calls libpq's `sslmode` `ssl`."""
+    """Return the URL for SQLAlchemy's asyncpg dialect, in which libpq's `sslmode` is `ssl`."""
     query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
     return url.set(drivername="postgresql+asyncpg", query=query)
 
@@ -35,8 +35,8 @@ class PostgresConnection:
     """
     A connection and its prepared statements.
 
-    For SQLAlchemy it is in autocommit mode: this class begins and ends transactions, so that
-    compiled queries and SQLAlchemy can alternate within one.
+    For SQLAlchemy it is in autocommit mode. This class begins and ends the transactions, so that prepared statements
+    and SQLAlchemy can alternate within one.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -47,7 +47,7 @@ class PostgresConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the next unit of work can use it."""
+        """Whether the next unit of work can use the connection."""
         return not (self._driver.is_closed() or self._driver.is_in_transaction() or self.connection.invalidated)
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
@@ -98,7 +98,7 @@ class PostgresConnection:
 
 
 class PostgresPool:
-    """A pool of connections, last in, first out, so that connections beyond the usual need stay idle."""
+    """A pool of connections, last in, first out, so that connections beyond the usual number stay idle."""
 
     def __init__(
         self, url: URL, *, size: int, timeout: float, statement_timeout: float, is_read_only: bool = False
@@ -125,23 +125,23 @@ class PostgresPool:
 
     def acquire(self) -> PostgresConnection:
         while self._free:
-            held = self._free.pop()
-            if held.is_idle:
-                return held
-            self._discard(held)
+            pooled = self._free.pop()
+            if pooled.is_idle:
+                return pooled
+            self._discard(pooled)
         if self._room:
             self._room -= 1
             return self._open()
-        return await_only(self._turn()) or self._open()
+        return await_only(self._wait_for_connection()) or self._open()
 
-    def release(self, held: PostgresConnection) -> None:
-        if not (held.is_idle and self._is_open):
-            self._discard(held)
-        elif not self._hand_over(held):
-            self._free.append(held)
+    def release(self, pooled: PostgresConnection) -> None:
+        if not (pooled.is_idle and self._is_open):
+            self._discard(pooled)
+        elif not self._hand_over(pooled):
+            self._free.append(pooled)
 
     def close(self) -> None:
-        """Close the free connections now, and the others when they are given back."""
+        """Close the free connections now, and the others when they are released."""
         self._is_open = False
         while self._free:
             self._discard(self._free.pop())
@@ -153,38 +153,39 @@ class PostgresPool:
             self._free_slot()
             raise
 
-    def _discard(self, held: PostgresConnection) -> None:
+    def _discard(self, pooled: PostgresConnection) -> None:
         self._free_slot()
-        held.close()
+        pooled.close()
 
     def _free_slot(self) -> None:
-        """Let the unit of work that has waited longest open a connection, or leave room for a later one."""
+        """Let the unit of work that has waited longest open a connection, or else a later one."""
         if not self._hand_over(None):
             self._room += 1
 
-    def _hand_over(self, held: PostgresConnection | None) -> bool:
+    def _hand_over(self, pooled: PostgresConnection | None) -> bool:
+        """Pass the connection, or None for a new one, to the first unit that waits. Return False if none waits."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(held)
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(pooled)
                 return True
         return False
 
-    async def _turn(self) -> PostgresConnection | None:
-        """Wait for a connection that is given back, or for None, which means to open one."""
-        turn: asyncio.Future[PostgresConnection | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+    async def _wait_for_connection(self) -> PostgresConnection | None:
+        """Return a connection when one is released, or None if the caller can open one."""
+        future: asyncio.Future[PostgresConnection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
         self._waits += 1
         try:
             async with asyncio.timeout(self._timeout):
-                return await turn
+                return await future
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                held = turn.result()
-                if held is None:
+            if future.done() and not future.cancelled():
+                pooled = future.result()
+                if pooled is None:
                     self._free_slot()
                 else:
-                    self.release(held)
+                    self.release(pooled)
             if isinstance(error, TimeoutError):
                 raise DatabaseUnavailable("All connections to the database are in use.") from error
             raise
@@ -203,12 +204,12 @@ def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) 
             return await asyncpg.connect(
                 **arguments,
                 timeout=timeout,
-                # PostgreSQL stops slow statements itself; this is for a server that does not answer any more.
-                command_timeout=statement_timeout + _GRACE,
+                # PostgreSQL cancels slow statements. This timeout is for a server that no longer responds.
+                command_timeout=statement_timeout + _COMMAND_TIMEOUT_MARGIN,
                 server_settings=settings,
             )
         except (OSError, asyncpg.PostgresError) as error:
-            log.warning("PostgreSQL refuses the connection: %s", error)
+            log.warning("PostgreSQL refused the connection: %s", error)
             raise DatabaseUnavailable("The database is not available.") from error
 
     return connect

@@ -1,4 +1,4 @@
-"""SQLite: connections of the standard library, used from threads."""
+"""The SQLite driver: connections of the standard library, used from threads."""
 
 import sqlite3
 import threading
@@ -14,15 +14,15 @@ from db.errors import DatabaseUnavailable
 from db.pool import Mode, PoolStats
 from db.types import json_text
 
-_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
+_INSTRUCTIONS_BETWEEN_CHECKS = 10_000
 
 
 class SqliteConnection:
     """
     A connection and its prepared statements.
 
-    For SQLAlchemy it is in autocommit mode: this class begins and ends transactions, so that
-    compiled queries and SQLAlchemy can alternate within one.
+    For SQLAlchemy it is in autocommit mode. This class begins and ends the transactions, so that prepared statements
+    and SQLAlchemy can alternate within one.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -31,7 +31,7 @@ class SqliteConnection:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the next unit of work can use it."""
+        """Whether the next unit of work can use the connection."""
         return not (self._driver.in_transaction or self.connection.invalidated)
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
@@ -63,46 +63,46 @@ class SqlitePool:
         self._room = threading.Semaphore(size)
         self._size = size
         self._free: list[SqliteConnection] = []
-        self._taken: set[SqliteConnection] = set()
+        self._in_use: set[SqliteConnection] = set()
         self._waits = 0
-        self._counting = threading.Lock()
+        self._waits_lock = threading.Lock()
 
     def stats(self) -> PoolStats:
-        return PoolStats(self._size, len(self._taken), self._waits)
+        return PoolStats(self._size, len(self._in_use), self._waits)
 
     def acquire(self) -> SqliteConnection:
         if not self._room.acquire(blocking=False):
             self._wait()
         try:
-            held = self._found() or SqliteConnection(self._engine)
+            pooled = self._pop_free() or SqliteConnection(self._engine)
         except BaseException:
             self._room.release()
             raise
-        self._taken.add(held)
-        return held
+        self._in_use.add(pooled)
+        return pooled
 
-    def release(self, held: SqliteConnection) -> None:
-        self._taken.discard(held)
+    def release(self, pooled: SqliteConnection) -> None:
+        self._in_use.discard(pooled)
         try:
-            if held.is_idle:
-                self._free.append(held)
+            if pooled.is_idle:
+                self._free.append(pooled)
             else:
-                held.close()
+                pooled.close()
         finally:
             self._room.release()
 
     def close(self) -> None:
-        """Close the free connections; none may be in use."""
+        """Close the free connections. No other connection may be in use."""
         while self._free:
             self._free.pop().close()
 
     def _wait(self) -> None:
-        with self._counting:
+        with self._waits_lock:
             self._waits += 1
         if not self._room.acquire(timeout=self._timeout):
             raise DatabaseUnavailable("All connections to the database are in use.")
 
-    def _found(self) -> SqliteConnection | None:
+    def _pop_free(self) -> SqliteConnection | None:
         try:
             return self._free.pop()
         except IndexError:
@@ -113,8 +113,8 @@ def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> En
     """
     Return an engine whose connections allow several readers beside one writer.
 
-    A statement that takes longer than *timeout* seconds is interrupted; one that waits longer for
-    a write of another process fails. The connections are in autocommit mode.
+    A statement that takes longer than *timeout* seconds is interrupted. A statement that waits longer for a write of
+    another process fails. The connections are in autocommit mode.
     """
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
@@ -132,7 +132,7 @@ def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> En
     )
 
     @event.listens_for(engine, "connect")
-    def prepare(driver: "_TimedConnection", _: object) -> None:
+    def configure(driver: "_TimedConnection", _: object) -> None:
         driver.limit(timeout)
         for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
             driver.execute(f"pragma {pragma}")
@@ -143,14 +143,15 @@ def sqlite_engine(url: URL, *, timeout: float, is_read_only: bool = False) -> En
 
 
 class _TimedConnection(sqlite3.Connection):
-    """A connection that interrupts slow statements; the time counts from the creation of the cursor."""
+    """A connection that interrupts slow statements. Their time counts from the creation of the cursor."""
 
     _timeout = float("inf")
     _deadline = float("inf")
 
     def limit(self, timeout: float) -> None:
+        """Interrupt statements from now on that take longer than *timeout* seconds."""
         self._timeout = timeout
-        self.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+        self.set_progress_handler(lambda: time.monotonic() > self._deadline, _INSTRUCTIONS_BETWEEN_CHECKS)
 
     def cursor(self, *arguments: Any, **named: Any) -> Any:
         self._deadline = time.monotonic() + self._timeout

@@ -1,4 +1,4 @@
-"""Runs plain functions in threads, for a database that works in the thread of its caller."""
+"""Threads that run plain functions, for a database that works in the thread of its caller."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,17 +22,17 @@ class ThreadPool:
 
     def __init__(self, name: str, *, size: int, timeout: float) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._turns = asyncio.Semaphore(size)
+        self._slots = asyncio.Semaphore(size)
         self._timeout = timeout
         self.waits = 0
-        """How often a unit of work has waited for a thread."""
+        """Number of units of work that have waited for a thread."""
         self._threads = [Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(size)]
         for thread in self._threads:
             thread.start()
 
     async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Return what the function returns in a thread; if the caller is cancelled, the function runs on to its end."""
-        await self._turn()
+        """Return the result of the function, run in a thread. It runs to its end if the caller is cancelled."""
+        await self._acquire_slot()
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._jobs.put((loop, future, copy_context(), function, arguments))
@@ -45,14 +45,14 @@ class ThreadPool:
         for thread in self._threads:
             thread.join()
 
-    async def _turn(self) -> None:
-        if not self._turns.locked():
-            await self._turns.acquire()
+    async def _acquire_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
             return
         self.waits += 1
         try:
             async with asyncio.timeout(self._timeout):
-                await self._turns.acquire()
+                await self._slots.acquire()
         except TimeoutError as error:
             raise DatabaseUnavailable("All connections to the database are in use.") from error
 
@@ -60,20 +60,21 @@ class ThreadPool:
         while (job := self._jobs.get()) is not None:
             loop, future, context, function, arguments = job
             try:
-                answer, error = context.run(function, *arguments), None
-            except BaseException as raised:  # noqa: BLE001  # It is raised where the call is awaited.
-                answer, error = None, raised
-            loop.call_soon_threadsafe(self._hand_back, future, answer, error)
-            del job, future, context, function, arguments, answer, error
+                result, error = context.run(function, *arguments), None
+            except BaseException as exception:  # noqa: BLE001  # It is raised where the call is awaited.
+                result, error = None, exception
+            loop.call_soon_threadsafe(self._finish, future, result, error)
+            # The thread waits for its next job without references to this one.
+            del job, future, context, function, arguments, result, error
 
-    def _hand_back(self, future: asyncio.Future[Any], answer: Any, error: BaseException | None) -> None:
-        self._turns.release()
+    def _finish(self, future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+        self._slots.release()
         if future.cancelled():
             return
         if error is not None:
             future.set_exception(error)
         else:
-            future.set_result(answer)
+            future.set_result(result)
 
 
 _Job = tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Context, Callable[..., Any], tuple[Any, ...]]

@@ -9,7 +9,7 @@ from db.columns import DERIVED, SECRET, CreatedAt, Id, UpdatedAt, Versioned
 
 
 class ApiKey(Versioned, Base):
-    """An API key; after a rotation, `previous_hash` is valid until `previous_until`."""
+    """An API key. After a rotation, `previous_hash` is valid until `previous_until`."""
 
     __tablename__ = "api_keys"
 

@@ -10,9 +10,9 @@ from db.columns import CreatedAt, Id
 
 class AuditEvent(Base):
     """
-    An operation changed an object; `actor_id` is None for an anonymous request.
+    A change of an object by an operation. `actor_id` is None for an anonymous request.
 
-    Actor and object are no foreign keys, because the event outlives both. Triggers refuse to change or delete it.
+    Actor and object are not foreign keys, because the event outlives both. Triggers refuse to change or delete it.
     """
 
     __tablename__ = "audit_events"

@@ -6,7 +6,7 @@ from db.columns import CaseFolded, CreatedAt, Id, UpdatedAt, Versioned
 
 
 class Category(Versioned, Base):
-    """A category of products; it cannot be deleted while it has products."""
+    """A category of products. It cannot be deleted while it has products."""
 
     __tablename__ = "categories"
 

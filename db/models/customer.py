@@ -11,7 +11,7 @@ class Customer(Versioned, Base):
     """
     A customer of the shop, without an account.
 
-    `search` is the folded name and email; the email and phone of deleted customers can be used again.
+    `search` is the case-folded name and email. The email and phone of deleted customers can be used again.
     """
 
     __tablename__ = "customers"

@@ -8,7 +8,7 @@ from db.columns import DERIVED, CaseFolded, CreatedAt, Id, UpdatedAt, Versioned
 
 
 class File(Versioned, Base):
-    """A document or picture of a user, of which the content is a file named `storage_key`."""
+    """A document or image of a user. Its content is the file `storage_key`."""
 
     __tablename__ = "files"
 

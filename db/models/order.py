@@ -9,7 +9,7 @@ from db.models.order_item import OrderItem
 
 
 class Order(Versioned, Base):
-    """An order of a user; its items and its total do not change."""
+    """An order of a user. Its items and its total do not change."""
 
     __tablename__ = "orders"
 

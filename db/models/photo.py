@@ -8,7 +8,7 @@ from db.columns import CreatedAt
 
 
 class Photo(Base):
-    """The photo of a customer, of which the content is a file named `storage_key`."""
+    """The photo of a customer. Its content is the file `storage_key`."""
 
     __tablename__ = "photos"
 

@@ -10,7 +10,7 @@ from db.models.user import User
 
 
 class Post(Versioned, Base):
-    """An announcement, published or a draft. `search` is the folded title and content."""
+    """An announcement, published or a draft. `search` is the case-folded title and content."""
 
     __tablename__ = "posts"
 

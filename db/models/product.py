@@ -12,9 +12,9 @@ from db.models.product_tag import ProductTag
 
 class Product(Versioned, Base):
     """
-    Something the shop sells; a deleted product's sku is free again.
+    A product of the shop. The sku of a deleted product can be used again.
 
-    `search` is the folded name and description, `units_sold` what is in orders that are not cancelled.
+    `search` is the case-folded name and description, `units_sold` the number of units in orders that are not cancelled.
     """
 
     __tablename__ = "products"

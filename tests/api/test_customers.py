@@ -53,14 +53,14 @@ def test_repeat_with_key_creates_once(manager):
 
 def test_version_1_asks_for_a_phone(manager):
     answer = manager.post(CUSTOMERS, json={"name": "Asha", "email": email()}, undeclared=True)
-    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/phone"]
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/phone"]
 
 
 @pytest.mark.parametrize("number", ["9731424784", "+0731424784", "+91 9731424784", "+919731424784123456", "+91973"])
 def test_phone_is_an_international_number(manager, number):
     answer = manager.post(CUSTOMERS, json=customer_of(phone=number), undeclared=True)
     assert answer.status_code == 422
-    assert "/phone" in {fault["pointer"] for fault in answer.json()["errors"]}
+    assert "/phone" in {error["pointer"] for error in answer.json()["errors"]}
 
 
 def test_email_is_taken_in_any_case(make, manager):
@@ -78,7 +78,7 @@ def test_phone_is_of_one_customer(make, manager):
 def test_all_that_another_customer_has_is_named(make, manager):
     taken = {member: make().json()[member] for member in ("email", "phone")}
     answer = manager.post(CUSTOMERS, json=customer_of(**taken))
-    assert (answer.status_code, [fault["pointer"] for fault in answer.json()["errors"]]) == (409, ["/email", "/phone"])
+    assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (409, ["/email", "/phone"])
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])

@@ -48,7 +48,7 @@ def statuses(answers):
     return sorted(answer.status_code for answer in answers)
 
 
-def faults(answer):
+def errors(answer):
     return {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
 
 
@@ -141,7 +141,7 @@ def test_what_is_short_is_named_all_at_once_and_nothing_is_taken(customer, make,
     plenty = make(stock=50)
     answer = customer.post(ORDERS, json=basket((plenty, 5), (butter, 4), (tea, 2), (salt, 1)), headers=new_key())
     assert answer.status_code == 409
-    assert faults(answer) == {
+    assert errors(answer) == {
         "/items/1/quantity": "Only 3 of Amul Butter are left.",
         "/items/2/quantity": "Only 1 of Tata Tea is left.",
         "/items/3/quantity": "Tata Salt is sold out.",
@@ -153,7 +153,7 @@ def test_items_of_one_product_count_together(customer, make, stock):
     butter = make(stock=5)
     answer = customer.post(ORDERS, json=basket((butter, 3), (butter, 3)), headers=new_key())
     assert (answer.status_code, answer.json()["detail"]) == (409, "Only 5 of Amul Butter are left.")
-    assert faults(answer).keys() == {"/items/0/quantity", "/items/1/quantity"}
+    assert errors(answer).keys() == {"/items/0/quantity", "/items/1/quantity"}
     assert [item["quantity"] for item in placed(customer, (butter, 3), (butter, 2)).json()["items"]] == [3, 2]
     assert stock(butter) == 0
 
@@ -164,7 +164,7 @@ def test_unknown_and_deleted_products_are_422_with_all_that_is_wrong(customer, a
     body = basket((make(), 1), ({"id": str(uuid4())}, 1), (deleted, 1), (short, 2)) | {"customer_id": str(uuid4())}
     answer = customer.post(ORDERS, json=body, headers=new_key())
     assert answer.status_code == 422
-    assert faults(answer) == {
+    assert errors(answer) == {
         "/customer_id": "There is no customer with this id.",
         "/items/1/product_id": "There is no product with this id.",
         "/items/2/product_id": "There is no product with this id.",
@@ -179,10 +179,10 @@ def test_only_whom_customers_are_open_to_orders_for_one(customer, manager, make)
         for asking in (customer, manager)
     ]
     assert [answer.status_code for answer in answers] == [422, 201]
-    assert faults(answers[0]) == {"/customer_id": "There is no customer with this id."}
+    assert errors(answers[0]) == {"/customer_id": "There is no customer with this id."}
     own = placed(customer, (make(), 1))
     change = partial(customer.patch, own.headers["Location"], headers=if_match(own))
-    assert faults(change(json={"customer_id": vinod})) == {"/customer_id": "There is no customer with this id."}
+    assert errors(change(json={"customer_id": vinod})) == {"/customer_id": "There is no customer with this id."}
 
 
 def test_order_without_items_or_key_is_refused(customer, make):

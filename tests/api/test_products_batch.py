@@ -35,8 +35,8 @@ def new(category):
     return new
 
 
-def faults(answer):
-    return {(fault["pointer"], fault["code"]) for fault in answer.json()["errors"]}
+def errors(answer):
+    return {(error["pointer"], error["code"]) for error in answer.json()["errors"]}
 
 
 def count(client, category):
@@ -67,9 +67,9 @@ def test_every_fault_is_told_with_its_index_and_nothing_is_created(admin, new, c
     there, nowhere = admin.post(PRODUCTS, json=new()).json()["sku"], str(uuid4())
     batch = [new(), new(sku=there), new(sku="TWICE-" + there[:9]), new(sku="TWICE-" + there[:9])]
     refused = admin.post(BATCH, json=batch)
-    assert (refused.status_code, faults(refused)) == (409, {("/1/sku", "conflict"), ("/3/sku", "conflict")})
+    assert (refused.status_code, errors(refused)) == (409, {("/1/sku", "conflict"), ("/3/sku", "conflict")})
     refused = admin.post(BATCH, json=[*batch, new(category_id=nowhere), new(sku=there, category_id=nowhere)])
-    assert (refused.status_code, faults(refused)) == (
+    assert (refused.status_code, errors(refused)) == (
         422,
         {("/1/sku", "conflict"), ("/3/sku", "conflict"), ("/5/sku", "conflict"),
          ("/4/category_id", "invalid"), ("/5/category_id", "invalid")},
@@ -109,7 +109,7 @@ def test_batch_is_deleted_whole_or_not_at_all(admin, anonymous, new, category):
     items = admin.post(BATCH, json=[new() for _ in range(3)]).json()["items"]
     ids, nobody = [item["id"] for item in items], str(uuid4())
     refused = admin.delete(BATCH, params={"id": [*ids, nobody]})
-    assert (refused.status_code, [fault["detail"] for fault in refused.json()["errors"]]) == (
+    assert (refused.status_code, [error["detail"] for error in refused.json()["errors"]]) == (
         404,
         [f"There is no product with the id {nobody}."],
     )
@@ -154,7 +154,7 @@ def test_csv_is_refused_with_row_and_column(admin, category):
     text = f"sku,name,price,category_id\r\nx,,0.00,{category}\r\n{sku()},Pen,1.00,first\r\n"
     refused = admin.post(BATCH, content=text, headers=CSV)
     assert refused.status_code == 422
-    assert {fault["pointer"] for fault in refused.json()["errors"]} == {
+    assert {error["pointer"] for error in refused.json()["errors"]} == {
         "/0/sku", "/0/name", "/0/price", "/1/category_id",
     }  # fmt: skip
 
@@ -221,7 +221,7 @@ def test_price_is_changed_with_the_tag_of_any_representation(admin, manager, new
     max_examples=examples(10), deadline=None, database=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
-def test_batch_happens_whole_or_is_refused_at_exactly_its_faults(admin, new, category, kinds):
+def test_batch_happens_whole_or_is_refused_at_exactly_its_errors(admin, new, category, kinds):
     taken, twin, nowhere = admin.post(PRODUCTS, json=new()).json()["sku"], sku(), str(uuid4())
     made = {
         "fine": {},
@@ -238,5 +238,5 @@ def test_batch_happens_whole_or_is_refused_at_exactly_its_faults(admin, new, cat
     homeless = {(f"/{n}/category_id", "invalid") for n, kind in enumerate(kinds) if "homeless" in kind}
     assert answer.status_code == (422 if homeless else 409 if wrong else 201)
     if wrong or homeless:
-        assert faults(answer) == wrong | homeless
+        assert errors(answer) == wrong | homeless
     assert count(admin, category) == before + (0 if wrong or homeless else len(kinds))

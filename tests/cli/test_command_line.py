@@ -184,12 +184,12 @@ class TestContract:
         ("file", "before", "after", "words"),
         [
             ("openapi/paths/tags.yaml", "operationId: list_tags", "operationId: list_tgas",
-             ["openapi/paths/tags.yaml:", "list_tgas", "handlers.tags", "Write it, or drop the operation"]),
+             ["openapi/paths/tags.yaml:", "list_tgas", "handlers.tags", "write it, or remove the operation"]),
             ("openapi/paths/tags.yaml", "summary:", "summary: [", ["openapi/paths/tags.yaml", "YAML"]),
             ("openapi/paths/tags.yaml", "schemas/TagPage.yaml", "schemas/TagPgae.yaml",
              ["openapi/paths/tags.yaml:", "TagPgae.yaml"]),
             ("openapi/paths/health_live.yaml", "security: []", "x-secrity: []",
-             ["openapi/paths/health_live.yaml:", "x-secrity", "slip"]),
+             ["openapi/paths/health_live.yaml:", "x-secrity", "unknown extension"]),
         ],
         ids=["handler", "syntax", "reference", "word"],
     )  # fmt: skip

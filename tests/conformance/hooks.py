@@ -29,7 +29,7 @@ MEANT = {
     "/sku": "conflict",  # Nor which SKU is taken; beside an unknown category it is a part of a 422.
     "cursor": "malformed",  # Nor which cursors were signed here.
 }
-"""Members and parameters, and the code of their fault, that are refused although their schemas allow them."""
+"""Members and parameters, and the code of their error, that are refused although their schemas allow them."""
 
 for kind, media_type in MEDIA_TYPES.items():
     schemathesis.openapi.media_type(media_type, st.builds(drawn, st.just(kind), st.tuples(*[st.integers(1, 64)] * 2)))
@@ -77,17 +77,17 @@ def _is_unfilled(case, response):
 
 
 def _is_meant(response):
-    sent, faults = response.request.headers, response.json().get("errors", [])
+    sent, errors = response.request.headers, response.json().get("errors", [])
     if response.status_code == 412:
         return "If-Match" in sent  # An entity tag that is made up is not the current one.
-    if response.status_code == 422 and not faults:
+    if response.status_code == 422 and not errors:
         return "Idempotency-Key" in sent  # The key was drawn before, for another body.
     # A member of an item of a batch is one like any other.
     named = {
         (
-            re.sub(r"/\d+/", "/*/", re.sub(r"^/\d+(?=/)", "", fault.get("pointer", fault.get("parameter")))),
-            fault["code"],
+            re.sub(r"/\d+/", "/*/", re.sub(r"^/\d+(?=/)", "", error.get("pointer", error.get("parameter")))),
+            error["code"],
         )
-        for fault in faults
+        for error in errors
     }
     return bool(named) and named <= MEANT.items()

@@ -80,7 +80,7 @@ def test_date_is_as_good_as_a_tag_where_there_is_none(ask, known, operation):
     assert ask(operation, path=path, headers=both).status_code == 200
 
 
-@pytest.mark.parametrize("path", [*PUBLISHED.values(), "/docs", "/problems", "/pages/docs.css"])
+@pytest.mark.parametrize("path", [*PUBLISHED.values(), "/docs", "/problems", "/portal/docs.css"])
 def test_pages_and_contracts_are_asked_for_again(server, path):
     answer = httpx.get(server.base + path)
     assert (answer.status_code, listed(answer, "Cache-Control")) == (200, {"public", "no-cache"})

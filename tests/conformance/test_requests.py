@@ -59,4 +59,4 @@ def test_undeclared_member_is_named(ask, operation):
     body = [{**operation.body[0], "colour": "blue"}] if is_batch else operation.body | {"colour": "blue"}
     answer = ask(operation, json=body, undeclared=True)
     assert answer.status_code == 422
-    assert ("/0/colour" if is_batch else "/colour") in [fault["pointer"] for fault in answer.json()["errors"]]
+    assert ("/0/colour" if is_batch else "/colour") in [error["pointer"] for error in answer.json()["errors"]]

@@ -51,7 +51,7 @@ def secrets(answers, tokens):
 
 def test_log_tells_no_secret(answers, secrets, server):
     log = server.log.read_text()
-    assert log.count('"logger":"requests"') > len(answers) / 2
+    assert log.count('"logger":"access"') > len(answers) / 2
     assert [secret for secret in secrets if secret in log] == []
 
 

@@ -10,16 +10,16 @@ from tests.db.catalogue import fill
 
 @pytest.fixture
 def tell(database_kind, migrated_url):
-    """Tell a story, an async function of a seam, on a database with one category and one product."""
+    """Tell a story, an async function of a database, on a database with one category and one product."""
 
     def tell(story, **limits):
         async def told():
-            seam = open_database(migrated_url, **limits)
+            database = open_database(migrated_url, **limits)
             try:
-                await seam.run("write", fill)
-                return await story(seam)
+                await database.run("write", fill)
+                return await story(database)
             finally:
-                await seam.close()
+                await database.close()
 
         return asyncio.run(told())
 

@@ -46,10 +46,10 @@ def left(tell):
     """The events that these changes leave, one unit of work each."""
 
     def left(*changes):
-        async def story(seam):
+        async def story(database):
             for change in changes:
-                await seam.run("write", followed(change))
-            return await seam.run("read", events)
+                await database.run("write", followed(change))
+            return await database.run("read", events)
 
         return tell(story)
 
@@ -66,10 +66,10 @@ def change_butter(**members):
 
 
 def test_event_says_who_what_when_and_in_which_request(tell):
-    async def story(seam):
+    async def story(database):
         before = utc_now()
-        await seam.run("write", followed(take_one))
-        return before, (await seam.run("read", lambda session: session.scalars(select(AuditEvent)).one()))
+        await database.run("write", followed(take_one))
+        return before, (await database.run("read", lambda session: session.scalars(select(AuditEvent)).one()))
 
     before, event = tell(story)
     assert (event.actor_id, event.action, event.request_id) == (ACTOR, "change_it", "request-1")
@@ -161,9 +161,9 @@ def test_many_objects_leave_an_event_each(left):
 
 
 def test_unit_that_nobody_follows_leaves_none(tell):
-    async def story(seam):
-        await seam.run("write", take_one)
-        return await seam.run("read", events)
+    async def story(database):
+        await database.run("write", take_one)
+        return await database.run("read", events)
 
     assert tell(story) == []
 
@@ -191,12 +191,12 @@ def test_what_is_rolled_back_leaves_none(tell):
         with session.begin_nested():
             record_change(session, Product, BUTTER, {"tags": ([], ["Dairy"])})
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError):
-            await seam.run("write", followed(fail))
+            await database.run("write", followed(fail))
         for change in (start_over, return_to_savepoint):
-            await seam.run("write", followed(change))
-        return [changes for _, _, changes in await seam.run("read", events)]
+            await database.run("write", followed(change))
+        return [changes for _, _, changes in await database.run("read", events)]
 
     assert tell(story) == [
         {"name": {"from": "Amul Butter", "to": "Butter"}},
@@ -213,9 +213,9 @@ def test_work_that_is_done_again_leaves_its_events_once(tell):
         if len(tries) == 1:
             raise StaleDataError
 
-    async def story(seam):
-        await seam.run("write", followed(overtaken))
-        return await seam.run("read", events)
+    async def story(database):
+        await database.run("write", followed(overtaken))
+        return await database.run("read", events)
 
     assert tell(story) == [("products", BUTTER, {"stock": {"from": 100, "to": 99}})]
 
@@ -226,10 +226,10 @@ def test_work_that_is_kept_although_the_rest_is_refused_leaves_its_events(tell):
         on_failure(session, take_one)
         raise LookupError
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError):
-            await seam.run("write", followed(refuse))
-        return await seam.run("read", lambda session: (events(session), session.scalars(select(AuditEvent)).one()))
+            await database.run("write", followed(refuse))
+        return await database.run("read", lambda session: (events(session), session.scalars(select(AuditEvent)).one()))
 
     left, event = tell(story)
     assert left == [("products", BUTTER, {"stock": {"from": 100, "to": 99}})]
@@ -241,30 +241,30 @@ def test_events_that_cannot_be_written_undo_the_change(tell):
         take_one(session)
         session.execute(text("alter table audit_events rename to gone"))
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(Exception, match="audit_events"):
-            await seam.run("write", followed(forget_the_table))
-        return await seam.run("read", lambda session: session.get(Product, BUTTER).stock)
+            await database.run("write", followed(forget_the_table))
+        return await database.run("read", lambda session: session.get(Product, BUTTER).stock)
 
     assert tell(story) == 100
 
 
 @pytest.mark.parametrize("statement", [update(AuditEvent).values(action="nothing"), delete(AuditEvent)])
 def test_database_refuses_to_change_or_delete_events(tell, statement):
-    async def story(seam):
-        await seam.run("write", followed(take_one))
+    async def story(database):
+        await database.run("write", followed(take_one))
         with pytest.raises(DBAPIError, match="append-only"):
-            await seam.run("write", lambda session: session.execute(statement))
-        return await seam.run("read", events)
+            await database.run("write", lambda session: session.execute(statement))
+        return await database.run("read", events)
 
     assert len(tell(story)) == 1
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"])
 def test_postgresql_refuses_to_empty_the_table(tell):
-    async def story(seam):
+    async def story(database):
         with pytest.raises(DBAPIError, match="append-only"):
-            await seam.run("write", lambda session: session.execute(text("truncate audit_events")))
+            await database.run("write", lambda session: session.execute(text("truncate audit_events")))
 
     tell(story)
 
@@ -274,9 +274,9 @@ def test_units_at_once_do_not_mix_their_events(tell):
         audit.track(session, actor=ACTOR, operation="make", request_id=f"request-{n}")
         session.add(product(f"SKU-{n}"))
 
-    async def story(seam):
-        await asyncio.gather(*[seam.run("write", make, n) for n in range(20)])
-        return await seam.run("read", lambda session: session.scalars(select(AuditEvent)).all())
+    async def story(database):
+        await asyncio.gather(*[database.run("write", make, n) for n in range(20)])
+        return await database.run("read", lambda session: session.scalars(select(AuditEvent)).all())
 
     assert {(e.request_id, e.changes["sku"]["to"]) for e in tell(story)} == {
         (f"request-{n}", f"SKU-{n}") for n in range(20)

@@ -32,14 +32,14 @@ def rest(loop, seconds, session):
     meanwhile(asyncio.sleep(seconds), loop)
 
 
-async def busy(seam, mode, size, seconds):
+async def busy(database, mode, size, seconds):
     loop = asyncio.get_running_loop()
-    work = [asyncio.create_task(seam.run(mode, rest, loop, seconds)) for _ in range(size)]
+    work = [asyncio.create_task(database.run(mode, rest, loop, seconds)) for _ in range(size)]
     await asyncio.sleep(0.05)
     return asyncio.gather(*work)
 
 
-async def held(seam, mode, size):
+async def held(database, mode, size):
     """So many connections are held until the event is set that is returned, beside who holds them."""
     begun, over, loop = asyncio.Semaphore(0), asyncio.Event(), asyncio.get_running_loop()
 
@@ -51,7 +51,7 @@ async def held(seam, mode, size):
         stock(session)
         meanwhile(wait(), loop)
 
-    holders = asyncio.gather(*[seam.run(mode, hold) for _ in range(size)])
+    holders = asyncio.gather(*[database.run(mode, hold) for _ in range(size)])
     for _ in range(size):
         await begun.acquire()
     return over, holders
@@ -59,15 +59,15 @@ async def held(seam, mode, size):
 
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_no_connection_in_time_is_unavailable(tell, mode):
-    async def story(seam):
-        over, others = await held(seam, mode, 1)
+    async def story(database):
+        over, others = await held(database, mode, 1)
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable, match="in use"):
-            await seam.run(mode, stock)
+            await database.run(mode, stock)
         waited = time.monotonic() - started
         over.set()
         await others
-        assert await seam.run(mode, stock) == 100
+        assert await database.run(mode, stock) == 100
         return waited
 
     assert tell(story, pool_size=1, pool_timeout=0.1) >= 0.1
@@ -75,9 +75,9 @@ def test_no_connection_in_time_is_unavailable(tell, mode):
 
 @pytest.mark.parametrize("mode", ["read", "write"])
 def test_waiting_for_a_connection_pays_when_one_comes_free(tell, mode):
-    async def story(seam):
-        others = await busy(seam, mode, 2, 0.1)
-        left = await asyncio.gather(*[seam.run(mode, stock) for _ in range(10)])
+    async def story(database):
+        others = await busy(database, mode, 2, 0.1)
+        left = await asyncio.gather(*[database.run(mode, stock) for _ in range(10)])
         await others
         return left
 
@@ -85,9 +85,10 @@ def test_waiting_for_a_connection_pays_when_one_comes_free(tell, mode):
 
 
 def test_reads_go_on_while_all_writers_are_busy(tell):
-    async def story(seam):
-        over, others = await held(seam, "write", 2)
-        assert await seam.run("read", stock) == 100
+    async def story(database):
+        # SQLite has one writer, whatever the size of the pool.
+        over, others = await held(database, "write", 1 if tell.kind == "sqlite" else 2)
+        assert await database.run("read", stock) == 100
         over.set()
         await others
 
@@ -99,10 +100,10 @@ def test_slow_statements_are_cancelled(tell, mode):
     def slow(session):
         session.execute(text(SLOW[tell.kind]))
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(DatabaseUnavailable, match="too long"):
-            await seam.run(mode, slow)
-        assert await seam.run(mode, stock) == 100
+            await database.run(mode, slow)
+        assert await database.run(mode, stock) == 100
 
     tell(story, statement_timeout=0.3)
 
@@ -110,7 +111,7 @@ def test_slow_statements_are_cancelled(tell, mode):
 def test_a_lock_that_is_not_released_is_unavailable(tell):
     """Another process has the row, or with SQLite the database."""
 
-    async def hold_and_wait(seam):
+    async def hold_and_wait(database):
         if tell.kind == "sqlite":
             other = sqlite3.connect(tell.url.removeprefix("sqlite:///"), isolation_level=None)
             other.execute("begin immediate")
@@ -120,25 +121,25 @@ def test_a_lock_that_is_not_released_is_unavailable(tell):
             await other.execute("begin; update products set stock = 1")
             end = other.terminate
         with pytest.raises(DatabaseUnavailable):
-            await seam.run("write", take_one)
+            await database.run("write", take_one)
         end()
-        return await seam.run("write", take_one)
+        return await database.run("write", take_one)
 
     assert tell(hold_and_wait, statement_timeout=0.4) == 99
 
 
 def test_a_cancelled_request_gives_its_connection_back(tell):
-    async def story(seam):
-        for mode in ("read", "write", "guarded"):
+    async def story(database):
+        for mode in ("read", "write", "repeatable_read"):
             for _ in range(4):
                 loop = asyncio.get_running_loop()
-                request = asyncio.create_task(seam.run(mode, rest, loop, 0.2))
+                request = asyncio.create_task(database.run(mode, rest, loop, 0.2))
                 await asyncio.sleep(0.02)
                 request.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await request
             await asyncio.sleep(0.25)
-            assert await asyncio.gather(*[seam.run(mode, stock) for _ in range(4)]) == [100] * 4
+            assert await asyncio.gather(*[database.run(mode, stock) for _ in range(4)]) == [100] * 4
 
     tell(story, pool_size=1, pool_timeout=2)
 
@@ -149,22 +150,22 @@ def test_a_request_cancelled_while_a_statement_runs_leaves_nothing_behind(tell):
         EMPTY.execute(session, stock=1)
         session.execute(text(SLOW["postgresql"]))
 
-    async def story(seam):
+    async def story(database):
         for _ in range(3):
-            request = asyncio.create_task(seam.run("write", write_slowly))
+            request = asyncio.create_task(database.run("write", write_slowly))
             await asyncio.sleep(0.1)
             request.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await request
-        return await asyncio.gather(*[seam.run("write", stock) for _ in range(3)])
+        return await asyncio.gather(*[database.run("write", stock) for _ in range(3)])
 
     assert tell(story, pool_size=1, pool_timeout=2) == [100] * 3
 
 
 def test_a_request_cancelled_while_it_waits_takes_nothing(tell):
-    async def story(seam):
-        others = await busy(seam, "read", 1, 0.2)
-        waiting = [asyncio.create_task(seam.run("read", stock)) for _ in range(3)]
+    async def story(database):
+        others = await busy(database, "read", 1, 0.2)
+        waiting = [asyncio.create_task(database.run("read", stock)) for _ in range(3)]
         await asyncio.sleep(0.05)
         for request in waiting[:2]:
             request.cancel()
@@ -177,9 +178,9 @@ def test_a_request_cancelled_while_it_waits_takes_nothing(tell):
 
 @POSTGRESQL
 def test_connections_that_died_are_replaced(tell):
-    async def story(seam):
+    async def story(database):
         for mode in ("read", "write"):
-            await asyncio.gather(*[seam.run(mode, stock) for _ in range(3)])
+            await asyncio.gather(*[database.run(mode, stock) for _ in range(3)])
         other = await asyncpg.connect(tell.url)
         await other.fetch(
             "select pg_terminate_backend(pid) from pg_stat_activity "
@@ -187,7 +188,7 @@ def test_connections_that_died_are_replaced(tell):
         )
         await other.close()
         await asyncio.sleep(0.1)
-        return [await seam.run(mode, stock) for mode in ("read", "write", "read", "write")]
+        return [await database.run(mode, stock) for mode in ("read", "write", "read", "write")]
 
     assert tell(story, pool_size=3) == [100] * 4
 
@@ -203,12 +204,12 @@ def test_a_server_that_falls_silent_is_unavailable(tell, spoken, monkeypatch):
         finally:
             os.kill(backend, signal.SIGCONT)
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(DatabaseUnavailable, match="too long"):
-            await seam.run("write", hang)
-        return await seam.run("write", stock)
+            await database.run("write", hang)
+        return await database.run("write", stock)
 
-    monkeypatch.setattr(postgresql, "_GRACE", 0.1)
+    monkeypatch.setattr(postgresql, "_COMMAND_TIMEOUT_MARGIN", 0.1)
     assert tell(story, statement_timeout=0.4, pool_size=1) == 100
 
 
@@ -219,27 +220,27 @@ def test_tables_may_change_under_prepared_statements(tell):
     def read(session):
         return len(everything.all(session))
 
-    async def story(seam):
+    async def story(database):
         for mode in ("read", "write"):
-            assert await seam.run(mode, read) == 1
-        await seam.run(
+            assert await database.run(mode, read) == 1
+        await database.run(
             "write", lambda session: session.execute(text("alter table products alter column sku type text"))
         )
         for mode in ("read", "write"):
-            assert await seam.run(mode, read) == 1
+            assert await database.run(mode, read) == 1
 
     tell(story)
 
 
 def test_a_missing_database_is_unavailable(tmp_path):
     async def attempt(url):
-        seam = open_database(url)
+        database = open_database(url)
         try:
             with pytest.raises(DatabaseUnavailable) as raised:
-                await seam.open()
+                await database.open()
             assert raised.value.retry_after >= 1
         finally:
-            await seam.close()
+            await database.close()
 
     for url in (
         f"sqlite:///{tmp_path}/no/such/folder/x.db",
@@ -255,21 +256,21 @@ def test_service_recovers_when_postgresql_comes_back():
     migrations.upgrade(server.url("shop"))
 
     async def story():
-        seam = open_database(server.url("shop"), pool_timeout=1)
-        await seam.run("write", fill)
-        await asyncio.gather(*[seam.run("read", stock) for _ in range(5)])
-        in_transaction = asyncio.create_task(seam.run("write", rest_and_write))
+        database = open_database(server.url("shop"), pool_timeout=1)
+        await database.run("write", fill)
+        await asyncio.gather(*[database.run("read", stock) for _ in range(5)])
+        in_transaction = asyncio.create_task(database.run("write", rest_and_write))
         await asyncio.sleep(0.1)
 
         await asyncio.to_thread(server.stop)
         answers = await asyncio.gather(
-            in_transaction, *[seam.run(mode, stock) for mode in ("read", "write") * 5], return_exceptions=True
+            in_transaction, *[database.run(mode, stock) for mode in ("read", "write") * 5], return_exceptions=True
         )
         assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 11
 
         await asyncio.to_thread(server.start)
-        assert await asyncio.gather(*[seam.run(mode, stock) for mode in ("read", "write") * 5]) == [100] * 10
-        await seam.close()
+        assert await asyncio.gather(*[database.run(mode, stock) for mode in ("read", "write") * 5]) == [100] * 10
+        await database.close()
 
     def rest_and_write(session):
         take_one(session)

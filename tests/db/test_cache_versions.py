@@ -46,11 +46,11 @@ WAYS = [("catalogue", way) for way in CATALOGUE] + [("posts", way) for way in PO
 
 @pytest.mark.parametrize(("noun", "way"), WAYS)
 def test_change_of_what_is_shown_is_counted(tell, noun, way):
-    async def story(seam):
-        await seam.run("write", fill)
-        generations = CacheVersions(seam)
+    async def story(database):
+        await database.run("write", fill)
+        generations = CacheVersions(database)
         before = await generations.current()
-        await seam.run("write", (CATALOGUE | POSTS)[way])
+        await database.run("write", (CATALOGUE | POSTS)[way])
         after = await generations.current()
         assert {name for name in TAGS if before[name] != after[name]} == {noun}
         assert await generations.current() == after
@@ -63,22 +63,22 @@ def test_what_is_rolled_back_is_not_counted(tell):
         take_one(session)
         raise LookupError
 
-    async def story(seam):
-        generations = CacheVersions(seam)
+    async def story(database):
+        generations = CacheVersions(database)
         before = await generations.current()
         with pytest.raises(LookupError):
-            await seam.run("write", fail)
+            await database.run("write", fail)
         assert await generations.current() == before
 
     tell(story)
 
 
 def test_log_in_changes_nothing_that_is_shown(tell):
-    async def story(seam):
-        await seam.run("write", fill)
-        generations = CacheVersions(seam)
+    async def story(database):
+        await database.run("write", fill)
+        generations = CacheVersions(database)
         before = await generations.current()
-        await seam.run("write", lambda session: session.execute(update(User).values(password_hash="new")))
+        await database.run("write", lambda session: session.execute(update(User).values(password_hash="new")))
         assert await generations.current() == before
 
     tell(story)
@@ -86,15 +86,15 @@ def test_log_in_changes_nothing_that_is_shown(tell):
 
 def test_many_who_ask_at_once_ask_the_database_once_or_twice(tell):
     class Counted:
-        def __init__(self, seam):
-            self.seam, self.runs = seam, 0
+        def __init__(self, database):
+            self.database, self.runs = database, 0
 
         async def run(self, *arguments):
             self.runs += 1
-            return await self.seam.run(*arguments)
+            return await self.database.run(*arguments)
 
-    async def story(seam):
-        counted = Counted(seam)
+    async def story(database):
+        counted = Counted(database)
         generations = CacheVersions(counted)
         asked = [asyncio.create_task(generations.current()) for _ in range(20)]
         await asyncio.sleep(0)
@@ -109,8 +109,8 @@ def test_many_who_ask_at_once_ask_the_database_once_or_twice(tell):
 def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
     """However many ask, and whatever is under way."""
 
-    async def story(seam):
-        generations, is_over = CacheVersions(seam), False
+    async def story(database):
+        generations, is_over = CacheVersions(database), False
 
         async def ask():
             while not is_over:
@@ -119,7 +119,7 @@ def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
         asking = [asyncio.create_task(ask()) for _ in range(5)]
         last = (await generations.current())["catalogue"]
         for _ in range(50):
-            await seam.run("write", take_one)
+            await database.run("write", take_one)
             now_is = (await generations.current())["catalogue"]
             assert now_is > last
             last = now_is
@@ -130,8 +130,8 @@ def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
 
 
 def test_every_noun_is_counted_from_the_beginning(tell):
-    async def story(seam):
-        nouns = await seam.run("read", lambda session: set(session.scalars(select(CacheVersion.tag))))
+    async def story(database):
+        nouns = await database.run("read", lambda session: set(session.scalars(select(CacheVersion.tag))))
         assert nouns == TAGS
 
     tell(story)

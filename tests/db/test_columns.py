@@ -18,9 +18,9 @@ from tests.db.catalogue import BUTTER, product
 
 
 def stored(tell, **fields):
-    async def story(seam):
-        await seam.run("write", lambda session: session.add(product("NEW", **fields)))
-        return await seam.run(
+    async def story(database):
+        await database.run("write", lambda session: session.add(product("NEW", **fields)))
+        return await database.run(
             "read", lambda session: session.scalars(select(Product).where(Product.sku == "NEW")).one()
         )
 
@@ -44,12 +44,12 @@ def test_amounts_with_more_places_are_refused(tell):
 def test_amounts_sort_and_compare_as_numbers(tell):
     prices = [Decimal(text) for text in ("9.99", "10.00", "100.50", "2.00")]
 
-    async def story(seam):
+    async def story(database):
         def write(session):
             session.add_all([product(f"P{n}", price=price) for n, price in enumerate(prices)])
 
-        await seam.run("write", write)
-        return await seam.run(
+        await database.run("write", write)
+        return await database.run(
             "read",
             lambda session: list(
                 session.scalars(select(Product.price).where(Product.price > Decimal("2.00")).order_by(Product.price))
@@ -76,12 +76,12 @@ def test_moments_sort_by_time_whatever_their_zone(tell):
     early = datetime(2026, 1, 2, 5, 0, tzinfo=timezone(timedelta(hours=5)))
     late = datetime(2026, 1, 2, 0, 0, 0, 1, tzinfo=UTC)
 
-    async def story(seam):
+    async def story(database):
         def write(session):
             session.add_all([product("LATE", created_at=late), product("EARLY", created_at=early)])
 
-        await seam.run("write", write)
-        return await seam.run(
+        await database.run("write", write)
+        return await database.run(
             "read",
             lambda session: list(
                 session.scalars(select(Product.sku).where(Product.created_at <= late).order_by(Product.created_at))
@@ -92,8 +92,8 @@ def test_moments_sort_by_time_whatever_their_zone(tell):
 
 
 def test_ids_are_uuids_on_either_side(tell):
-    async def story(seam):
-        return await seam.run("read", lambda session: session.scalars(select(Product.id)).one())
+    async def story(database):
+        return await database.run("read", lambda session: session.scalars(select(Product.id)).one())
 
     id_ = tell(story)
     assert isinstance(id_, UUID)
@@ -111,13 +111,13 @@ def test_now_is_aware():
 
 
 def test_an_update_notes_its_time_and_version(tell):
-    async def story(seam):
+    async def story(database):
         def change(session):
             session.get(Product, BUTTER).stock = 3
 
-        before = await seam.run("read", lambda session: session.get(Product, BUTTER))
-        await seam.run("write", change)
-        return before, await seam.run("read", lambda session: session.get(Product, BUTTER))
+        before = await database.run("read", lambda session: session.get(Product, BUTTER))
+        await database.run("write", change)
+        return before, await database.run("read", lambda session: session.get(Product, BUTTER))
 
     before, after = tell(story)
     assert (before.version, after.version) == (1, 2)
@@ -141,11 +141,11 @@ def test_folded_text_has_no_ascii_capitals():
 def test_folded_text_sorts_by_code_point(tell):
     names = ["a b", "ab", "a-b", "z", "é", "_"]
 
-    async def story(seam):
-        await seam.run(
+    async def story(database):
+        await database.run(
             "write", lambda session: session.add_all([product(f"N{i}", name=n) for i, n in enumerate(names)])
         )
-        return await seam.run(
+        return await database.run(
             "read", lambda session: list(session.scalars(select(Product.name_key).order_by(Product.name_key)))
         )
 

@@ -40,31 +40,31 @@ def test_the_constraint_is_named(tell, refused, name):
         refused(session)
         session.flush()
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(IntegrityError) as raised:
-            await seam.run("write", attempt)
+            await database.run("write", attempt)
         return violated_constraint(raised.value)
 
     assert tell(story) == name
 
 
 def test_a_deleted_products_sku_is_free_again(tell):
-    async def story(seam):
+    async def story(database):
         def replace(session):
             butter = session.get(Product, BUTTER)
             butter.deleted_at = butter.created_at
             session.flush()
             session.add(product("BUTTER"))
 
-        await seam.run("write", replace)
+        await database.run("write", replace)
 
     tell(story)
 
 
 def test_messages_do_not_show_values(tell):
-    async def story(seam):
+    async def story(database):
         with pytest.raises(IntegrityError) as raised:
-            await seam.run(
+            await database.run(
                 "write", lambda session: session.add(product("BUTTER", name="SECRET", category_id=GROCERIES))
             )
         return str(raised.value)

@@ -1,11 +1,12 @@
 """Compiled statements answer as SQLAlchemy would, on the driver's own connection."""
 
+import traceback
 from datetime import UTC, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import String, TypeDecorator, bindparam, delete, func, insert, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -36,13 +37,13 @@ RENAME = prepare(
 
 
 def once(tell, perform, mode="read"):
-    async def story(seam):
-        return await seam.run(mode, perform)
+    async def story(database):
+        return await database.run(mode, perform)
 
     return tell(story)
 
 
-@pytest.mark.parametrize("mode", ["read", "write", "guarded"])
+@pytest.mark.parametrize("mode", ["read", "write", "repeatable_read"])
 @pytest.mark.parametrize("id_", [BUTTER, str(BUTTER)])
 def test_rows_are_nested_dicts_of_values(tell, mode, id_):
     butter = once(tell, lambda session: BY_ID.first(session, id=id_), mode)
@@ -75,6 +76,21 @@ def test_any_session_will_do(tell):
             return BY_ID.first(other, id=BUTTER)["category"]["name"]
 
     assert once(tell, plain, "write") == "Groceries"
+
+
+class Unreadable(TypeDecorator):
+    impl = String
+    cache_ok = True
+
+    def process_result_value(self, value, dialect):
+        raise ValueError(value)
+
+
+def test_traceback_shows_the_source_that_makes_dicts(tell):
+    names = prepare(select(type_coerce(Product.name, Unreadable()).label("name")).where(Product.id == BUTTER))
+    with pytest.raises(ValueError, match="Butter") as failed:
+        once(tell, names.first)
+    assert "return [{'name': p0(c0)} for c0, in rows]" in [frame.line for frame in traceback.extract_tb(failed.tb)]
 
 
 def test_a_missing_value_is_an_error(tell):
@@ -133,4 +149,4 @@ def test_it_sees_what_its_transaction_has_done(tell):
         take_one(session)
         return left.first(session)["stock"]
 
-    assert once(tell, sell, "guarded") == 99
+    assert once(tell, sell, "repeatable_read") == 99

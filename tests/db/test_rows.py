@@ -18,8 +18,8 @@ class Refused(Exception):
 
 
 def written(tell, perform):
-    async def story(seam):
-        return await seam.run("write", perform)
+    async def story(database):
+        return await database.run("write", perform)
 
     return tell(story)
 

@@ -22,13 +22,15 @@ def test_slow_work_does_not_stall_the_loop(tell):
         begun()
         return loop_came_round.wait(PATIENCE)
 
-    async def story(seam):
+    async def story(database):
         has_begun, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def begun():
             loop.call_soon_threadsafe(has_begun.set)
 
-        work = asyncio.gather(*[seam.run("write", lambda session: hash_something(session, begun)) for _ in range(3)])
+        work = asyncio.gather(
+            *[database.run("write", lambda session: hash_something(session, begun)) for _ in range(3)]
+        )
         await has_begun.wait()
         loop_came_round.set()
         return await work
@@ -41,8 +43,8 @@ def test_statements_do_not_stall_the_loop(tell):
         for _ in range(50):
             stock(session)
 
-    async def story(seam):
-        work, rounds = asyncio.gather(*[seam.run("read", read_much) for _ in range(4)]), 0
+    async def story(database):
+        work, rounds = asyncio.gather(*[database.run("read", read_much) for _ in range(4)]), 0
         while not work.done():
             await asyncio.sleep(0)
             rounds += 1
@@ -65,8 +67,8 @@ def test_slow_work_of_several_goes_on_at_once(tell):
         answer = run_in_thread(meet)
         return answer, stock(session)
 
-    async def story(seam):
-        return await asyncio.gather(*[seam.run("write", hash_something) for _ in range(4)])
+    async def story(database):
+        return await asyncio.gather(*[database.run("write", hash_something) for _ in range(4)])
 
     assert tell(story) == [("done", 100)] * 4
 
@@ -78,17 +80,17 @@ def test_what_slow_work_raises_is_raised_here(tell):
         except ZeroDivisionError:
             return "caught"
 
-    async def story(seam):
-        return await seam.run("read", divide)
+    async def story(database):
+        return await database.run("read", divide)
 
     assert tell(story) == "caught"
 
 
 def test_what_is_done_beforehand_holds_up_no_other_writer(tell):
-    def take_and_hash(session, seam, loop, seen):
+    def take_and_hash(session, database, loop, seen):
         def hash_something(name):
             # On SQLite, with its one writer, this would wait in vain for the unit that asked for the hash.
-            asyncio.run_coroutine_threadsafe(seam.run("write", take_one), loop).result(timeout=3)
+            asyncio.run_coroutine_threadsafe(database.run("write", take_one), loop).result(timeout=3)
             return f"hash of {name}"
 
         seen.append(take_one(session))
@@ -98,11 +100,11 @@ def test_what_is_done_beforehand_holds_up_no_other_writer(tell):
 
     calls = {}
 
-    async def story(seam):
+    async def story(database):
         loop, seen = asyncio.get_running_loop(), []
-        hashes = await seam.run("write", lambda session: take_and_hash(session, seam, loop, seen))
+        hashes = await database.run("write", lambda session: take_and_hash(session, database, loop, seen))
         assert (hashes, seen) == (["hash of one", "hash of two"], [99, 98, 97])
-        return await seam.run("read", stock)
+        return await database.run("read", stock)
 
     assert tell(story) == 97
 
@@ -114,8 +116,8 @@ def test_what_is_done_beforehand_is_done_at_once_where_nothing_is_held(tell):
 
     tries = []
 
-    async def story(seam):
-        return await seam.run("guarded", hash_something)
+    async def story(database):
+        return await database.run("repeatable_read", hash_something)
 
     assert (tell(story), tries) == (("done", 100), [1])
 
@@ -127,13 +129,13 @@ def test_outside_a_unit_of_work_it_is_a_plain_call():
 def test_context_reaches_the_unit_of_work_and_what_steps_aside(tell):
     request_id = ContextVar("request_id")
 
-    async def one(seam, number):
+    async def one(database, number):
         request_id.set(number)
-        return await seam.run(
+        return await database.run(
             "read", lambda session: (request_id.get(), run_in_thread(request_id.get), request_id.get())
         )
 
-    async def story(seam):
-        return await asyncio.gather(*[asyncio.create_task(one(seam, number)) for number in range(8)])
+    async def story(database):
+        return await asyncio.gather(*[asyncio.create_task(one(database, number)) for number in range(8)])
 
     assert tell(story) == [(number,) * 3 for number in range(8)]

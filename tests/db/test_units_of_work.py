@@ -18,17 +18,17 @@ from db.unit_of_work import on_commit, on_rollback
 from tests.db.catalogue import BUTTER, count, meanwhile, product, skus, stock, take_one
 
 POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
-MODES = ("read", "write", "guarded")
-WRITES = ("write", "guarded")
+MODES = ("read", "write", "repeatable_read")
+WRITES = ("write", "repeatable_read")
 EMPTY = prepare(update(Product), values=("stock",))
 NAMES = prepare(select(Product.name))
 
 
 @pytest.mark.parametrize("mode", WRITES)
 def test_returning_commits(tell, mode):
-    async def story(seam):
-        await seam.run(mode, take_one)
-        return await seam.run("read", stock)
+    async def story(database):
+        await database.run(mode, take_one)
+        return await database.run("read", stock)
 
     assert tell(story) == 99
 
@@ -47,10 +47,10 @@ def test_raising_rolls_back(tell, spoken, mode):
         assert stock(session) == 1
         raise LookupError
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError):
-            await seam.run(mode, write)
-        return await seam.run("read", stock)
+            await database.run(mode, write)
+        return await database.run("read", stock)
 
     assert tell(story) == 100
 
@@ -69,18 +69,18 @@ def test_reads_refuse_to_write(tell):
     def by_orm_at_the_end(session):
         session.get(Product, BUTTER).stock = 1
 
-    async def story(seam):
+    async def story(database):
         for write in (by_compiled, by_core, by_orm, by_orm_at_the_end):
             with pytest.raises(Exception, match=r"(?i)read-?only"):
-                await seam.run("read", write)
-        return await seam.run("read", stock)
+                await database.run("read", write)
+        return await database.run("read", stock)
 
     assert tell(story) == 100
 
 
 def test_arguments_come_before_the_session(tell):
-    async def story(seam):
-        return await seam.run("read", lambda *arguments: arguments, 1, "two")
+    async def story(database):
+        return await database.run("read", lambda *arguments: arguments, 1, "two")
 
     one, two, session = tell(story)
     assert (one, two, isinstance(session, Session)) == (1, "two", True)
@@ -96,9 +96,9 @@ def test_a_session_is_never_handed_out_twice(tell):
         seen.append(session)
         session.get(Product, BUTTER)
 
-    async def story(seam):
+    async def story(database):
         for mode in MODES * 3:
-            await seam.run(mode, mark)
+            await database.run(mode, mark)
 
     tell(story)
     assert len(set(map(id, seen))) == 9
@@ -113,8 +113,8 @@ def test_compiled_and_other_statements_take_turns_in_one_transaction(tell):
         session.execute(update(Product).values(stock=7))
         return stock(session)
 
-    async def story(seam):
-        return await seam.run("write", mix), await seam.run("read", stock)
+    async def story(database):
+        return await database.run("write", mix), await database.run("read", stock)
 
     assert tell(story) == (7, 7)
 
@@ -126,23 +126,23 @@ def test_what_was_committed_midway_stays(tell):
         take_one(session)
         raise LookupError
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError):
-            await seam.run("write", twice)
-        return await seam.run("read", stock)
+            await database.run("write", twice)
+        return await database.run("read", stock)
 
     assert tell(story) == 99
 
 
 def test_a_closed_session_lets_others_write_and_can_be_used_again(tell):
-    def sell_meanwhile(seam, loop, session):
+    def sell_meanwhile(database, loop, session):
         before = stock(session)
         session.close()
-        meanwhile(seam.run("write", take_one), loop)
+        meanwhile(database.run("write", take_one), loop)
         return before, stock(session)
 
-    async def story(seam):
-        return await seam.run("write", sell_meanwhile, seam, asyncio.get_running_loop())
+    async def story(database):
+        return await database.run("write", sell_meanwhile, database, asyncio.get_running_loop())
 
     assert tell(story) == (100, 99)
 
@@ -155,8 +155,8 @@ def test_a_savepoint_undoes_its_own_part_only(tell):
             session.add(product("BUTTER"))
         return count(session)
 
-    async def story(seam):
-        return await seam.run("write", add_twice), await seam.run("read", skus)
+    async def story(database):
+        return await database.run("write", add_twice), await database.run("read", skus)
 
     assert tell(story) == (2, ["BUTTER", "SALT"])
 
@@ -168,10 +168,10 @@ def test_a_swallowed_database_error_does_not_pass_for_a_commit(tell):
         with pytest.raises(IntegrityError):
             session.flush()
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(Exception, match="rolled"):
-            await seam.run("write", swallow)
-        return await seam.run("read", stock)
+            await database.run("write", swallow)
+        return await database.run("read", stock)
 
     assert tell(story) == 100
 
@@ -179,14 +179,14 @@ def test_a_swallowed_database_error_does_not_pass_for_a_commit(tell):
 def test_work_that_others_overtook_is_done_again(tell):
     tries = []
 
-    def overtaken(seam, loop, session):
+    def overtaken(database, loop, session):
         tries.append(stock(session))
         if len(tries) < MAX_ATTEMPTS:
-            meanwhile(seam.run("write", take_one), loop)
+            meanwhile(database.run("write", take_one), loop)
         return take_one(session)
 
-    async def story(seam):
-        return await seam.run("guarded", overtaken, seam, asyncio.get_running_loop())
+    async def story(database):
+        return await database.run("repeatable_read", overtaken, database, asyncio.get_running_loop())
 
     if tell.kind == "sqlite":
         with pytest.raises(DatabaseUnavailable):
@@ -203,9 +203,9 @@ def test_work_that_is_overtaken_every_time_is_given_up(tell):
         tries.append(stock(session))
         raise StaleDataError
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(DatabaseUnavailable):
-            await seam.run("write", stale)
+            await database.run("write", stale)
 
     tell(story)
     assert len(tries) == MAX_ATTEMPTS
@@ -214,19 +214,19 @@ def test_work_that_is_overtaken_every_time_is_given_up(tell):
 def test_no_update_is_lost(tell):
     rounds, writers = 30, 8
 
-    async def persist(seam):
+    async def persist(database):
         while True:
             try:
-                return await seam.run("guarded", take_one)
+                return await database.run("repeatable_read", take_one)
             except DatabaseUnavailable:
                 await asyncio.sleep(0)
 
-    async def story(seam):
+    async def story(database):
         for done in range(1, rounds + 1):
-            await seam.run("write", lambda session: EMPTY.execute(session, stock=100))
-            left = await asyncio.gather(*[persist(seam) for _ in range(writers)])
+            await database.run("write", lambda session: EMPTY.execute(session, stock=100))
+            left = await asyncio.gather(*[persist(database) for _ in range(writers)])
             assert sorted(left) == list(range(100 - writers, 100)), f"Round {done} lost an update."
-            assert await seam.run("read", stock) == 100 - writers
+            assert await database.run("read", stock) == 100 - writers
 
     tell(story)
 
@@ -243,10 +243,12 @@ def test_deadlocked_work_is_done_again(tell):
             if step == 0 and len(tries) <= 2:
                 meanwhile(barrier.wait(), None)
 
-    async def story(seam):
-        await seam.run("write", lambda session: session.add(product("SALT")))
-        await asyncio.gather(seam.run("write", cross, "BUTTER", "SALT"), seam.run("write", cross, "SALT", "BUTTER"))
-        return await seam.run("read", lambda session: list(session.scalars(select(Product.stock))))
+    async def story(database):
+        await database.run("write", lambda session: session.add(product("SALT")))
+        await asyncio.gather(
+            database.run("write", cross, "BUTTER", "SALT"), database.run("write", cross, "SALT", "BUTTER")
+        )
+        return await database.run("read", lambda session: list(session.scalars(select(Product.stock))))
 
     assert tell(story) == [98, 98]
     assert len(tries) == 3
@@ -255,13 +257,13 @@ def test_deadlocked_work_is_done_again(tell):
 def test_what_follows_a_commit_is_called_after_it(tell):
     calls = []
 
-    async def story(seam):
+    async def story(database):
         def follow(session):
             on_commit(session, lambda *what: calls.append(what), "first", 1)
             on_commit(session, calls.append, ("second",))
             assert not calls
 
-        await seam.run("write", follow)
+        await database.run("write", follow)
 
     tell(story)
     assert calls == [("first", 1), ("second",)]
@@ -279,10 +281,10 @@ def test_what_follows_a_commit_is_forgotten_on_rollback(tell):
         session.rollback()
         on_commit(session, calls.append, "yes")
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError):
-            await seam.run("write", fail)
-        await seam.run("write", start_over)
+            await database.run("write", fail)
+        await database.run("write", start_over)
 
     tell(story)
     assert calls == ["yes"]
@@ -294,8 +296,8 @@ def test_what_follows_a_commit_cannot_undo_it(tell, caplog):
         on_commit(session, lambda: 1 / 0)
         return "done"
 
-    async def story(seam):
-        return await seam.run("write", follow), await seam.run("read", stock)
+    async def story(database):
+        return await database.run("write", follow), await database.run("read", stock)
 
     assert tell(story) == ("done", 99)
     assert "ZeroDivisionError" in caplog.text
@@ -314,10 +316,10 @@ def test_what_no_transaction_undoes_is_undone_on_rollback(tell, ending):
         getattr(session, ending)()
         assert calls == [("first", 1), ("second",)]
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError) if ending == "raise" else contextlib.nullcontext():
-            await seam.run("write", fail)
-        return await seam.run("read", stock)
+            await database.run("write", fail)
+        return await database.run("read", stock)
 
     assert tell(story) == 100
     assert calls == [("first", 1), ("second",)]
@@ -332,8 +334,8 @@ def test_each_try_of_a_unit_is_undone_but_the_one_that_commits(tell):
         if len(done) < MAX_ATTEMPTS:
             raise StaleDataError
 
-    async def story(seam):
-        await seam.run("write", stale_at_first)
+    async def story(database):
+        await database.run("write", stale_at_first)
 
     tell(story)
     assert undone == [*range(1, MAX_ATTEMPTS)]
@@ -348,10 +350,10 @@ def test_nothing_is_undone_after_a_commit(tell):
         session.commit()
         raise LookupError
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError):
-            await seam.run("write", commit_midway)
-        return await seam.run("read", stock)
+            await database.run("write", commit_midway)
+        return await database.run("read", stock)
 
     assert tell(story) == 99
     assert undone == []
@@ -366,9 +368,9 @@ def test_a_refused_commit_is_undone(tell):
         with pytest.raises(IntegrityError):
             session.flush()
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(Exception, match="rolled"):
-            await seam.run("write", swallow)
+            await database.run("write", swallow)
 
     tell(story)
     assert undone == ["done"]
@@ -391,12 +393,12 @@ def test_a_commit_that_fails_is_undone(tell):
         on_rollback(session, undone.append, "done")
         take_one(session)
 
-    async def story(seam):
+    async def story(database):
         for statement in at_commit("raise exception ''no''"):
-            await seam.run("write", lambda session, statement=statement: session.execute(text(statement)))
+            await database.run("write", lambda session, statement=statement: session.execute(text(statement)))
         with pytest.raises(asyncpg.RaiseError):
-            await seam.run("write", take)
-        return await seam.run("read", stock)
+            await database.run("write", take)
+        return await database.run("read", stock)
 
     assert tell(story) == 100
     assert undone == ["done"]
@@ -412,11 +414,11 @@ def test_nothing_is_undone_when_nobody_can_tell_whether_it_was_committed(tell):
         on_rollback(session, undone.append, "done")
         take_one(session)
 
-    async def story(seam):
+    async def story(database):
         for statement in at_commit("perform pg_sleep(5)"):
-            await seam.run("write", lambda session, statement=statement: session.execute(text(statement)))
-        committing = asyncio.ensure_future(seam.run("write", take))
-        while not await seam.run("write", lambda session: session.scalars(text(cut)).all()):
+            await database.run("write", lambda session, statement=statement: session.execute(text(statement)))
+        committing = asyncio.ensure_future(database.run("write", take))
+        while not await database.run("write", lambda session: session.scalars(text(cut)).all()):
             assert not committing.done()
         with pytest.raises(DatabaseUnavailable):
             await committing
@@ -433,9 +435,9 @@ def test_what_cannot_be_undone_is_logged_and_hides_nothing(tell, caplog):
         on_rollback(session, undone.append, "done")
         raise LookupError
 
-    async def story(seam):
+    async def story(database):
         with pytest.raises(LookupError):
-            await seam.run("write", fail)
+            await database.run("write", fail)
 
     tell(story)
     assert undone == ["done"]
@@ -454,7 +456,7 @@ def test_other_databases_are_refused():
 
 
 def test_urls_may_name_their_driver(tell):
-    async def story(seam):
+    async def story(database):
         other = open_database(tell.url.replace("postgresql:", "postgresql+asyncpg:"))
         try:
             return await other.run("read", stock)
@@ -466,7 +468,7 @@ def test_urls_may_name_their_driver(tell):
 
 @POSTGRESQL
 def test_urls_may_ask_for_tls_in_libpqs_words(tell):
-    async def story(seam):
+    async def story(database):
         other = open_database(f"{tell.url}&sslmode=prefer")
         try:
             return await other.run("read", stock)

@@ -98,7 +98,7 @@ def test_secrets_are_not_shown(monkeypatch):
 
 def test_misspelt_setting_in_dotenv_is_refused(tmp_path):
     tmp_path.joinpath(".env").write_text("ACCORD_PROT=1\nSOMEBODY_ELSES=2\n")
-    assert refusal() == "ACCORD_PROT: there is no such setting."
+    assert refusal() == "ACCORD_PROT: unknown setting."
 
 
 def test_dotenv_that_is_not_text_is_refused(tmp_path):
@@ -139,13 +139,13 @@ def test_production_starts_with_what_it_demands(monkeypatch):
 )
 def test_production_refuses_sqlite_where_redis_says_that_there_are_several_hosts(monkeypatch, redis, is_refused):
     monkeypatch.setenv("ACCORD_REDIS_URL", redis)
-    assert is_refused == ("ACCORD_REDIS_URL" in production.unsafe(settings.load())[0])
+    assert is_refused == ("ACCORD_REDIS_URL" in production.production_errors(settings.load())[0])
     monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://db/accord")
-    assert "ACCORD_REDIS_URL" not in production.unsafe(settings.load())[0]
+    assert "ACCORD_REDIS_URL" not in production.production_errors(settings.load())[0]
 
 
 def test_development_is_told_what_production_would_refuse(monkeypatch):
-    told = production.unsafe(settings.load())
+    told = production.production_errors(settings.load())
     monkeypatch.setenv("ACCORD_ENVIRONMENT", "production")
     assert refusal().splitlines() == told
 

@@ -216,4 +216,4 @@ def _fine(reply, method):
     if reply.status >= 400 and method != "HEAD":
         problem = reply.json
         assert problem["status"] == reply.status
-        assert all(fault.get("pointer", fault.get("parameter")) is not None for fault in problem.get("errors", []))
+        assert all(error.get("pointer", error.get("parameter")) is not None for error in problem.get("errors", []))

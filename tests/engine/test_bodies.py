@@ -20,7 +20,7 @@ def shape(member):
 def taken(schema, body, **options):
     engine = taking(schema, **options)
     reply = engine.post("/take", body)
-    return engine.seam.kept["body"] if reply.status == 200 else reply
+    return engine.database.kept["body"] if reply.status == 200 else reply
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_moment_that_python_cannot_keep_is_a_422_with_a_pointer(form, text, memb
     fine = "2026-01-01" if form == "date" else "2026-01-01T00:00:00Z"
     refused = taken(nested, {"list": [{"v": fine}, {"v": text}]})
     assert refused.status == 422
-    assert {pointer for pointer, _ in refused.faults} == {"/list/1/v"}
+    assert {pointer for pointer, _ in refused.errors} == {"/list/1/v"}
     assert taken(schema, text).json["errors"][0]["pointer"] == ""
 
 
@@ -116,7 +116,7 @@ def test_all_that_is_wrong_is_told_at_once_each_with_a_pointer():
     }
     refused = taken(schema, {"name": "x", "colour": 1, "size/~": 2, "lines": [{"sku": "A"}, {}, {"sku": 1}]})
     assert refused.status == 422
-    assert refused.faults == {
+    assert refused.errors == {
         ("/name", "minLength"),
         ("/name", "pattern"),
         ("/price", "required"),
@@ -138,7 +138,7 @@ def test_fault_does_not_quote_the_value():
 
 def test_false_schema_is_told_in_words():
     refused = taken({"type": "object", "properties": {"p": False}}, {"p": 1})
-    assert refused.faults == {("/p", "false")}
+    assert refused.errors == {("/p", "false")}
 
 
 def test_wrong_parameters_and_wrong_body_are_told_together_as_a_400():
@@ -156,7 +156,7 @@ def test_wrong_parameters_and_wrong_body_are_told_together_as_a_400():
     engine = start(raw, {"take": lambda body, q=None: body})
     refused = engine.post("/take?q=x", {"text": 1})
     assert refused.status == 400
-    assert refused.faults == {("q", "type"), ("/text", "type")}
+    assert refused.errors == {("q", "type"), ("/text", "type")}
 
 
 def test_read_only_members_are_neither_demanded_nor_taken():
@@ -167,7 +167,7 @@ def test_read_only_members_are_neither_demanded_nor_taken():
         "properties": {"id": {"type": "integer", "readOnly": True}, "name": {"type": "string"}},
     }
     assert taken(schema, {"name": "x"}) == {"name": "x"}
-    assert taken(schema, {"name": "x", "id": 1}).faults == {("/id", "additionalProperties")}
+    assert taken(schema, {"name": "x", "id": 1}).errors == {("/id", "additionalProperties")}
 
 
 def test_write_only_members_are_taken_and_not_shown():
@@ -177,7 +177,7 @@ def test_write_only_members_are_taken_and_not_shown():
         "properties": {"name": {"type": "string"}, "password": {"type": "string", "writeOnly": True}},
     }
     engine = echo(schema)
-    assert engine.post("/echo", {"name": "x"}).faults == {("/password", "required")}
+    assert engine.post("/echo", {"name": "x"}).errors == {("/password", "required")}
     assert engine.post("/echo", {"name": "x", "password": "y"}).json == {"name": "x"}
 
 
@@ -274,7 +274,7 @@ def test_optional_body_that_is_there_is_checked():
 
 def test_required_body_that_is_absent_is_a_400():
     refused = echo(TEXT).send("POST", "/echo")
-    assert (refused.status, refused.faults) == (400, {("", "required")})
+    assert (refused.status, refused.errors) == (400, {("", "required")})
 
 
 def test_body_may_be_a_reference():
@@ -317,7 +317,7 @@ def test_body_that_is_not_json_is_a_400(body):
 )
 def test_nul_in_a_text_is_a_400_with_a_pointer(body, pointer):
     refused = echo({}).send("POST", "/echo", body)
-    assert (refused.status, refused.faults) == (400, {(pointer, "nul")})
+    assert (refused.status, refused.errors) == (400, {(pointer, "nul")})
 
 
 def test_backslash_before_u0000_is_no_nul():
@@ -366,8 +366,8 @@ def test_client_that_leaves_within_its_body_leaves_nothing_done_and_gets_nothing
     engine = taking({})
     headers = [(b"content-type", b"application/json"), (b"content-length", b"10")]
     assert engine.raw("POST", "/take", headers, [{"type": "http.request", "body": b"{}", "more_body": True}]) is None
-    assert engine.seam.kept == {}
-    assert engine.seam.modes == []
+    assert engine.database.kept == {}
+    assert engine.database.modes == []
 
 
 def test_body_where_none_is_declared_is_not_looked_at():

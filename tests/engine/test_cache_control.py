@@ -99,7 +99,7 @@ def test_what_is_no_answer_of_an_operation_is_kept_by_nobody(engine, method, pat
 
 
 @pytest.mark.parametrize(
-    ("there", "instead", "fault"),
+    ("there", "instead", "error"),
     [
         (
             "x-cache-profile: short",
@@ -128,6 +128,6 @@ def test_what_is_no_answer_of_an_operation_is_kept_by_nobody(engine, method, pat
         ),
     ],
 )
-def test_what_cannot_be_promised_refuses_to_start(there, instead, fault):
-    with pytest.raises(ContractError, match=fault):
+def test_what_cannot_be_promised_refuses_to_start(there, instead, error):
+    with pytest.raises(ContractError, match=error):
         start(CACHES.replace(there, instead), FUNCTIONS, dependencies={"keys": KEYS})

@@ -50,7 +50,7 @@ def things(text, schema=THINGS, media_type="text/csv"):
     engine = taking(schema, "text/csv")
     body = text if isinstance(text, bytes) else text.encode()
     reply = engine.send("POST", "/take", body, media_type=media_type)
-    return engine.seam.kept["body"] if reply.status == 200 else reply
+    return engine.database.kept["body"] if reply.status == 200 else reply
 
 
 def test_items_are_rows_under_the_names_of_their_members():
@@ -117,7 +117,7 @@ def test_table_may_be_written_in_several_ways(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "faults"),
+    ("text", "errors"),
     [
         ("name,size,colour\nA,1,red\n", {("/0/colour", "additionalProperties")}),
         ("name,size,colour\nA,1,\n", {("/0/colour", "additionalProperties")}),
@@ -131,13 +131,13 @@ def test_table_may_be_written_in_several_ways(text):
         ("", {("", "minItems")}),
     ],
 )
-def test_what_does_not_fit_is_a_422_with_row_and_column(text, faults):
+def test_what_does_not_fit_is_a_422_with_row_and_column(text, errors):
     reply = things(text)
-    assert (reply.status, reply.faults) == (422, faults)
+    assert (reply.status, reply.errors) == (422, errors)
 
 
 @pytest.mark.parametrize(
-    ("text", "faults"),
+    ("text", "errors"),
     [
         ("name,size,name\nA,1,B\n", {("/0/name", "repeated")}),
         ("name,size\nA\nB,2,3\nC,4\n", {("/0", "ragged"), ("/1", "ragged")}),
@@ -149,9 +149,9 @@ def test_what_does_not_fit_is_a_422_with_row_and_column(text, faults):
         ("name,size\n" + "A" * 200_000 + ",1\n", set()),
     ],
 )
-def test_what_is_no_table_is_a_400(text, faults):
+def test_what_is_no_table_is_a_400(text, errors):
     reply = things(text)
-    assert (reply.status, reply.faults) == (400, faults)
+    assert (reply.status, reply.errors) == (400, errors)
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ FILE = part("photo", b"pixels", "sunset.png", "image/png")
 def test_urlencoded_fields_arrive_as_python_values():
     engine = taking(FORM, URLENCODED)
     engine.send("POST", "/take", b"n=7&on=2026-01-31&tags=a&tags=%C3%A9+b&note=", media_type=URLENCODED)
-    assert engine.seam.kept["body"] == {"n": 7, "on": date(2026, 1, 31), "tags": ["a", "é b"], "note": None}
+    assert engine.database.kept["body"] == {"n": 7, "on": date(2026, 1, 31), "tags": ["a", "é b"], "note": None}
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "faults"),
+    ("body", "status", "errors"),
     [
         (b"", 422, {("/n", "required")}),
         (b"n=x&tags=", 422, {("/n", "type"), ("/tags/0", "minLength")}),
@@ -87,9 +87,9 @@ def test_urlencoded_fields_arrive_as_python_values():
         (b"n=\xff", 400, set()),
     ],
 )
-def test_urlencoded_form_that_is_wrong_is_refused(body, status, faults):
+def test_urlencoded_form_that_is_wrong_is_refused(body, status, errors):
     refused = echo(FORM, URLENCODED).send("POST", "/echo", body, media_type=URLENCODED)
-    assert (refused.status, refused.faults) == (status, faults)
+    assert (refused.status, refused.errors) == (status, errors)
 
 
 def test_multipart_has_fields_and_files():
@@ -112,7 +112,7 @@ def test_large_file_arrives_whole():
 
 
 @pytest.mark.parametrize(
-    ("parts", "status", "faults"),
+    ("parts", "status", "errors"),
     [
         ((), 422, {("/title", "required"), ("/photo", "required")}),
         ((TITLE,), 422, {("/photo", "required")}),
@@ -125,9 +125,9 @@ def test_large_file_arrives_whole():
         ((part("title", b"x", "x.txt"), FILE), 400, {("/title", "type")}),
     ],
 )
-def test_multipart_form_that_is_wrong_is_refused(parts, status, faults):
+def test_multipart_form_that_is_wrong_is_refused(parts, status, errors):
     refused = upload(*parts)
-    assert (refused.status, refused.faults) == (status, faults)
+    assert (refused.status, refused.errors) == (status, errors)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_file_of_a_wrong_media_type_is_a_415_that_names_the_right_ones():
     engine = photos({"photo": {"contentType": "image/png, image/JPEG"}})
     assert upload(TITLE, part("photo", PNG, "x", "Image/Jpeg; q=1"), engine=engine).status == 200
     refused = upload(TITLE, part("photo", b"GIF89a...", "x", "image/png"), engine=engine)
-    assert (refused.status, refused.faults) == (415, {("/photo", "contentType")})
+    assert (refused.status, refused.errors) == (415, {("/photo", "contentType")})
     assert "image/png, image/jpeg" in refused.json["detail"]
 
 
@@ -183,7 +183,7 @@ def test_file_is_what_its_content_shows(declared):
     assert (taken.status, taken.json["photo"][1]) == (200, "image/png")
     for content in (b"<script>", b"GIF89a...", b"", b"MZ\x90\0", b"just text"):
         refused = upload(TITLE, part("photo", content, "x.png", declared), engine=engine)
-        assert (refused.status, refused.faults) == (415, {("/photo", "contentType")})
+        assert (refused.status, refused.errors) == (415, {("/photo", "contentType")})
 
 
 def test_text_is_taken_for_what_it_is_called():
@@ -198,7 +198,7 @@ def test_file_has_a_limit_of_its_own_beside_that_of_the_body():
     engine = photos({"photo": {"contentType": "*/*"}}, schema, body_limits=BodyLimits(1000, 20))
     assert upload(part("photo", b"x" * 2000, "x"), engine=engine).status == 200
     refused = upload(part("photo", b"x" * 2001, "x"), engine=engine)
-    assert (refused.status, refused.faults) == (413, {("/photo", "maxLength")})
+    assert (refused.status, refused.errors) == (413, {("/photo", "maxLength")})
     assert upload(part("photo", b"x" * 3000, "x"), engine=engine).status == 413
 
 
@@ -213,7 +213,7 @@ def test_several_files_of_one_name_are_a_list():
     one, two, three = (part("files", b"%d" % n, f"{n}.txt", "text/plain") for n in (1, 2, 3))
     listed = [["1.txt", "text/plain", 1, "1"], ["2.txt", "text/plain", 1, "2"]]
     assert upload(one, two, engine=engine).json == {"files": listed}
-    assert upload(one, two, three, engine=engine).faults == {("/files", "maxItems")}
+    assert upload(one, two, three, engine=engine).errors == {("/files", "maxItems")}
 
 
 def test_odd_names_of_files_arrive_as_text():
@@ -225,10 +225,10 @@ def test_odd_names_of_files_arrive_as_text():
 def test_python_values_are_made_of_multipart_fields_too():
     engine = taking(FORM, "multipart/form-data")
     upload(part("n", b"1"), part("on", b"2026-01-31"), engine=engine, path="/take")
-    assert engine.seam.kept["body"] == {"n": 1, "on": date(2026, 1, 31)}
+    assert engine.database.kept["body"] == {"n": 1, "on": date(2026, 1, 31)}
 
 
 def test_date_of_a_form_that_python_cannot_keep_is_a_422_with_a_pointer():
     refused = echo(FORM, URLENCODED).send("POST", "/echo", b"n=1&on=0000-01-01", media_type=URLENCODED)
     assert refused.status == 422
-    assert {pointer for pointer, _ in refused.faults} == {"/on"}
+    assert {pointer for pointer, _ in refused.errors} == {"/on"}

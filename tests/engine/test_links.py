@@ -212,7 +212,11 @@ paths:
     get: {operationId: get_history, security: [{bearer: [read, write]}]}
 components:
   securitySchemes:
-    bearer: {type: http, scheme: bearer, x-bearerInfoFunc: tests.support.callers.by_token, x-roles: {all: [read, write]}}
+    bearer:
+      type: http
+      scheme: bearer
+      x-bearerInfoFunc: tests.support.callers.by_token
+      x-roles: {all: [read, write]}
   schemas:
     Thing: {type: object, properties: {id: {type: integer}, _links: {type: object, readOnly: true}}}
 """
@@ -237,5 +241,5 @@ def test_links_lead_only_where_the_caller_may_go_and_location_says_where_it_is(w
 
 
 def test_location_without_a_link_to_itself_is_refused():
-    with pytest.raises(ContractError, match="create_thing 201 has Location, which is its link `self` to a GET"):
+    with pytest.raises(ContractError, match="create_thing 201 has Location, which needs a link `self` to a GET"):
         start(GUARDED.replace("self: {", "here: {"), GUARDED_BY)

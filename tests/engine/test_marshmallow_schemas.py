@@ -38,7 +38,7 @@ PYTHON = {
 
 def values(schema, schemas, depth=0):
     """Return Python values of *schema*, as a handler would return them; they need not fit bounds and patterns."""
-    flat, kinds = schemas.merged(schema), schemas.types(schema)
+    flat, kinds = schemas.merge(schema), schemas.types(schema)
     if "enum" in flat:
         return st.sampled_from(flat["enum"])
     for word in ("anyOf", "oneOf"):

@@ -115,7 +115,7 @@ def engine():
     engine = start(
         NOTES, {**named, "list_keys": lambda: {"keys": []}, "get_text": lambda: "Hello."}, idempotency_store=Keys()
     )
-    engine.seam.kept["notes"] = {1: "one", 2: "two"}
+    engine.database.kept["notes"] = {1: "one", 2: "two"}
     return engine
 
 
@@ -182,7 +182,7 @@ def test_what_nobody_accepts_is_a_406_before_anything_is_done(engine, accept, me
         "application/problem+json",
         "Accept, Accept-Encoding",
     )
-    assert engine.seam.modes == []
+    assert engine.database.modes == []
 
 
 def test_406_names_what_there_is(engine):

@@ -96,7 +96,7 @@ def test_text_that_is_no_value_of_its_schema_is_a_400_that_names_the_parameter(s
     reply = asking([query("q", schema)])(f"/ask?q={text}")
     assert isinstance(reply, Reply), reply
     assert reply.status == 400
-    assert {(fault["parameter"], fault["in"]) for fault in reply.json["errors"]} == {("q", "query")}
+    assert {(error["parameter"], error["in"]) for error in reply.json["errors"]} == {("q", "query")}
 
 
 @pytest.mark.parametrize("target", ["/ask?q=%ff", "/ask?%ff=1", b"/ask?q=\xff", "/ask?q=%ed%a0%80"])
@@ -156,7 +156,7 @@ def test_header_is_an_argument_in_lower_case():
     asked = asking([parameter], names=["x_trace_depth"])
     assert asked("/ask", {"x-TRACE-depth": "3"}) == {"x_trace_depth": 3}
     assert asked("/ask") == {}
-    assert asked("/ask", {"X-Trace-Depth": "three"}).faults == {("X-Trace-Depth", "type")}
+    assert asked("/ask", {"X-Trace-Depth": "three"}).errors == {("X-Trace-Depth", "type")}
 
 
 def test_required_parameters_that_are_missing_are_all_named():
@@ -164,7 +164,7 @@ def test_required_parameters_that_are_missing_are_all_named():
     asked = asking([query("a", {}, required=True), query("b", {}, required=True), header], names=["a", "b", "x_key"])
     refused = asked("/ask")
     assert refused.status == 400
-    assert refused.faults == {("a", "required"), ("b", "required"), ("X-Key", "required")}
+    assert refused.errors == {("a", "required"), ("b", "required"), ("X-Key", "required")}
 
 
 @pytest.mark.parametrize(
@@ -208,21 +208,21 @@ def test_default_of_the_function_counts_where_the_contract_has_none():
 def test_unknown_parameter_is_refused_and_cut_short():
     refused = asking([query("q", {})])(f"/ask?q=1&{'x' * 500}=2&b")
     assert refused.status == 400
-    assert refused.faults == {("x" * 100, "unknown"), ("b", "unknown")}
+    assert refused.errors == {("x" * 100, "unknown"), ("b", "unknown")}
 
 
 def test_unknown_parameter_is_refused_where_none_is_declared():
-    assert asking([])("/ask?debug=true").faults == {("debug", "unknown")}
+    assert asking([])("/ask?debug=true").errors == {("debug", "unknown")}
 
 
 @pytest.mark.parametrize("more", [{}, {"explode": False}])
 def test_repeated_scalar_is_refused(more):
     asked = asking([query("q", {"type": "integer"}, **more)])
-    assert asked("/ask?q=1&q=1").faults == {("q", "repeated")}
+    assert asked("/ask?q=1&q=1").errors == {("q", "repeated")}
 
 
 def test_repeated_delimited_array_is_refused():
-    assert asking([query("q", LIST, explode=False)])("/ask?q=1,2&q=3").faults == {("q", "repeated")}
+    assert asking([query("q", LIST, explode=False)])("/ask?q=1,2&q=3").errors == {("q", "repeated")}
 
 
 def test_repeated_scalar_header_is_refused_by_its_schema():
@@ -234,7 +234,7 @@ def test_all_wrong_parameters_are_told_at_once():
     asked = asking(
         [query("a", {"type": "integer"}), query("b", {"type": "string", "minLength": 2, "pattern": "^[0-9]*$"})]
     )
-    assert asked("/ask?a=x&b=y&c=z").faults == {("a", "type"), ("b", "minLength"), ("b", "pattern"), ("c", "unknown")}
+    assert asked("/ask?a=x&b=y&c=z").errors == {("a", "type"), ("b", "minLength"), ("b", "pattern"), ("c", "unknown")}
 
 
 def test_name_that_is_a_python_keyword_gets_an_underscore():

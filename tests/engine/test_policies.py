@@ -98,9 +98,9 @@ class Keys:
         session["keys"][name] = Kept(session["keys"][name].fingerprint, status, headers, body)
 
 
-def trail(session, *, actor, operation, request_id):
+def track_changes(session, *, actor, operation, request_id):
     """Keeps, in the very store of the unit of work, who it is done for."""
-    session.setdefault("trail", []).append((actor, operation, request_id))
+    session.setdefault("changes", []).append((actor, operation, request_id))
 
 
 def shown(note_id, text):
@@ -139,9 +139,12 @@ def delete_note(session, note_id):
 def started(text):
     functions = [create_note, list_notes, get_note, replace_note, set_text, delete_note]
     engine = start(
-        text, {function.__name__: function for function in functions}, idempotency_store=Keys(), audit_log=trail
+        text,
+        {function.__name__: function for function in functions},
+        idempotency_store=Keys(),
+        track_changes=track_changes,
     )
-    engine.seam.kept["notes"] = {1: "one", 2: "two"}
+    engine.database.kept["notes"] = {1: "one", 2: "two"}
     return engine
 
 
@@ -223,10 +226,10 @@ def test_change_without_a_tag_is_a_428_where_one_is_required(engine):
 
 def test_change_with_a_tag_is_guarded(engine):
     tag = engine.get("/notes/2").header("etag")
-    engine.seam.modes.clear()
+    engine.database.modes.clear()
     engine.send("DELETE", "/notes/2", headers={"If-Match": tag})
     engine.send("DELETE", "/notes/1")
-    assert engine.seam.modes == ["guarded", "write"]
+    assert engine.database.modes == ["repeatable_read", "write"]
 
 
 def create(engine, key="key-1", text="new", target="/notes"):
@@ -238,7 +241,7 @@ def test_repeat_with_key_creates_once_and_answers_the_same(engine):
     assert (again.status, again.body) == (first.status, first.body) == (201, first.body)
     assert first.header("location") == again.header("location") == "/notes/3"
     assert (first.header("idempotency-replayed"), again.header("idempotency-replayed")) == (None, "true")
-    assert len(engine.seam.kept["notes"]) == 3
+    assert len(engine.database.kept["notes"]) == 3
 
 
 def test_repeat_without_key_creates_twice(engine):
@@ -252,15 +255,15 @@ def test_key_of_another_request_is_a_422(engine, text, target):
 
 
 def test_key_that_is_not_as_declared_is_a_400(engine):
-    assert create(engine, "k").faults == {("Idempotency-Key", "minLength")}
+    assert create(engine, "k").errors == {("Idempotency-Key", "minLength")}
 
 
 def test_answer_that_is_shown_once_is_kept_nowhere(secretive):
     first, again = create(secretive), create(secretive)
     assert (first.status, again.status) == (201, 409)
     assert "/notes/3" in again.json["detail"]
-    assert len(secretive.seam.kept["notes"]) == 3
-    assert all(kept.body == b"" for kept in secretive.seam.kept["keys"].values())
+    assert len(secretive.database.kept["notes"]) == 3
+    assert all(kept.body == b"" for kept in secretive.database.kept["keys"].values())
 
 
 def test_failure_keeps_no_key(engine):
@@ -365,7 +368,7 @@ def test_successor_that_is_nowhere_is_refused():
 def test_write_is_followed_under_the_name_that_its_answer_has(engine):
     first, second = create(engine, None), put(engine, engine.get("/notes/1").header("etag"))
     assert first.request_id != second.request_id
-    assert engine.seam.kept["trail"] == [
+    assert engine.database.kept["changes"] == [
         (None, "create_note", first.request_id),
         (None, "replace_note", second.request_id),
     ]
@@ -373,7 +376,7 @@ def test_write_is_followed_under_the_name_that_its_answer_has(engine):
 
 def test_read_is_not_followed(engine):
     engine.get("/notes/1")
-    assert "trail" not in engine.seam.kept
+    assert "changes" not in engine.database.kept
 
 
 @pytest.mark.parametrize(("name", "is_kept"), [("mine.2026-1", True), ("short", False), ("a b c d e f", False)])
@@ -392,4 +395,4 @@ def test_repetition_has_a_name_of_its_own(engine):
 
 def test_refused_write_is_followed_by_nobody(engine):
     assert create(engine, text="taken").status == 409
-    assert "trail" not in engine.seam.kept
+    assert "changes" not in engine.database.kept

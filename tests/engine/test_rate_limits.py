@@ -255,7 +255,7 @@ def test_class_that_cannot_be_enforced_refuses_to_start(before, after, said):
 
 
 def test_limits_without_a_meter_refuse_to_start():
-    with pytest.raises(ContractError, match="inherit has rate limits; give Contract a meter"):
+    with pytest.raises(ContractError, match="inherit has rate limits; pass Contract a rate limit storage"):
         start(CONTRACT, FUNCTIONS)
 
 
@@ -267,5 +267,5 @@ def test_limited_operation_must_declare_429():
         "paths": {"/t": {"get": {"operationId": "t", "security": [], "responses": {
             "204": {"description": "Fine."}, "400": {"description": "No."}, "5XX": {"description": "No."}}}}},
     }  # fmt: skip
-    with pytest.raises(ContractError, match="t can answer 429; declare"):
+    with pytest.raises(ContractError, match="t can respond with 429; declare"):
         start(contract, {"t": lambda: None}, completed=False, rate_limit_storage=MemoryStorage())

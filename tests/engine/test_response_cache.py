@@ -70,7 +70,7 @@ class Shop:
         self.engine = start(
             NOTES, {"list_notes": self.list_notes, "list_own": self.list_own}, response_cache=self.answers
         )
-        self.engine.seam.kept["notes"] = ["one", "two"]
+        self.engine.database.kept["notes"] = ["one", "two"]
 
     def list_notes(self, session, at_least, tag=None):
         self.reads += 1
@@ -88,7 +88,7 @@ class Shop:
         return self.engine.get(target, {name.replace("_", "-"): value for name, value in headers.items()})
 
     def write(self, text):
-        self.engine.seam.kept["notes"].append(text)
+        self.engine.database.kept["notes"].append(text)
         self.changes.count += 1
 
 
@@ -188,18 +188,18 @@ def test_answer_that_takes_too_much_room_is_not_kept():
 
 
 class Slow:
-    """A seam whose units of work wait until they are let go."""
+    """A database whose units of work wait until they are let go."""
 
-    def __init__(self, seam):
-        self.seam, self.begun, self.gate = seam, 0, asyncio.Event()
+    def __init__(self, database):
+        self.database, self.begun, self.gate = database, 0, asyncio.Event()
 
     async def run(self, *arguments):
         self.begun += 1
         await self.gate.wait()
-        return await self.seam.run(*arguments)
+        return await self.database.run(*arguments)
 
 
-def ask(shop, seam):
+def ask(shop, database):
     """The task of an answer, as far as it comes by itself."""
     operation = next(o for o in shop.engine.contract.operations if o.id == "list_notes")
     scope = {"type": "http", "method": "GET", "path": "/notes", "headers": [], "query_string": b""}
@@ -207,14 +207,14 @@ def ask(shop, seam):
 
     async def asked():
         await operation.parse_request(request)
-        return await shop.answers.get_or_render(operation, request, seam)
+        return await shop.answers.get_or_render(operation, request, database)
 
     return asyncio.create_task(asked())
 
 
 def test_stampede_reads_once(shop):
     async def story():
-        slow = Slow(shop.engine.seam)
+        slow = Slow(shop.engine.database)
         tasks = [ask(shop, slow) for _ in range(50)]
         await asyncio.sleep(0.01)
         slow.gate.set()
@@ -226,7 +226,7 @@ def test_stampede_reads_once(shop):
 
 def test_who_asks_after_a_change_does_not_get_what_was_begun_before_it(shop):
     async def story():
-        slow = Slow(shop.engine.seam)
+        slow = Slow(shop.engine.database)
         early = ask(shop, slow)
         await asyncio.sleep(0.01)
         shop.write("three")
@@ -243,7 +243,7 @@ def test_who_asks_after_a_change_does_not_get_what_was_begun_before_it(shop):
 
 def test_who_waits_for_one_that_fails_reads_for_itself(shop):
     async def story():
-        slow, shop.fails = Slow(shop.engine.seam), True
+        slow, shop.fails = Slow(shop.engine.database), True
         tasks = [ask(shop, slow) for _ in range(3)]
         await asyncio.sleep(0.01)
         slow.gate.set()
@@ -254,7 +254,7 @@ def test_who_waits_for_one_that_fails_reads_for_itself(shop):
 
 def test_who_goes_away_takes_nothing_from_who_waits(shop):
     async def story():
-        slow = Slow(shop.engine.seam)
+        slow = Slow(shop.engine.database)
         tasks = [ask(shop, slow) for _ in range(3)]
         await asyncio.sleep(0.01)
         tasks[1].cancel()
@@ -268,7 +268,7 @@ def test_who_goes_away_takes_nothing_from_who_waits(shop):
 
 def test_without_a_keeper_every_answer_is_made(shop):
     engine = start(NOTES, {"list_notes": shop.list_notes, "list_own": shop.list_own})
-    engine.seam.kept["notes"] = []
+    engine.database.kept["notes"] = []
     tags = [engine.get("/notes").header("etag") for _ in range(2)]
     assert (shop.reads, engine.get("/notes", {"If-None-Match": tags[0]}).status) == (2, 304)
 

@@ -77,7 +77,7 @@ def test_broken_promise_is_a_500_that_is_logged_with_its_reason_and_changes_noth
     reply = engine.send("PUT", "/t", headers={"X-Request-Id": "request-17"})
     assert reply.status == 500
     assert reply.json["request_id"] == "request-17"
-    assert engine.seam.kept == {}
+    assert engine.database.kept == {}
     record = caplog.records[-1]
     assert (record.levelname, record.exc_info is not None) == ("ERROR", True)
     assert "put_t" in record.getMessage()
@@ -113,14 +113,14 @@ def test_broken_promise_says_nothing_of_itself_to_the_caller():
 def test_what_a_handler_returns_is_shown_as_its_schema(returned, shown):
     engine = answering(returned)
     assert engine.send("PUT", "/t").json == shown
-    assert engine.seam.kept == {"changed": True}
+    assert engine.database.kept == {"changed": True}
 
 
 def test_header_that_is_promised_and_not_set_is_a_500(caplog):
     engine = answering({"name": "x"}, headers={"X-Count": {"required": True, "schema": {"type": "integer"}}})
     assert engine.send("PUT", "/t").status == 500
     assert "x-count" in caplog.text.lower()
-    assert engine.seam.kept == {}
+    assert engine.database.kept == {}
 
 
 def test_empty_answer_has_no_content():
@@ -165,7 +165,7 @@ def test_error_nobody_expected_is_a_500_without_its_words(caplog, error):
 
     engine = start({"paths": {"/t": {"put": {"operationId": "put_t"}}}}, {"put_t": fail})
     reply = engine.send("PUT", "/t")
-    assert (reply.status, engine.seam.kept) == (500, {})
+    assert (reply.status, engine.database.kept) == (500, {})
     assert b"secret" not in reply.body
     assert caplog.records[-1].exc_info[1] is error
 
@@ -174,7 +174,7 @@ def test_handler_gets_tools_by_name_and_no_session_it_does_not_ask_for():
     raw = {"paths": {"/t": {"get": {"operationId": "t"}}}}
     engine = start(raw, {"t": lambda clock: clock()}, dependencies={"clock": lambda: 7, "other": None})
     assert engine.get("/t").json == 7
-    assert engine.seam.modes == []
+    assert engine.database.modes == []
 
 
 def test_safe_operations_read_and_others_write():
@@ -182,7 +182,7 @@ def test_safe_operations_read_and_others_write():
     engine = start(raw, {name: lambda session: 1 for name in "abc"})
     for method in ("GET", "HEAD", "PUT", "DELETE"):
         engine.send(method, "/t")
-    assert engine.seam.modes == ["read", "read", "write", "write"]
+    assert engine.database.modes == ["read", "read", "write", "write"]
 
 
 SECRET = {"type": "string", "format": "password"}

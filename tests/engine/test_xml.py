@@ -123,7 +123,7 @@ def test_problem_is_xml_as_rfc_9457_has_it():
     assert problem.pop("@xmlns") == "urn:ietf:rfc:7807"
     assert (problem["status"], problem["title"], problem["instance"]) == ("400", "Bad Request", "/t")
     assert problem["request_id"] == "request-17"
-    assert [fault["parameter"] for fault in problem["errors"]["i"]] == ["n", "m"]
+    assert [error["parameter"] for error in problem["errors"]["i"]] == ["n", "m"]
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

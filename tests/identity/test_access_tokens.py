@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from accord.identity import access_tokens as module
-from accord.identity.access_tokens import AccessTokens, Caller
+from accord.identity.access_tokens import AccessTokens
+from accord.identity.callers import Caller
 from accord.identity.signing_keys import JwkSet, SigningKey, SigningKeys, open_signing_keys
 
 USER, SESSION = UUID("01890a5d-ac96-774b-bcce-b302099a8057"), UUID("01890a5d-ac96-774b-bcce-b302099a8058")

@@ -8,8 +8,8 @@ import pytest
 
 from accord.errors import Invalid
 from accord.identity import api_keys, users
-from accord.identity.access_tokens import Caller
 from accord.identity.api_key_cache import ApiKeyCache
+from accord.identity.callers import Caller
 from accord.identity.revocation_list import RevocationList
 from tests.support.services import ROLES
 
@@ -25,10 +25,10 @@ class Server:
         )
 
     async def read(self, prefix):
-        return await self.service.seam.run("read", lambda session: api_keys.find_by_prefix(session, prefix))
+        return await self.service.database.run("read", lambda session: api_keys.find_by_prefix(session, prefix))
 
     async def record_use(self, key_id):
-        await self.service.seam.run("write", lambda session: api_keys.record_use(session, key_id))
+        await self.service.database.run("write", lambda session: api_keys.record_use(session, key_id))
 
     async def read_revoked(self, moment):
         return []
@@ -56,7 +56,7 @@ def owner(service):
 def test_nobody_makes_a_key_that_may_more_than_they(service, owner):
     with pytest.raises(Invalid) as refused:
         service(api_keys.create, owner, name="All", scopes=["users", "audit", "files"])
-    assert [fault.pointer for fault in refused.value.errors] == ["/scopes/1", "/scopes/2"]
+    assert [error.pointer for error in refused.value.errors] == ["/scopes/1", "/scopes/2"]
 
 
 def test_key_loses_at_once_what_its_owner_loses(service, server, owner):

@@ -1,19 +1,18 @@
 """An owner is one user or EVERYONE; a missing owner opens nothing."""
 
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from accord.identity import users
-from accord.identity.access_tokens import Caller
-from accord.identity.callers import EVERYONE, owned_by, owner_filter, visible_owner
+from accord.identity.callers import EVERYONE, Caller, owned_by, owner_filter, visible_owner
 from db.models import File, Order, Task
 from db.pagination import FIRST, CursorSigner
 from services import files, orders, tasks
 
 CURSORS = CursorSigner(lambda: b"a secret of this test")
-ID = uuid4()
+ID = UUID("0190a0c2-6a57-7d0e-8f0b-3f6f2f7c1a11")
 PAGE = {"page": 1, "per_page": 10}
 
 
@@ -46,7 +45,7 @@ def owned(service):
 
     def make(session):
         file = File(name="a.pdf", name_key="a.pdf", media_type="application/pdf", bytes=1, sha256="0" * 64,
-                    stored_as=uuid4().hex, owner_id=owner_id)  # fmt: skip
+                    storage_key=uuid4().hex, owner_id=owner_id)  # fmt: skip
         order = Order(number=uuid4().hex[:11], owner_id=owner_id, status="pending", total=Decimal(1))
         task = Task(title="Count", status="pending", owner_id=owner_id)
         session.add_all([file, order, task])

@@ -10,7 +10,8 @@ import pytest
 
 from accord.identity import revocation_list as module
 from accord.identity.access_tokens import AccessTokens
-from accord.identity.authentication import Caller, verify_access_token
+from accord.identity.authentication import verify_access_token
+from accord.identity.callers import Caller
 from accord.identity.revocation_list import RevocationList
 from accord.identity.signing_keys import JwkSet, SigningKey, SigningKeys
 

@@ -153,7 +153,7 @@ def test_all_sessions_but_one_end(service, user):
 
 def test_one_session_ends(service, user):
     mine, other = service.log_in(user.username), service.log_in(user.username)
-    service(sessions.end, service.revocations, user.id, service.caller(other).session_id)
+    service(sessions.revoke_own, service.revocations, user.id, service.caller(other).session_id)
     assert service.caller(other) is None
     assert service.caller(mine)
 
@@ -170,12 +170,12 @@ def test_a_session_that_is_not_ones_own_and_live_is_not_found(service, user, who
             lambda session: session.execute(update(UserSession).where(UserSession.id == session_id).values(**values))
         )
     with pytest.raises(NotFound):
-        service(sessions.end, service.revocations, user.id, session_id)
+        service(sessions.revoke_own, service.revocations, user.id, session_id)
 
 
 def test_ones_live_sessions_are_listed_the_one_used_last_first(service, user):
     first, second, ended, expired = (service.log_in(user.username) for _ in range(4))
-    service(sessions.end, service.revocations, user.id, service.caller(ended).session_id)
+    service(sessions.revoke_own, service.revocations, user.id, service.caller(ended).session_id)
     of_expired = UserSession.id == service.caller(expired).session_id
     service(lambda session: session.execute(update(UserSession).where(of_expired).values(expires_at=utc_now())))
     service.log_in(service.register().username)

@@ -128,14 +128,14 @@ def test_a_folder_that_cannot_be_used_stops_the_start(tmp_path):
 def test_a_key_is_dropped_once_all_it_signed_has_expired():
     now = int(time.time())
     newest, retired, older = (SigningKey.read(jwk(iat=now - age)) for age in (100, 5000, 9000))
-    rotated = JwkSet({key.id: key for key in (newest, retired, older)}).rotated(3600)
+    rotated = JwkSet({key.id: key for key in (newest, retired, older)}).with_new_key(3600)
     # `retired` signed until 100 seconds ago, `older` until 5000 seconds ago.
     assert list(rotated.keys)[1:] == [newest.id, retired.id]
 
 
 def test_keys_of_unknown_age_are_kept():
     before = JwkSet.read(key_set(jwk(iat=None), jwk(iat=None)))
-    assert list(before.rotated(1).keys)[1:] == list(before.keys)
+    assert list(before.with_new_key(1).keys)[1:] == list(before.keys)
 
 
 def test_keys_given_by_the_settings_touch_no_folder(tmp_path):

@@ -45,7 +45,7 @@ def tried(service, function, *arguments, **named):
     try:
         return service(function, *arguments, **named), []
     except Conflict as conflict:
-        return None, [fault.pointer for fault in conflict.errors or [conflict]]
+        return None, [error.pointer for error in conflict.errors or [conflict]]
 
 
 @settings(max_examples=examples(50), deadline=None)
@@ -61,16 +61,16 @@ def test_a_batch_is_there_whole_or_not_at_all_and_its_faults_are_the_right_ones(
             keys.add(casefold(name))
     before = live(service)
 
-    faults = []
+    errors = []
     for index, person in enumerate(wanted):
         for name, (member, keys) in zip(person, taken.items(), strict=True):
             if casefold(name) in keys:
-                faults.append(f"/{index}/{member}")
+                errors.append(f"/{index}/{member}")
             keys.add(casefold(name))
 
     made, refused = tried(service, users.bulk_create, service.passwords, [form(*person) for person in wanted])
-    assert refused == faults
-    assert len(live(service)) == len(before) + (0 if faults else len(wanted))
+    assert refused == errors
+    assert len(live(service)) == len(before) + (0 if errors else len(wanted))
     if made:
         names = [(user.username, user.email) for user in made["items"]]
         assert names == [(username, form(username, email)["email"]) for username, email in wanted]

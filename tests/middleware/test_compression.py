@@ -83,14 +83,14 @@ def test_head_says_what_get_says_but_for_the_length(shop, path):
 class TestTags:
     """A tag is of one representation, and an answer in another coding is another one (RFC 9110, section 8.8.3.3)."""
 
-    @pytest.mark.parametrize("path", [LIST, "/api/v1/openapi.json", "/pages/docs.css"])
+    @pytest.mark.parametrize("path", [LIST, "/api/v1/openapi.json", "/portal/docs.css"])
     def test_each_coding_has_its_own_tag(self, shop, path):
         plain, brotlied, gzipped = (
             shop.exchange("GET", path, accept(coding)).header("etag") for coding in ("identity", "br", "gzip")
         )
         assert (brotlied, gzipped) == (f'{plain[:-1]}-br"', f'{plain[:-1]}-gzip"')
 
-    @pytest.mark.parametrize("path", [LIST, "/api/v1/openapi.json", "/pages/docs.css"])
+    @pytest.mark.parametrize("path", [LIST, "/api/v1/openapi.json", "/portal/docs.css"])
     @pytest.mark.parametrize("known", ["{}", 'W/"other", {}', "W/{}"])
     @pytest.mark.parametrize("coding", ["br", "gzip"])
     def test_what_the_caller_has_is_not_sent_again(self, shop, path, known, coding):

@@ -12,7 +12,7 @@ NAMES = {name.decode() for name, _ in SECURITY_HEADERS} | {"x-request-id", "date
 PAGES = [
     "/docs",
     "/problems",
-    "/pages/docs.js",
+    "/portal/docs.js",
     "/docs/swagger-ui/js/swagger-ui-bundle.js",
     "/docs/nowhere",
     "/nowhere",

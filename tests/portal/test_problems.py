@@ -45,7 +45,7 @@ def test_every_problem_of_the_contract_is_explained():
 
 
 @pytest.mark.parametrize(
-    "path", ["/docs", "/problems", "/status", "/pages/docs.js", "/docs/swagger-ui/js/swagger-ui-bundle.js"]
+    "path", ["/docs", "/problems", "/status", "/portal/docs.js", "/docs/swagger-ui/js/swagger-ui-bundle.js"]
 )
 def test_pages_run_no_inline_code_and_are_in_no_frame(client, path):
     with client.get(path) as response:

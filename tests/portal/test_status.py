@@ -38,8 +38,8 @@ def test_plots_show_what_goes_on_and_go_on_by_themselves(page, load):
     log_in(page, *demo_data.LOGINS["admin"])
     requests = plot(page, "Requests")
     expect(requests.locator("strong")).to_have_text(re.compile("^[1-9].*/s$"), timeout=30_000)
-    expect(plot(page, "Errors")).to_contain_text("refused (4xx)")
-    expect(plot(page, "Time to answer").locator("strong").first).to_contain_text("ms")
+    expect(plot(page, "Errors")).to_contain_text("client errors (4xx)")
+    expect(plot(page, "Duration").locator("strong").first).to_contain_text("ms")
     drawn = requests.locator("path").get_attribute("d")
     expect(requests.locator("path")).not_to_have_attribute("d", drawn, timeout=30_000)
     requests.locator("svg").hover()
@@ -59,7 +59,7 @@ def test_page_shows_nothing_before_the_log_in_and_after_it(page):
 def test_who_may_not_see_it_is_told_so(page):
     page.goto("/status")
     log_in(page, *demo_data.LOGINS["customer"])
-    expect(page.locator("#notice")).to_contain_text("takes the scope metrics")
+    expect(page.locator("#notice")).to_contain_text("requires: metrics")
     expect(page.locator("#plots")).to_be_hidden()
 
 

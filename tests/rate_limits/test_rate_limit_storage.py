@@ -18,30 +18,30 @@ def window(amount, seconds=60, counter="all"):
 
 @pytest.fixture(params=["memory", "redis"])
 def counting(request):
-    """Run what counts with a meter of each kind."""
+    """Run what counts with a storage of each kind."""
     if request.param == "memory":
         return lambda story: asyncio.run(story(MemoryStorage()))
     url = request.getfixturevalue("redis").url
-    return lambda story: asyncio.run(with_redis(url, lambda meter: without_falling_back(meter, story), timeout=30))
+    return lambda story: asyncio.run(with_redis(url, lambda storage: without_falling_back(storage, story), timeout=30))
 
 
-async def without_falling_back(meter, story):
-    told = await story(meter)
-    assert meter.fallbacks == 0
+async def without_falling_back(storage, story):
+    told = await story(storage)
+    assert storage.fallbacks == 0
     return told
 
 
 async def with_redis(url, story, **options):
-    meter = RedisStorage(url, **options)
+    storage = RedisStorage(url, **options)
     try:
-        return await story(meter)
+        return await story(storage)
     finally:
-        await meter.close()
+        await storage.close()
 
 
 def test_as_many_as_there_may_be_are_granted(counting):
-    async def story(meter):
-        return [await meter.hit([window(2)], ["vinod"]) for _ in range(3)]
+    async def story(storage):
+        return [await storage.hit([window(2)], ["vinod"]) for _ in range(3)]
 
     granted, counts = zip(*counting(story), strict=True)
     assert granted == (True, True, False)
@@ -50,11 +50,11 @@ def test_as_many_as_there_may_be_are_granted(counting):
 
 
 def test_window_ends_and_another_begins(counting):
-    async def story(meter):
+    async def story(storage):
         seen = []
         for pause in (0, 0.5, 0.6):
             await asyncio.sleep(pause)
-            seen.append(await meter.hit([window(1, 1)], ["vinod"]))
+            seen.append(await storage.hit([window(1, 1)], ["vinod"]))
         return seen
 
     (first, _), (second, ((_, left),)), (third, _) = counting(story)
@@ -63,26 +63,26 @@ def test_window_ends_and_another_begins(counting):
 
 
 def test_each_is_counted_apart(counting):
-    async def story(meter):
+    async def story(storage):
         taken = [("reading", "vinod"), ("reading", "john"), ("writing", "vinod"), ("reading", "vinod")]
-        return [(await meter.hit([window(1, counter=counter)], [who]))[0] for counter, who in taken]
+        return [(await storage.hit([window(1, counter=counter)], [who]))[0] for counter, who in taken]
 
     assert counting(story) == [True, True, True, False]
 
 
 def test_one_full_window_keeps_the_others_as_they_are(counting):
-    async def story(meter):
-        await meter.hit([window(1)], ["vinod"])
-        refused, seen = await meter.hit([window(5, counter="total"), window(1)], ["vinod", "vinod"])
-        granted, ((used, _),) = await meter.hit([window(5, counter="total")], ["vinod"])
+    async def story(storage):
+        await storage.hit([window(1)], ["vinod"])
+        refused, seen = await storage.hit([window(5, counter="total"), window(1)], ["vinod", "vinod"])
+        granted, ((used, _),) = await storage.hit([window(5, counter="total")], ["vinod"])
         return refused, [used for used, _ in seen], granted, used
 
     assert counting(story) == (False, [0, 1], True, 1)
 
 
 def test_no_more_are_granted_to_many_at_once(counting):
-    async def story(meter):
-        return await asyncio.gather(*(meter.hit([window(7)], ["vinod"]) for _ in range(40)))
+    async def story(storage):
+        return await asyncio.gather(*(storage.hit([window(7)], ["vinod"]) for _ in range(40)))
 
     assert sum(granted for granted, _ in counting(story)) == 7
 
@@ -108,44 +108,44 @@ def kept(memory):
 
 
 def test_all_windows_of_a_request_are_one_round_trip(redis):
-    async def story(meter):
-        await meter.hit([window(9)], ["vinod"])
+    async def story(storage):
+        await storage.hit([window(9)], ["vinod"])
         before = redis.commands()
         for _ in range(5):
-            await meter.hit([window(9), window(9, counter="total")], ["vinod", "vinod"])
+            await storage.hit([window(9), window(9, counter="total")], ["vinod", "vinod"])
         return redis.commands() - before
 
     assert asyncio.run(with_redis(redis.url, story)) == 5
 
 
 def test_processes_count_together(redis):
-    async def story(meter, other):
-        meters = [meter, other] * 20
-        return await asyncio.gather(*(each.hit([window(10)], ["vinod"]) for each in meters))
+    async def story(storage, other):
+        storages = [storage, other] * 20
+        return await asyncio.gather(*(each.hit([window(10)], ["vinod"]) for each in storages))
 
-    async def both(meter):
-        return await with_redis(redis.url, lambda other: story(meter, other), timeout=30)
+    async def both(storage):
+        return await with_redis(redis.url, lambda other: story(storage, other), timeout=30)
 
     assert sum(granted for granted, _ in asyncio.run(with_redis(redis.url, both, timeout=30))) == 10
 
 
 @pytest.mark.parametrize(("leave", "return_"), [("kill", "start"), ("pause", "resume")])
 def test_redis_that_is_away_is_done_without_and_taken_back(redis, caplog, leave, return_):
-    caplog.set_level(logging.INFO, "meters")
+    caplog.set_level(logging.INFO, "accord.rate_limits")
 
-    async def story(meter):
-        assert (await meter.hit([window(1)], ["vinod"]))[0]
+    async def story(storage):
+        assert (await storage.hit([window(1)], ["vinod"]))[0]
         getattr(redis, leave)()
         began = monotonic()
-        answers = [await meter.hit([window(2)], ["vinod"]) for _ in range(20)]
+        answers = [await storage.hit([window(2)], ["vinod"]) for _ in range(20)]
         assert monotonic() - began < 5, "Each of them waited for a Redis that is away."
         assert sum(granted for granted, _ in answers) == 2
-        assert meter.fallbacks == 20
+        assert storage.fallbacks == 20
         getattr(redis, return_)()
         for fallbacks in count(21):
             await asyncio.sleep(0.1)
-            await meter.hit([window(99)], ["vinod"])
-            if meter.fallbacks < fallbacks:
+            await storage.hit([window(99)], ["vinod"])
+            if storage.fallbacks < fallbacks:
                 return
 
     asyncio.run(with_redis(redis.url, story, timeout=0.5, retry_interval=0.1))

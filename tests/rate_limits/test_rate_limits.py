@@ -132,7 +132,10 @@ def test_redis_that_dies_under_load_is_not_noticed_by_callers(start, redis):
     ("given", "said"),
     [
         ('{"logins": ["5 per minute"]}', 'ACCORD_RATE_LIMITS: unknown rate limit policy "logins"; known: '),
-        ('{"log-in": ["five per minute"]}', "ACCORD_RATE_LIMITS: log-in: 'five per minute' is no limit"),
+        (
+            '{"log-in": ["five per minute"]}',
+            "ACCORD_RATE_LIMITS: rate limit policy \"log-in\": 'five per minute' is not a limit",
+        ),
     ],
 )
 def test_limits_that_cannot_be_refuse_to_start(strict, given, said):

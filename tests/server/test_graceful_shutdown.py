@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.support.databases import KINDS
+from tests.support.server import PATIENCE
 from tests.support.servers import JSON
 from tests.support.wire import exchange, request
 
@@ -74,7 +75,7 @@ def test_caller_that_leaves_before_the_answer_has_changed_all_or_nothing(impatie
             )
             time.sleep(0.05)
             wire.hang_up()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while (answer := exchange(impatient.port, impatient.create(key, body=body))).status != 201:
             assert answer.status in {409, 503}, answer
             assert time.monotonic() < deadline, answer
@@ -191,7 +192,7 @@ class TestDrains:
 
     def test_nothing_that_was_begun_is_lost_under_load(self, drained):
         """Some callers keep their connections, others do not; they go on until nobody takes their connection."""
-        asked, answers, faults = {}, {}, []
+        asked, answers, errors = {}, {}, []
 
         def write(caller):
             wire = None
@@ -207,7 +208,7 @@ class TestDrains:
                     wire.send(asked[sku])
                     answers[sku] = time.monotonic(), wire.answer()
                 except (OSError, EOFError) as error:
-                    faults.append(error)
+                    errors.append(error)
                     return
                 if answers[sku][1].closes or caller % 2:
                     wire = wire.__exit__()
@@ -230,7 +231,7 @@ class TestDrains:
             caller.join()
         drained.server.process.wait(timeout=60)
 
-        assert faults == []
+        assert errors == []
         assert {answer.status for _, answer in answers.values()} == {201}
         assert sum(at > announced[0] for at, _ in answers.values()) > 10, "It should have served on."
         assert {200, 503} >= set(readiness)

@@ -35,7 +35,7 @@ class TestTargets:
             "/docs/%ff",
             "/docs/%00",
             "/docs//swagger-ui/index.html",
-            "/pages//docs.js",
+            "/portal//docs.js",
             "/static//x",
             "//api/v1/products",
             "/api/v1//products",

@@ -61,15 +61,15 @@ class Shop(RuleBasedStateMachine):
         for product, quantity in basket:
             wanted[product] += quantity
         items = [{"product_id": self.ids[product], "quantity": quantity} for product, quantity in basket]
-        at_fault = {product: "quantity" for product, units in wanted.items() if units > self.stock[product]}
-        at_fault |= dict.fromkeys(self.withdrawn & wanted.keys(), "product_id")
-        if at_fault:
-            with pytest.raises(Invalid if "product_id" in at_fault.values() else Conflict) as refused:
+        wrong = {product: "quantity" for product, units in wanted.items() if units > self.stock[product]}
+        wrong |= dict.fromkeys(self.withdrawn & wanted.keys(), "product_id")
+        if wrong:
+            with pytest.raises(Invalid if "product_id" in wrong.values() else Conflict) as refused:
                 self.service(orders.place, self.owner_id, items=items)
-            assert {fault.pointer for fault in refused.value.errors} == {
-                f"/items/{position}/{at_fault[product]}"
+            assert {error.pointer for error in refused.value.errors} == {
+                f"/items/{position}/{wrong[product]}"
                 for position, (product, _) in enumerate(basket)
-                if product in at_fault
+                if product in wrong
             }
             return
         order = self.service(orders.place, self.owner_id, items=items)
@@ -125,3 +125,10 @@ def test_no_unit_of_stock_is_lost_or_made(service, owner_id):
     )  # fmt: skip
     numbers = service(lambda session: session.scalars(select(Order.number).order_by(Order.number)).all())
     assert [int(number.partition("-")[2]) for number in numbers] == [*range(1, len(numbers) + 1)]
+
+
+def test_placed_order_is_represented_as_it_is_read(service, owner_id):
+    ids = service(new_shop, 9)
+    items = [{"product_id": ids[n], "quantity": quantity} for n, quantity in ((2, 1), (0, 3), (2, 2))]
+    placed = service(orders.place, owner_id, items=items, note="Ring twice.")
+    assert placed == service(orders.get, owner_id, placed["id"])

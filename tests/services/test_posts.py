@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from accord.errors import NotFound, Unauthenticated
-from accord.identity.access_tokens import Caller
+from accord.identity.callers import Caller
 from db.columns import utc_now
 from db.models import Post, User
 from db.pagination import CursorSigner

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import update
 
-from accord.identity.access_tokens import Caller
+from accord.identity.callers import Caller
 from db.columns import utc_now
 from db.models import Task
 from db.pagination import CursorSigner

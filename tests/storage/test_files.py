@@ -161,17 +161,17 @@ class TestSweep:
         assert names(folder) == ["young", "young.part"]
 
     def test_what_is_about_to_be_committed_stays(self, service, storage, folder, owner):
-        """The sweep comes when the content is there, and its row is not yet."""
+        """Orphans are deleted when the content exists, and its row does not yet."""
 
         def upload(loop, session):
             stored = storage.save(session, BytesIO(b"content"))
-            swept = meanwhile(service.seam.run("read", lambda unit: storage.delete_orphans(unit, HOUR)), loop)
+            orphans = meanwhile(service.database.run("read", lambda unit: storage.delete_orphans(unit, HOUR)), loop)
             known = {"storage_key": stored.storage_key, "bytes": stored.size, "sha256": stored.sha256}
             session.add(File(name="x", name_key="x", media_type="application/pdf", owner_id=owner, **known))
-            return swept
+            return orphans
 
         async def story():
-            return await service.seam.run("write", upload, asyncio.get_running_loop())
+            return await service.database.run("write", upload, asyncio.get_running_loop())
 
         assert service.runner.run(story()) == Orphans(0, 0)
         assert len(names(folder)) == 1

@@ -31,7 +31,7 @@ class Store:
     def content(self, file):
         return self.client.get(file["_links"]["content"]["href"].removeprefix("/api/v1"))
 
-    def sweep(self, *options):
+    def delete_orphans(self, *options):
         return self.shop.server.run("delete-orphan-files", *options).stdout
 
 
@@ -66,11 +66,11 @@ def crashed(store):
     return store.names() - before
 
 
-def test_what_a_crash_left_is_swept_and_the_rest_stays(store, crashed):
+def test_what_a_crash_left_is_deleted_and_the_rest_stays(store, crashed):
     kept = store.upload()
     (left,) = crashed
     size = (store.folder / left).stat().st_size
-    assert store.sweep("--older-than", "0") == f"Removed 1 files with {size} bytes.\n"
+    assert store.delete_orphans("--older-than", "0") == f"Deleted 1 files with {size} bytes.\n"
     assert left not in store.names()
     assert store.content(kept).status_code == 200
     for file in store.client.get("/files").json()["items"]:
@@ -81,18 +81,18 @@ def test_what_a_crash_left_is_swept_and_the_rest_stays(store, crashed):
 
 
 def test_an_hour_protects_what_is_new(store, crashed):
-    assert store.sweep() == "Removed 0 files with 0 bytes.\n"
+    assert store.delete_orphans() == "Deleted 0 files with 0 bytes.\n"
     assert crashed <= store.names()
-    assert store.sweep("--older-than", "3599").startswith("Removed 0 ")
-    store.sweep("--older-than", "0")
+    assert store.delete_orphans("--older-than", "3599").startswith("Deleted 0 ")
+    store.delete_orphans("--older-than", "0")
     assert not crashed & store.names()
 
 
-def test_content_whose_row_went_without_it_is_swept(store):
+def test_content_whose_row_went_without_it_is_deleted(store):
     before = store.names()
     file = store.upload()
     (stored,) = store.names() - before
     with store.shop.neighbour() as tell:
         tell(f"delete from files where id = '{file['id']}'")
-    store.sweep("--older-than", "0")
+    store.delete_orphans("--older-than", "0")
     assert stored not in store.names()

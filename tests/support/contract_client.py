@@ -75,7 +75,7 @@ class PublishedContract:
             "parameters": [*shared, *item[name].get("parameters", [])]
         }, f"/paths/{_escaped(template)}/{name}"
 
-    def request_faults(self, request: httpx.Request) -> list[str]:
+    def request_errors(self, request: httpx.Request) -> list[str]:
         """Return what the contract says against *request*."""
         found = self.operation(request.method, request.url.path)
         if found is None:
@@ -83,26 +83,26 @@ class PublishedContract:
         operation, at = found
         queried = [self.resolve(parameter) for parameter in operation["parameters"]]
         names = {parameter["name"] for parameter in queried if parameter["in"] == "query"}
-        faults = [f"no query parameter {name}" for name in request.url.params if name not in names]
+        errors = [f"no query parameter {name}" for name in request.url.params if name not in names]
         for parameter in queried:
             value = request.headers.get(parameter["name"]) if parameter["in"] == "header" else None
             if parameter["in"] == "query" and parameter["name"] in request.url.params:
                 value = request.url.params[parameter["name"]]
             if value is None and parameter.get("required") and parameter["in"] != "path":
-                faults.append(f"{parameter['name']} is missing")
+                errors.append(f"{parameter['name']} is missing")
         content = self.resolve(operation.get("requestBody", {})).get("content", {})
         body = request.read()
         media_type = request.headers.get("content-type", "").partition(";")[0]
         if body and media_type not in content:
-            faults.append(f"no body of {media_type or 'no type'}")
+            errors.append(f"no body of {media_type or 'no type'}")
         elif body and media_type == "application/json":
             schema = f"{at}/requestBody/content/application~1json/schema"
-            faults += self._schema_faults(schema, _json(body))
+            errors += self._schema_errors(schema, _json(body))
         elif body and media_type == "text/csv":
-            faults += self._row_faults(content[media_type]["schema"], body.decode("utf-8-sig"))
-        return faults
+            errors += self._row_errors(content[media_type]["schema"], body.decode("utf-8-sig"))
+        return errors
 
-    def response_faults(self, response: httpx.Response) -> list[str]:
+    def response_errors(self, response: httpx.Response) -> list[str]:
         """Return what the contract says against *response*."""
         found = self.operation(response.request.method, response.request.url.path)
         if found is None:
@@ -117,7 +117,7 @@ class PublishedContract:
         spec = operation["responses"][declared]
         pointer = spec["$ref"].removeprefix("#") if "$ref" in spec else f"{at}/responses/{declared}"
         spec = self.resolve(spec)
-        faults = [
+        errors = [
             f"the header {name} is missing"
             for name, header in spec.get("headers", {}).items()
             if self.resolve(header).get("required") and name not in response.headers
@@ -125,19 +125,19 @@ class PublishedContract:
         content = spec.get("content", {})
         media_type = response.headers.get("content-type", "").partition(";")[0]
         if not response.content:
-            return faults if not content or response.request.method == "HEAD" else [*faults, "there is no body"]
+            return errors if not content or response.request.method == "HEAD" else [*errors, "there is no body"]
         if media_type not in content:
-            return [*faults, f"{media_type} is not declared"]
+            return [*errors, f"{media_type} is not declared"]
         if media_type == "text/csv":
-            return faults + self._row_faults(content[media_type]["schema"], response.text)
+            return errors + self._row_errors(content[media_type]["schema"], response.text)
         if media_type == "application/problem+json" and "requestBody" not in operation:
             told = response.json().get("errors", ())
-            faults += [f"{fault['pointer']} points into no body" for fault in told if "pointer" in fault]
+            errors += [f"{error['pointer']} points into no body" for error in told if "pointer" in error]
         schema = f"{pointer}/content/{_escaped(media_type)}/schema"
         if media_type.endswith("xml"):
             (found,) = xmltodict.parse(response.content, strip_whitespace=False).values()
-            return faults + self._schema_faults(schema, self._unmarked(content[media_type]["schema"], found))
-        return faults + (self._schema_faults(schema, response.json()) if media_type.endswith("json") else [])
+            return errors + self._schema_errors(schema, self._unmarked(content[media_type]["schema"], found))
+        return errors + (self._schema_errors(schema, response.json()) if media_type.endswith("json") else [])
 
     def resolve(self, node: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in node:
@@ -147,7 +147,7 @@ class PublishedContract:
             node = target
         return node
 
-    def _schema_faults(self, pointer: str, value: Any) -> list[str]:
+    def _schema_errors(self, pointer: str, value: Any) -> list[str]:
         schema = {"$ref": f"urn:contract#{pointer}"}
         validator = Draft202012Validator(schema, registry=self._registry, format_checker=FormatChecker())
         return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
@@ -183,11 +183,11 @@ class PublishedContract:
                 whole = whole | part | {"properties": whole["properties"] | part.get("properties", {})}
         return whole
 
-    def _row_faults(self, schema: dict[str, Any], text: str) -> list[str]:
+    def _row_errors(self, schema: dict[str, Any], text: str) -> list[str]:
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         columns = set(self._columns(self._whole(self._whole(schema)["items"]), ""))
-        faults = [f"there is no column {name}" for name in header if name not in columns]
-        return faults + [f"row {n} is ragged" for n, row in enumerate(rows) if len(row) != len(header)]
+        errors = [f"there is no column {name}" for name in header if name not in columns]
+        return errors + [f"row {n} is ragged" for n, row in enumerate(rows) if len(row) != len(header)]
 
     def _columns(self, schema: dict[str, Any], prefix: str) -> Iterator[str]:
         for name, member in schema["properties"].items():
@@ -201,11 +201,11 @@ class PublishedContracts:
     def __init__(self, *contracts: PublishedContract) -> None:
         self.contracts = contracts
 
-    def request_faults(self, request: httpx.Request) -> list[str]:
-        return self._of(request).request_faults(request)
+    def request_errors(self, request: httpx.Request) -> list[str]:
+        return self._of(request).request_errors(request)
 
-    def response_faults(self, response: httpx.Response) -> list[str]:
-        return self._of(response.request).response_faults(response)
+    def response_errors(self, response: httpx.Response) -> list[str]:
+        return self._of(response.request).response_errors(response)
 
     def _of(self, request: httpx.Request) -> PublishedContract:
         found = (c for c in self.contracts if c.operation(request.method, request.url.path))
@@ -221,18 +221,18 @@ class ContractClient(httpx.Client):
 
     def request(self, method: str, url: Any, *, undeclared: bool = False, **options: Any) -> httpx.Response:
         request = self.build_request(method, url, **options)
-        faults = self.contract.request_faults(request)
-        if faults and not undeclared:
+        errors = self.contract.request_errors(request)
+        if errors and not undeclared:
             raise AssertionError(
-                f"The contract does not allow this request: {faults}. Is that the point? undeclared=True"
+                f"The contract does not allow this request: {errors}. Is that the point? undeclared=True"
             )
-        if undeclared and not faults:
+        if undeclared and not errors:
             raise AssertionError("The contract allows this request; do not say undeclared=True.")
         response = self.send(request)
-        wrong = self.contract.response_faults(response)
+        wrong = self.contract.response_errors(response)
         assert not wrong, f"{method} {url} {response.status_code} broke the contract: {wrong}\n{response.text[:2000]}"
         assert not (wrong := lint(response)), f"{method} {url} {response.status_code}: {wrong} in {response.headers}"
-        assert not faults or response.status_code >= 400, f"{method} {url} was accepted against the contract: {faults}"
+        assert not errors or response.status_code >= 400, f"{method} {url} was accepted against the contract: {errors}"
         return response
 
     def get(self, url: Any, **options: Any) -> httpx.Response:

@@ -43,7 +43,7 @@ ERRORS = ExceptionHandlers(
 
 
 class Memory:
-    """A seam over a dict: a unit of work gets a copy, and only one that returns is kept."""
+    """A database over a dict: a unit of work gets a copy, and only one that returns is kept."""
 
     def __init__(self) -> None:
         self.kept: dict[Any, Any] = {}
@@ -73,9 +73,9 @@ class Reply:
         return orjson.loads(self.body)
 
     @property
-    def faults(self) -> set[tuple[str, str]]:
+    def errors(self) -> set[tuple[str, str]]:
         """Where something is wrong (pointer or parameter), and the code of it."""
-        return {(fault.get("pointer", fault.get("parameter")), fault["code"]) for fault in self.json.get("errors", [])}
+        return {(error.get("pointer", error.get("parameter")), error["code"]) for error in self.json.get("errors", [])}
 
     def header(self, name: str) -> str | None:
         values = [value.decode("latin-1") for key, value in self.headers if key == name.lower().encode()]
@@ -88,7 +88,7 @@ class Engine:
     """A contract that runs, and a client of it."""
 
     app: Any
-    seam: Memory = field(default_factory=Memory)
+    database: Memory = field(default_factory=Memory)
     address: str = "192.0.2.1"
 
     @property
@@ -198,11 +198,11 @@ def start(
     document = source if isinstance(source, Document) else Document(source)
     if completed:
         complete(document)
-    seam = options.setdefault("database", Memory())
+    database = options.setdefault("database", Memory())
     resolver = Resolver(lambda name: getattr(SimpleNamespace(**functions), name.rpartition(".")[2]))
     contract = Contract(exception_handlers=ERRORS, **{"resolver": resolver, **options})
     contract.add_document(document, "/openapi")
-    return Engine(ContractMiddleware(None, contract=contract), seam)
+    return Engine(ContractMiddleware(None, contract=contract), database)
 
 
 def echo(schema: Any, media_type: str = "application/json", **options: Any) -> Engine:

@@ -1,6 +1,7 @@
 """The service as an operator starts it: a process of its own, on a port of its own."""
 
 import asyncio
+import atexit
 import json
 import os
 import re
@@ -76,6 +77,8 @@ class Server:
                 [sys.executable, "main.py", "serve", "--port", str(self.port)],
                 cwd=self.root, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
+        # A test that fails half-way does not stop its service.
+        atexit.register(self.process.kill)
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:

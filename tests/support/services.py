@@ -26,7 +26,7 @@ class Service:
 
     def __init__(self, url):
         self.runner = asyncio.Runner()
-        self.seam = open_database(url, pool_size=4)
+        self.database = open_database(url, pool_size=4)
         self.passwords = PasswordHasher(memory_cost=8, time_cost=1)
         self.tokens = self.minting()
         self.revocations = self.another_server()
@@ -36,7 +36,7 @@ class Service:
         return self.runner.run(self.doing(function, *arguments, **named))
 
     async def doing(self, function, *arguments, **named):
-        return await self.seam.run("write", lambda session: function(session, *arguments, **named))
+        return await self.database.run("write", lambda session: function(session, *arguments, **named))
 
     def minting(self, **changes):
         key = SigningKey.make()
@@ -53,7 +53,7 @@ class Service:
         """What another server knows of revoked sessions."""
 
         async def read(moment):
-            return await self.seam.run("read", lambda session: sessions.revoked_since(session, moment))
+            return await self.database.run("read", lambda session: sessions.revoked_since(session, moment))
 
         return RevocationList(read, token_lifetime=timedelta(hours=1))
 
@@ -77,7 +77,7 @@ class Service:
         return self.runner.run(verified())
 
     def close(self):
-        self.runner.run(self.seam.close())
+        self.runner.run(self.database.close())
         self.runner.close()
 
 

@@ -98,7 +98,7 @@ def test_methods_that_nobody_knows_are_one(start):
     assert found["accord_http_requests_total", "other", "none", "404"] == 3
 
 
-def test_last_hour_has_a_moment_every_ten_seconds():
+def test_last_hour_has_a_sample_every_ten_seconds():
     clock = Clock()
     waits = {"": 0}
     metrics = Metrics({IN_FLIGHT: lambda: {"": clock.now % 7}, POOL_WAITS: lambda: waits})
@@ -111,7 +111,7 @@ def test_last_hour_has_a_moment_every_ten_seconds():
             clock.now += 1
             history.sample()
         told = summarize(history.samples(), processes=1)
-    first, second = told["moments"]
+    first, second = told["samples"]
     assert (told["step"], second["at"].timestamp() - first["at"].timestamp()) == (INTERVAL, INTERVAL)
     assert (first["requests"], first["refused"], first["failed"], first["pool_waits"]) == (1, 0.5, 0, 1)
     assert 10 < first["p50"] < first["p95"] < first["p99"] < 20
@@ -125,8 +125,8 @@ def test_nothing_that_happened_took_no_time():
         history = History(Metrics({}))
         clock.now += INTERVAL
         history.sample()
-        (moment,) = summarize(history.samples(), processes=1)["moments"]
-    assert (moment["requests"], moment["p50"], moment["p99"]) == (0, None, None)
+        (sample,) = summarize(history.samples(), processes=1)["samples"]
+    assert (sample["requests"], sample["p50"], sample["p99"]) == (0, None, None)
 
 
 def test_two_processes_are_added_up_whatever_only_one_has_seen():

@@ -1,1 +1,1 @@
-"""What the request brings, as Python values, with all that is wrong with it found at once."""
+"""Parsers: turn the bytes of a request into Python values, and report all errors of a request at once."""

@@ -1,4 +1,4 @@
-"""Reads the body of a request: as much as is allowed, as the media type the contract declares."""
+"""Parser of request bodies: JSON, forms and CSV, with limits of size and time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,26 +19,28 @@ from accord.engine.request import BodyLimits, ClientDisconnect, Request
 
 _MAX_DEPTH = 100
 
+# Parses the chunks of a body, and sets `Request.raw_body`.
 Parse = Callable[[Request, AsyncIterator[bytes]], Awaitable[Any]]
 
 
 class BodyParser:
-    """The request body of one operation."""
+    """Parses the request bodies of one operation."""
 
     def __init__(self, spec: dict[str, Any], marshmallow_schemas: MarshmallowSchemas, limits: BodyLimits) -> None:
         self.required: bool = spec.get("required", False)
         self.limits = limits
-        content = {name.lower(): kind for name, kind in spec["content"].items()}
+        content = {name.lower(): media_type for name, media_type in spec["content"].items()}
         self._by_media_type = {
-            name.encode(): _MediaTypeParser(name, kind, marshmallow_schemas) for name, kind in content.items()
+            name.encode(): _MediaTypeParser(name, media_type, marshmallow_schemas)
+            for name, media_type in content.items()
         }
         self._accepted = ", ".join(spec["content"])
 
     async def parse(self, request: Request, errors: list[ErrorDetail]) -> Any:
-        """Return the body as Python values, or add to *faults* all that is wrong with it.
+        """Return the body as Python values, or None after adding its errors to *errors*.
 
-        Raises Problem: 400 if it is not what its media type says, 408 if it does not come,
-        413 if it is too large, 415 if it is of another media type. Raises ClientGone.
+        Raises Problem: 400 for a missing or malformed body, 408 for one that does not arrive in time, 413 for one that
+        is too large, 415 for another media type. Raises ClientDisconnect.
         """
         headers = request.headers
         header = headers.get(b"content-type", b"")
@@ -47,24 +49,28 @@ class BodyParser:
             if self.required:
                 raise Problem(400, "A body is required.", [body_error("", "The body is required.", "required")])
             return None
-        kind = self._by_media_type.get(header) or self._by_media_type.get(header.partition(b";")[0].strip().lower())
-        limit = self.limits.max_size + (kind.files_size if kind else 0)
+        parser = self._by_media_type.get(header) or self._by_media_type.get(header.partition(b";")[0].strip().lower())
+        limit = self.limits.max_size + (parser.files_size if parser else 0)
         if length is not None and length.isdigit() and int(length) > limit:
             raise _too_large(limit)
-        if kind is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise Problem(415, f"The body must be {self._accepted}, not encoded.", headers={"Accept": self._accepted})
+        if parser is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Problem(
+                415, f"The body must be {self._accepted}, without encoding.", headers={"Accept": self._accepted}
+            )
         try:
             async with asyncio.timeout(self.limits.timeout) as deadline:
-                value = await kind.parse(request, self._chunks(request, limit, deadline))
+                value = await parser.parse(request, self._chunks(request, limit, deadline))
         except TimeoutError:
             limits = self.limits
-            detail = f"The body did not come within {limits.timeout:g} seconds for each {limits.max_size} bytes."
+            detail = f"The body did not arrive within {limits.timeout:g} seconds for each {limits.max_size} bytes."
             raise Problem(408, detail, headers={"Connection": "close"}) from None
-        return kind.validate(value, errors)
+        return parser.validate(value, errors)
 
     async def _chunks(self, request: Request, limit: int, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
-        size, more, paid = 0, True, self.limits.max_size
-        while more:
+        size = 0
+        has_more = True
+        size_at_deadline = self.limits.max_size
+        while has_more:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
@@ -72,16 +78,16 @@ class BodyParser:
             size += len(chunk)
             if size > limit:
                 raise _too_large(limit)
-            if size > paid and (end := deadline.when()):
-                # A large file has more time, as long as it comes as fast as any other body must.
+            if size > size_at_deadline and (end := deadline.when()):
+                # The minimum speed is the same for all bodies, so a large upload gets more time as it arrives.
                 deadline.reschedule(end + self.limits.timeout)
-                paid += self.limits.max_size
-            more = message.get("more_body", False)
+                size_at_deadline += self.limits.max_size
+            has_more = message.get("more_body", False)
             yield chunk
 
 
 class _MediaTypeParser:
-    """A body of one media type."""
+    """Parses and validates bodies of one media type."""
 
     def __init__(self, name: str, content: dict[str, Any], marshmallow_schemas: MarshmallowSchemas) -> None:
         self.schema = content.get("schema", True)
@@ -89,31 +95,36 @@ class _MediaTypeParser:
         self.deserialize = marshmallow_schemas.deserializer(self.schema)
         self.parse: Parse
         schemas = marshmallow_schemas.schemas
-        schema, self.is_form, self.files_size = self.schema, False, 0
+        schema = self.schema
+        self.is_form = False
+        self.files_size = 0
         if name == "application/json" or name.endswith("+json"):
             self.parse = _json
         elif name in ("multipart/form-data", "application/x-www-form-urlencoded"):
             form = FormParser(self.schema, content.get("encoding", {}), schemas)
             self.parse = form.parse_multipart if name.startswith("multipart") else form.parse_urlencoded
-            schema, self.is_form, self.files_size = form.schema, True, form.files_size
+            schema = form.schema
+            self.is_form = True
+            self.files_size = form.files_size
         elif name == "text/csv":
             self.parse = partial(_csv, CsvParser(self.schema, schemas))
         else:
-            raise error_at(content, f"a body of {name} cannot be read; JSON, forms and CSV can.")
+            raise error_at(content, f"a body of {name} cannot be parsed; use JSON, a form or text/csv.")
         self.validator = schemas.validator(schema, "request")
 
     def validate(self, value: Any, errors: list[ErrorDetail]) -> Any:
-        seen = without_files(value) if self.is_form else value
-        if not self.validator.is_valid(seen):
-            errors += [body_error(*told) for told in self.validator.errors(seen)]
+        """Return *value* as Python values, or None after adding its errors to *errors*."""
+        data = without_files(value) if self.is_form else value
+        if not self.validator.is_valid(data):
+            errors += [body_error(*error) for error in self.validator.errors(data)]
             return None
         if self.deserialize is None:
             return value
         try:
             return self.deserialize(value)
         except ValidationError:
-            found = self.marshmallow_schemas.conversion_errors(self.schema, value)
-            errors += [body_error(where, detail, "range") for where, detail in found]
+            conversion_errors = self.marshmallow_schemas.conversion_errors(self.schema, value)
+            errors += [body_error(where, detail, "range") for where, detail in conversion_errors]
             return None
 
 
@@ -133,28 +144,28 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
     return value
 
 
-async def _csv(table: CsvParser, request: Request, chunks: AsyncIterator[bytes]) -> Any:
+async def _csv(parser: CsvParser, request: Request, chunks: AsyncIterator[bytes]) -> Any:
     raw = b"".join([chunk async for chunk in chunks])
     request.raw_body = raw
     options = parse_options_header(request.headers[b"content-type"].decode("latin-1"))[1]
     if options.get("charset", "utf-8").lower() != "utf-8" or options.get("header", "present") != "present":
         raise Problem(415, "CSV must be in UTF-8 and have a header row.")
-    return table.parse(raw)
+    return parser.parse(raw)
 
 
 def _refuse_nul_and_depth(value: Any) -> None:
-    """Raise a Problem if a text in *value* has a NUL character, or if it is nested deeper than can be answered."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
-    while waiting:
-        path, found = waiting.pop()
+    """Raise a 400 Problem if a text in *value* has a NUL character, or if *value* is nested too deep to be rendered."""
+    pending: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while pending:
+        path, node = pending.pop()
         if len(path) > _MAX_DEPTH:
             raise Problem(400, f"The body is nested deeper than {_MAX_DEPTH} levels.")
-        match found:
-            case str() if "\0" in found:
-                fault = body_error(pointer(path), "The text has a NUL character.", "nul")
-                raise Problem(400, "The body has a NUL character.", [fault])
+        match node:
+            case str() if "\0" in node:
+                error = body_error(pointer(path), "The text has a NUL character.", "nul")
+                raise Problem(400, "The body has a NUL character.", [error])
             case dict():
-                waiting += [((*path, name), name) for name in found if "\0" in name]
-                waiting += [((*path, name), inner) for name, inner in found.items()]
+                pending += [((*path, name), name) for name in node if "\0" in name]
+                pending += [((*path, name), inner) for name, inner in node.items()]
             case list():
-                waiting += [((*path, index), inner) for index, inner in enumerate(found)]
+                pending += [((*path, index), inner) for index, inner in enumerate(node)]

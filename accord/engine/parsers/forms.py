@@ -1,4 +1,4 @@
-"""Reads forms: their fields and files as the members of the object that the contract declares."""
+"""Parser of forms (multipart and URL-encoded): fields and files become the properties of an object."""
 
 import asyncio
 import math
@@ -22,16 +22,17 @@ from accord.engine.request import Request
 _CHUNK = 64 * 1024
 _ANY_MEDIA_TYPE = "application/octet-stream"
 
-# A boundary has up to 70 characters, and little comes after the last one (RFC 2046, section 5.1.1).
+# Bytes at the end of a body that are searched for the last boundary. A boundary has up to 70 characters, and little
+# can follow it (RFC 2046, section 5.1.1).
 _MAX_TRAILER_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
     """
-    A file of a form. Above 1 MiB its content lies on the disk; it is gone when the request is over.
+    A file of a form. Content of more than 1 MiB is in a temporary file. It is deleted at the end of the request.
 
-    `media_type` is what the content shows, whatever the client calls it.
+    `media_type` is detected as `FormParser` says. `size` is in bytes.
     """
 
     name: str
@@ -42,7 +43,7 @@ class UploadedFile:
 
 @dataclass(frozen=True, slots=True)
 class _FileField:
-    """What the contract says of a file: its media types, in lower case, and how many bytes it may have."""
+    """A property that is a file: its media types, in lower case, and its maximum size in bytes."""
 
     accepted: list[str]
     max_size: float
@@ -52,70 +53,72 @@ class _FileField:
 
 
 def without_files(body: dict[str, Any]) -> dict[str, Any]:
-    """Return *body* as a schema can see it: with null for each file."""
+    """Return *body* in the form that its schema validates: with null for each file."""
 
-    def seen(value: Any) -> Any:
-        return (
-            [seen(item) for item in value]
-            if isinstance(value, list)
-            else None
-            if isinstance(value, UploadedFile)
-            else value
-        )
+    def replace_files(value: Any) -> Any:
+        if isinstance(value, list):
+            return [replace_files(item) for item in value]
+        return None if isinstance(value, UploadedFile) else value
 
-    return {name: seen(value) for name, value in body.items()}
+    return {name: replace_files(value) for name, value in body.items()}
 
 
 class FormParser:
     """
-    A form whose members are scalars, lists of scalars, and files (`format: binary` or `contentMediaType`).
+    Parses forms whose properties are scalars, lists of scalars, and files (`format: binary` or `contentMediaType`).
 
-    A file may have as many bytes as its `maxLength` says, and only what it is counts: a media type
-    that its content does not show is none, and `application/octet-stream` leaves it to the content.
-    `files_size` is how many bytes all files may have, together; nothing if one of them does not say.
+    `maxLength` is the maximum size of a file in bytes. The media type of a file is detected from its content, whatever
+    the client declares. Only where `application/octet-stream` is accepted, the declared one counts, without detection.
+    `files_size` is the maximum size of all files together in bytes, or 0 if a property has no maximum.
     """
 
     def __init__(self, schema: Any, encoding: dict[str, Any], schemas: JsonSchemas) -> None:
-        flat = schemas.merged(schema)
+        """Raise ContractError for a property of another type."""
+        merged = schemas.merge(schema)
         self._parsers: dict[str, ParseScalar | None] = {}
         self._lists: set[str] = set()
         self._files: dict[str, _FileField] = {}
         sizes: list[float] = []
-        seen: dict[str, Any] = {}
-        for name, member in flat.get("properties", {}).items():
-            shape = schemas.merged(member)
+        file_schemas: dict[str, Any] = {}
+        for name, member in merged.get("properties", {}).items():
+            shape = schemas.merge(member)
             item = shape
             if "array" in schemas.types(member):
                 self._lists.add(name)
-                item = schemas.merged(shape.get("items", {}))
+                item = schemas.merge(shape.get("items", {}))
             if item.get("format") == "binary" or "contentMediaType" in item:
                 accepted = encoding.get(name, {}).get("contentType", item.get("contentMediaType", "*/*"))
-                most = item.get("maxLength", math.inf)
-                self._files[name] = _FileField([kind.strip().lower() for kind in accepted.split(",")], most)
-                sizes.append(most * (shape.get("maxItems", math.inf) if name in self._lists else 1))
-                seen[name] = {**shape, "items": True} if name in self._lists else True
+                max_size = item.get("maxLength", math.inf)
+                self._files[name] = _FileField([kind.strip().lower() for kind in accepted.split(",")], max_size)
+                sizes.append(max_size * (shape.get("maxItems", math.inf) if name in self._lists else 1))
+                file_schemas[name] = {**shape, "items": True} if name in self._lists else True
                 continue
             try:
                 self._parsers[name] = scalar_parser(item, schemas, schemas.validator(item, "request"))
             except KeyError as error:
-                raise error_at(member, f"form field {name}: a value of type {error} cannot be read.") from None
+                message = (
+                    f"form field {name}: a field cannot have type {error}; use scalars, lists of scalars or files."
+                )
+                raise error_at(member, message) from None
         self.files_size = int(sum(sizes)) if math.isfinite(sum(sizes)) else 0
-        # A file is no JSON value: whether it may be there is the schema's business, what it is, the form's.
-        self.schema = {**flat, "properties": flat.get("properties", {}) | seen}
+        # A file is not a JSON value. The schema validates whether it is there, and this parser validates its content.
+        self.schema = {**merged, "properties": merged.get("properties", {}) | file_schemas}
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
+        """Return the properties of an `application/x-www-form-urlencoded` body. Raises a 400 Problem."""
         raw = b"".join([chunk async for chunk in chunks])
         request.raw_body = raw
         try:
-            found = parse_query(raw)
+            fields = parse_query(raw)
         except Problem:
             raise Problem(400, "The body is not a percent-encoded form in UTF-8.") from None
-        return self._members([(name, text) for name, texts in found.items() for text in texts])
+        return self._members([(name, text) for name, texts in fields.items() for text in texts])
 
     async def parse_multipart(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
+        """Return the properties of a `multipart/form-data` body. Raises Problem: 400, 413 or 415."""
         end = b""
 
-        async def watched() -> Any:
+        async def remember_end() -> Any:
             nonlocal end
             async for chunk in chunks:
                 end = (end + chunk)[-_MAX_TRAILER_SIZE:]
@@ -123,9 +126,9 @@ class FormParser:
 
         content_type = request.headers[b"content-type"]
         headers = Headers({"content-type": content_type.decode("latin-1")})
-        parser = MultiPartParser(headers, watched())
-        # The files are the request's from the first byte on: it closes them, however it ends.
-        request.files = parser._files_to_close_on_error  # Starlette closes them for its own errors only.
+        parser = MultiPartParser(headers, remember_end())
+        # The request owns the files from the first byte, because Starlette closes them after its own errors only.
+        request.files = parser._files_to_close_on_error
         try:
             form = await parser.parse()
         except (MultiPartException, ValueError, LookupError) as error:
@@ -141,37 +144,41 @@ class FormParser:
         body: dict[str, Any] = {}
         for name, value in items:
             if name in self._files:
-                made: Any = self._upload(name, value)
+                member: Any = self._uploaded_file(name, value)
             elif not isinstance(value, str):
-                raise _problem(name, "This field is no file.", "type")
+                raise _field_problem(name, "This field cannot be a file.", "type")
             elif "\0" in name + value:
-                raise _problem(name, "The field has a NUL character.", "nul")
+                raise _field_problem(name, "The field has a NUL character.", "nul")
             else:
-                read = self._parsers.get(name)
-                made = read(value) if read else value
+                parse = self._parsers.get(name)
+                member = parse(value) if parse else value
             if name in self._lists:
-                body.setdefault(name, []).append(made)
+                body.setdefault(name, []).append(member)
             elif name in body:
-                raise _problem(name, "This field is given more than once.", "repeated")
+                raise _field_problem(name, "The field is repeated.", "repeated")
             else:
-                body[name] = made
+                body[name] = member
         return body
 
-    def _upload(self, name: str, value: Any) -> UploadedFile:
+    def _uploaded_file(self, name: str, value: Any) -> UploadedFile:
         if isinstance(value, str):
-            raise _problem(name, "This field must be a file.", "type")
+            raise _field_problem(name, "This field must be a file.", "type")
         declared = (value.content_type or _ANY_MEDIA_TYPE).partition(";")[0].strip().lower()
-        field, size = self._files[name], value.size or 0
+        field = self._files[name]
+        size = value.size or 0
         if size > field.max_size:
-            raise _problem(name, f"The file may have at most {field.max_size} bytes.", "maxLength", status=413)
-        media_type = declared if field.accepts(_ANY_MEDIA_TYPE) else _detected_media_type(value.file, declared, field)
+            raise _field_problem(name, f"The file may have at most {field.max_size} bytes.", "maxLength", status=413)
+        media_type = declared if field.accepts(_ANY_MEDIA_TYPE) else _detect_media_type(value.file, declared, field)
         if media_type is None or not field.accepts(media_type):
-            raise _problem(name, f"The file must be {', '.join(field.accepted)}.", "contentType", status=415)
+            raise _field_problem(name, f"The file must be {', '.join(field.accepted)}.", "contentType", status=415)
         return UploadedFile(value.filename or "", media_type, size, value.file)
 
 
 def _digest(items: list[tuple[str, Any]]) -> bytes:
-    """Return a hash of what a form says; its bytes would tell two of the same apart by their boundaries."""
+    """Return a hash of the fields and files of a form.
+
+    The bytes of equal forms differ by their boundaries, so they cannot be compared.
+    """
     digest = blake2b(digest_size=32)
     for name, value in items:
         if isinstance(value, str):
@@ -184,18 +191,22 @@ def _digest(items: list[tuple[str, Any]]) -> bytes:
     return digest.digest()
 
 
-def _detected_media_type(file: BinaryIO, declared: str, field: _FileField) -> str | None:
-    """Return the accepted media type that the content shows; text shows none, and is taken for what it is called."""
+def _detect_media_type(file: BinaryIO, declared: str, field: _FileField) -> str | None:
+    """Return the accepted media type of the content of *file*; None if there is none.
+
+    The content of text has no signature, so *declared* counts for text.
+    """
     try:
-        found = magic_stream(file)
+        matches = magic_stream(file)
     except (PureError, ValueError):
         return declared if declared.startswith("text/") and field.accepts(declared) else None
     finally:
         file.seek(0)
-    begins = [match for match in found if match.offset >= 0]
-    best = [match.mime_type for match in begins if match.confidence == begins[0].confidence]
+    # A negative offset is one from the end of the file.
+    matches = [match for match in matches if match.offset >= 0]
+    best = [match.mime_type for match in matches if match.confidence == matches[0].confidence]
     return next((media_type for media_type in best if field.accepts(media_type)), None)
 
 
-def _problem(name: str, detail: str, code: str, status: int = 400) -> Problem:
+def _field_problem(name: str, detail: str, code: str, status: int = 400) -> Problem:
     return Problem(status, f"{name}: {detail}", [body_error(pointer([name]), detail, code)])

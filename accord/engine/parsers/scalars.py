@@ -1,4 +1,4 @@
-"""Reads the text of a parameter or a form field as the JSON value that its schema asks for."""
+"""Parsers of scalars: turn the text of a parameter, a form field or a cell into a JSON value."""
 
 import re
 from collections.abc import Callable
@@ -28,6 +28,7 @@ def _null(text: str) -> Any:
     return None if text in ("", "null") else text
 
 
+# Parsers by JSON type. A string needs none.
 SCALARS: dict[str, ParseScalar | None] = {
     "integer": _integer,
     "number": _number,
@@ -39,20 +40,18 @@ SCALARS: dict[str, ParseScalar | None] = {
 
 def scalar_parser(schema: Any, schemas: JsonSchemas, validator: Validator) -> ParseScalar | None:
     """
-    Return what reads the text of a scalar; None if the text is the value.
+    Return the parser of the scalars of *schema*; None if the text is the value.
 
-    What cannot be read stays text, and so is refused by its schema. Where several types
-    are allowed, the first that makes a valid value counts, text last. Raises KeyError if
-    a type is no scalar.
+    Text that cannot be parsed is returned as it is, and fails validation. Among several types, the first one with a
+    valid value counts, and `string` is last. Raises KeyError with the name of a type that is not a scalar.
     """
-    kinds = schemas.types(schema) or ["string"]
-    reads = [SCALARS[kind] for kind in kinds]
-    if len(reads) == 1:
-        return reads[0]
-    tried = [read for read in reads if read]
+    parsers = [SCALARS[kind] for kind in schemas.types(schema) or ["string"]]
+    if len(parsers) == 1:
+        return parsers[0]
+    candidates = [parse for parse in parsers if parse]
 
-    def read_any(text: str) -> Any:
-        values = [read(text) for read in tried]
+    def parse_any(text: str) -> Any:
+        values = [parse(text) for parse in candidates]
         return next((value for value in values if value is not text and validator.is_valid(value)), text)
 
-    return read_any if tried else None
+    return parse_any if candidates else None

@@ -1,4 +1,4 @@
-"""Who changed what is written down, in the very unit of work that changes it."""
+"""Audit: every write is recorded in the audit log, in its own unit of work."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 
-class AuditLog(Protocol):
-    """Is told, before an operation changes anything in a session, on whose behalf it will; main gives one."""
+class TrackChanges(Protocol):
+    """Starts to record the changes of a session in the audit log. It is called before the handler, with their actor."""
 
     def __call__(self, session: Any, *, actor: Any, operation: str, request_id: str) -> None: ...
 
 
 class Audit:
-    """Every operation that is not safe. Its events have the id of the request."""
+    """The audit of every operation that is not safe. Audit events have the request id."""
 
-    def __init__(self, audit_log: AuditLog | None) -> None:
-        self.audit_log = audit_log
+    def __init__(self, track_changes: TrackChanges | None) -> None:
+        self.track_changes = track_changes
 
-    def __call__(self, operation: "Operation", perform: Handle) -> Handle | None:
-        trail = self.audit_log
-        if trail is None or operation.is_safe or not operation.needs_session:
+    def __call__(self, operation: "Operation", handle: Handle) -> Handle | None:
+        track_changes = self.track_changes
+        if track_changes is None or operation.is_safe or not operation.needs_session:
             return None
 
-        def perform_audited(request: Request, session: Any) -> Response:
+        def handle_audited(request: Request, session: Any) -> Response:
             actor = request.caller.id if request.caller else None
-            trail(session, actor=actor, operation=operation.id, request_id=request.context.request_id)
-            return perform(request, session)
+            track_changes(session, actor=actor, operation=operation.id, request_id=request.context.request_id)
+            return handle(request, session)
 
-        return perform_audited
+        return handle_audited

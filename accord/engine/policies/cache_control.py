@@ -1,4 +1,4 @@
-"""Who may keep an answer, and for how long (RFC 9111)."""
+"""Cache control: which caches may store a response, and for how long (RFC 9111)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from accord.engine.headers import RawHeaders
 from accord.engine.request import Caller
 
 PUBLIC_NO_CACHE: RawHeaders = [(b"cache-control", b"public, no-cache")]
-"""For what everybody may keep, and use again after a 304."""
+"""Any cache may store the response, and must revalidate it before each use, which mostly gives a 304."""
 
 _MEMBERS = {"description", "max-age", "server-cache"}
 
 
 @dataclass(frozen=True)
 class CacheProfile:
-    """How long others may use an answer, and whether this service keeps it, too."""
+    """How long caches may use a response without revalidation, and whether the service caches it itself."""
 
     name: str
-    max_age: int
+    max_age: int  # seconds
     uses_server_cache: bool
 
 
@@ -34,13 +34,13 @@ class CacheProfiles:
     """
 
     def __init__(self, document: Document, tags: Collection[str] | None) -> None:
-        """*nouns* are those whose changes are known; None if nothing is to be kept here."""
+        """*tags* are the cache tags whose changes are counted. With None the service caches nothing itself."""
         self._profiles = {
             name: _profile(name, spec, tags) for name, spec in document.raw.get("x-cache-profiles", {}).items()
         }
 
     def for_operation(self, spec: dict[str, Any], *, takes_credentials: bool) -> "CacheControl":
-        """Return the caching of an operation; raises ContractError for an unknown cache profile."""
+        """Return the cache control of an operation. Raises ContractError for an unknown cache profile."""
         operation, name = spec["operationId"], spec.get("x-cache-profile")
         if name is not None and name not in self._profiles:
             known = ", ".join(self._profiles) or "none"
@@ -50,25 +50,26 @@ class CacheProfiles:
 
 class CacheControl:
     """
-    What the answers of one operation say.
+    The `Cache-Control` header of the responses of one operation.
 
-    Who has said who they are gets an answer of their own: links lead where their scopes reach, and what they have just
-    changed they see changed. So only what nobody in particular asked for is public, and `Vary` keeps it from others.
+    Authenticated requests get a response of their own: its links depend on the scopes of the caller, and callers see
+    their own changes at once. Only responses to requests without credentials are public, and `Vary` separates them
+    from the others.
     """
 
     def __init__(self, profile: CacheProfile | None, *, takes_credentials: bool) -> None:
         self.name, self.uses_server_cache = (profile.name, profile.uses_server_cache) if profile else ("", False)
         if profile is None:
             anonymous = b"private, no-store" if takes_credentials else b"no-store"
-            known = anonymous
+            authenticated = anonymous
         else:
             anonymous = b"public, max-age=%d" % profile.max_age if profile.max_age else b"public, no-cache"
-            known = b"private, no-cache"
-        self._anonymous, self._known = _header(anonymous), _header(known)
+            authenticated = b"private, no-cache"
+        self._anonymous, self._authenticated = _header(anonymous), _header(authenticated)
 
     def headers(self, caller: Caller | None) -> RawHeaders:
-        """Return the headers of what *caller* gets, whether it is the whole, a part, or a 304."""
-        return self._anonymous if caller is None else self._known
+        """Return the headers of the responses to *caller*, which are the same for 200, 206 and 304."""
+        return self._anonymous if caller is None else self._authenticated
 
 
 def _header(value: bytes) -> RawHeaders:
@@ -83,10 +84,10 @@ def _profile(name: str, spec: Any, tags: Collection[str] | None) -> CacheProfile
     age = spec.get("max-age")
     if not isinstance(age, int) or isinstance(age, bool) or age < 0:
         raise error_at(spec, f'cache profile "{name}": max-age must be a number of seconds, such as 60, not {age!r}.')
-    is_kept = bool(spec.get("server-cache"))
-    if is_kept and tags is not None and name not in tags:
+    uses_server_cache = bool(spec.get("server-cache"))
+    if uses_server_cache and tags is not None and name not in tags:
         known = ", ".join(sorted(tags)) or "none"
         raise error_at(
             spec, f'cache profile "{name}" has server-cache, but no changes are counted under "{name}"; known: {known}.'
         )
-    return CacheProfile(name, age, is_kept and tags is not None)
+    return CacheProfile(name, age, uses_server_cache and tags is not None)

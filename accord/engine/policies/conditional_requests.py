@@ -1,4 +1,4 @@
-"""Which version the caller has, and whether it is still the current one (RFC 9110, section 13)."""
+"""Conditional requests: entity tags, dates, and the preconditions that compare them (RFC 9110, section 13)."""
 
 import re
 from datetime import UTC
@@ -15,18 +15,18 @@ from accord.engine.request import Request
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
-_OF_CONTENT = frozenset({b"content-type", b"content-disposition"})
+_CONTENT_HEADERS = frozenset({b"content-type", b"content-disposition"})
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 
 
-def if_match(operation: "Operation", perform: Handle) -> Handle | None:
+def if_match(operation: "Operation", handle: Handle) -> Handle | None:
     """
-    `ETag` header in the response, and `If-Match` parameter.
+    Serve the `ETag` header of the response, and the `If-Match` parameter.
 
-    A tag is of the bytes of the representation in JSON; in another media type it has a suffix, and
-    guards a change as well. `If-Match` compares with what GET on the same path answers in the same
-    unit of work, which is why that runs guarded: see `Seam`. A path without a GET, such as
-    `/tasks/{task_id}/status`, is a part of the one it hangs on.
+    An entity tag is computed from the bytes of the JSON representation. Another media type has the same tag with a
+    suffix, which `If-Match` accepts as well. `If-Match` is compared with the response of the GET on the same path in
+    the same unit of work, which therefore runs in the mode `repeatable_read`: see `Database`. A path without a GET,
+    such as `/tasks/{task_id}/status`, is a part of the resource at its parent path.
     """
     has_tag = "etag" in operation.success.headers
     get = _get(operation) if operation.accepts_if_match else None
@@ -34,84 +34,92 @@ def if_match(operation: "Operation", perform: Handle) -> Handle | None:
     if not (has_tag or get):
         return None
 
-    def perform_conditionally(request: Request, session: Any) -> Response:
-        seen = None
+    def handle_conditionally(request: Request, session: Any) -> Response:
+        current = None
         if get:
-            wanted = request.headers.get(b"if-match")
-            if wanted is None and operation.requires_if_match:
-                raise Problem(428, "Say in If-Match which version you change: the ETag that you read.")
-            if wanted is not None:
-                # What was read is held until the handler is done: a session forgets what nobody holds.
-                seen = get.respond(request, session)
-                if not matches_etag(wanted, *(_etag(seen, suffix) for suffix in suffixes)):
-                    raise Problem(412, "It has changed since you read it. Read it again, and decide anew.")
-        answer = perform(request, session)
+            condition = request.headers.get(b"if-match")
+            if condition is None and operation.requires_if_match:
+                raise Problem(428, "If-Match is required: send the ETag of the version that you change.")
+            if condition is not None:
+                # The session references rows only weakly, so the variable keeps the rows until the handler is done.
+                current = get.respond(request, session)
+                if not matches_etag(condition, *(_etag(current, suffix) for suffix in suffixes)):
+                    raise Problem(412, "The resource has changed since you read it. Read it again, then change it.")
+        response = handle(request, session)
         if has_tag:
-            answer.headers.append(
-                (b"etag", _etag(answer, request.media_type.tag_suffix if request.media_type else b""))
+            response.headers.append(
+                (b"etag", _etag(response, request.media_type.tag_suffix if request.media_type else b""))
             )
-        return answer
+        return response
 
-    return perform_conditionally
+    return handle_conditionally
 
 
-def if_none_match(operation: "Operation", perform: Handle) -> Handle | None:
-    """`If-None-Match` and `If-Modified-Since` parameters: 304 for who has what the answer is."""
+def if_none_match(operation: "Operation", handle: Handle) -> Handle | None:
+    """Serve the `If-None-Match` and `If-Modified-Since` parameters: a 304 if the client has the current version."""
     by_tag, by_date = (operation.has_header(name) for name in ("if-none-match", "if-modified-since"))
     for name, is_taken, header in (("If-None-Match", by_tag, "ETag"), ("If-Modified-Since", by_date, "Last-Modified")):
         if is_taken and header.lower() not in operation.success.headers:
             raise error_at(operation.spec, f"{operation.id} takes {name}, but its response declares no {header}.")
     if not (by_tag or by_date) or operation.cache_control.uses_server_cache:
-        # What is kept is kept as a whole: a 304 is made of it.
+        # The response cache stores complete responses, and makes a 304 of them itself.
         return None
 
-    def perform_unless_known(request: Request, session: Any) -> Response:
-        return not_modified(request, perform(request, session))
+    def handle_unless_not_modified(request: Request, session: Any) -> Response:
+        return not_modified(request, handle(request, session))
 
-    return perform_unless_known
+    return handle_unless_not_modified
 
 
-def not_modified(request: Request, answer: Response) -> Response:
-    """Return *answer*, or the 304 that says that the caller has it; beside a tag, a date is not looked at."""
+def not_modified(request: Request, response: Response) -> Response:
+    """
+    Return *response*, or a 304 if the client has it already.
+
+    `If-Modified-Since` is ignored if there is an `If-None-Match` (RFC 9110, section 13.1.3).
+    """
     tags, since = request.headers.get(b"if-none-match"), request.headers.get(b"if-modified-since")
     if tags:
-        is_known = any(name == b"etag" and matches_etag(tags, value, weak=True) for name, value in answer.headers)
+        is_current = any(name == b"etag" and matches_etag(tags, value, weak=True) for name, value in response.headers)
     elif since and tags is None:
-        is_known = any(name == b"last-modified" and not _is_later(value, since) for name, value in answer.headers)
+        is_current = any(name == b"last-modified" and not _is_later(value, since) for name, value in response.headers)
     else:
-        return answer
-    return (
-        Response(304, b"", [header for header in answer.headers if header[0] not in _OF_CONTENT])
-        if is_known
-        else answer
-    )
+        return response
+    if not is_current:
+        return response
+    return Response(304, b"", [header for header in response.headers if header[0] not in _CONTENT_HEADERS])
 
 
 def etag(body: bytes, suffix: bytes = b"") -> bytes:
+    """Return the entity tag of *body*, with quotes: a digest of 96 bits in hexadecimal digits, and *suffix*."""
     return b'"%s%s"' % (blake2b(body, digest_size=12).hexdigest().encode(), suffix)
 
 
 def matches_etag(header: bytes, *tags: bytes, weak: bool = False) -> bool:
-    """Return whether *header*, of If-Match or If-None-Match, names one of *tags*; weakly, a weak tag can do so."""
+    """
+    Return whether *header*, a value of If-Match or If-None-Match, matches one of *tags*.
+
+    With *weak* the comparison is weak: a weak tag in the header matches, too (RFC 9110, section 8.8.3.2).
+    """
     if header.strip() == b"*":
         return True
-    return any((found.removeprefix(b"W/") if weak else found) in tags for found in _TAG.findall(header))
+    return any((listed.removeprefix(b"W/") if weak else listed) in tags for listed in _TAG.findall(header))
 
 
 def _is_later(modified: bytes, since: bytes) -> bool:
-    """Return whether *modified* is a later date than *since*; what is no date is earlier than all."""
+    """Return whether *modified* is a later date than *since*. An invalid *since* is earlier than every date."""
     try:
-        asked = parsedate_to_datetime(since.decode("latin-1"))
+        date = parsedate_to_datetime(since.decode("latin-1"))
     except (ValueError, OverflowError):
         return True
-    return parsedate_to_datetime(modified.decode()) > (asked if asked.tzinfo else asked.replace(tzinfo=UTC))
+    return parsedate_to_datetime(modified.decode()) > (date if date.tzinfo else date.replace(tzinfo=UTC))
 
 
-def _etag(answer: Response, suffix: bytes) -> bytes:
-    return etag(answer.body, suffix) if answer.etag is None else f'"{answer.etag}"'.encode()
+def _etag(response: Response, suffix: bytes) -> bytes:
+    return etag(response.body, suffix) if response.etag is None else f'"{response.etag}"'.encode()
 
 
 def _get(operation: "Operation") -> "Operation":
+    """Return the GET of the path of *operation*, or of its parent path. Raises ContractError if it has no ETag."""
     get: Operation | None = operation.path_item.operations.get("GET")
     if get is None and operation.path_item.parent:
         get = operation.path_item.parent.operations.get("GET")

@@ -1,4 +1,4 @@
-"""The answer in the media type that the caller accepts most."""
+"""Content negotiation: the response in the media type that the client prefers (RFC 9110, section 12)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 
-def content_negotiation(operation: "Operation", perform: Handle) -> Handle | None:
+def content_negotiation(operation: "Operation", handle: Handle) -> Handle | None:
     """
-    Several media types in the response.
+    Render the response in the media type of the request, if the operation declares several.
 
-    Which one it is was chosen before anything was done; it is written from the JSON, which was
-    checked. The entity tag is that of the JSON with a suffix: see `conditional`.
+    The media type is selected before the handler runs. The response is rendered from its JSON, which has been
+    validated. Its entity tag is the one of the JSON with a suffix: see `conditional_requests`.
     """
     if operation.renderers is None or len(operation.renderers.every) == 1:
         return None
 
-    def perform_negotiated(request: Request, session: Any) -> Response:
-        answer = perform(request, session)
-        wanted = request.media_type
-        if wanted and wanted.render and answer.body:
-            answer.body = wanted.render(orjson.loads(answer.body), request.arguments.get("fields"))
-            others = [header for header in answer.headers if header[0] != b"content-type"]
-            answer.headers = [(b"content-type", wanted.content_type), *others]
-        return answer
+    def handle_negotiated(request: Request, session: Any) -> Response:
+        response = handle(request, session)
+        media_type = request.media_type
+        if media_type and media_type.render and response.body:
+            response.body = media_type.render(orjson.loads(response.body), request.arguments.get("fields"))
+            others = [header for header in response.headers if header[0] != b"content-type"]
+            response.headers = [(b"content-type", media_type.content_type), *others]
+        return response
 
-    return perform_negotiated
+    return handle_negotiated

@@ -1,4 +1,4 @@
-"""A request repeated with the same `Idempotency-Key` has its effect once, and gets the first answer again."""
+"""Idempotency: a retry with the same `Idempotency-Key` has no second effect, and gets the first response again."""
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StoredResponse(Protocol):
-    """An answer as it was stored."""
+    """A response in the idempotency store."""
 
     @property
     def fingerprint(self) -> str: ...
@@ -27,7 +27,7 @@ class StoredResponse(Protocol):
 
 
 class IdempotencyStore(Protocol):
-    """Where answers are kept, in the very unit of work that has the effect; main gives one."""
+    """Stores responses in the unit of work of the request itself."""
 
     def claim(
         self, session: Any, *, caller: str, operation: str, key: str, fingerprint: str
@@ -47,68 +47,65 @@ class IdempotencyStore(Protocol):
 
 class Idempotency:
     """
-    `Idempotency-Key` parameter.
+    The `Idempotency-Key` parameter.
 
-    A key is bound to the caller, the operation and the fingerprint of path, query and
-    body; with another request it is a 422. A failure keeps no key.
+    A key is bound to the caller, the operation, and the fingerprint of path, query and body. Its use for another
+    request is a 422. A request that fails stores no key.
 
-    An answer with a member that is `x-shown-once` is not kept: the key is, and a repetition is a
-    409 that says where the thing is that was made.
+    The body of a response with a property that is `x-shown-once` is not stored. Its key is, and a retry is a 409 that
+    has the location of the created resource.
     """
 
     def __init__(self, store: IdempotencyStore | None) -> None:
         self.store = store
 
-    def __call__(self, operation: "Operation", perform: Handle) -> Handle | None:
+    def __call__(self, operation: "Operation", handle: Handle) -> Handle | None:
         store = self.store
         if not operation.has_header("idempotency-key"):
             return None
         if store is None:
-            raise error_at(
-                operation.spec, f"{operation.id} takes Idempotency-Key; give Contract a store that keeps answers."
-            )
+            raise error_at(operation.spec, f"{operation.id} takes Idempotency-Key; pass Contract an idempotency store.")
         shows_once = _shows_once(operation)
         if shows_once and not operation.declares_status(409):
-            raise error_at(
-                operation.spec, f"{operation.id} repeats no secret, but answers 409; declare what that answer is."
-            )
+            raise error_at(operation.spec, f"{operation.id} has an x-shown-once property; declare the 409 of a retry.")
 
-        def perform_once(request: Request, session: Any) -> Response:
+        def handle_once(request: Request, session: Any) -> Response:
             key = request.headers.get(b"idempotency-key")
             if key is None:
-                return perform(request, session)
-            whose = {
+                return handle(request, session)
+            key_scope = {
                 "caller": str(request.caller.id) if request.caller else "",
                 "operation": operation.id,
                 "key": key.decode("latin-1"),
             }
             fingerprint = _fingerprint(request)
-            kept = store.claim(session, **whose, fingerprint=fingerprint)
-            if kept is None:
-                answer = perform(request, session)
-                headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers]
-                body = b"" if shows_once else answer.body
-                store.save(session, **whose, status=answer.status, headers=headers, body=body)
-                return answer
-            if kept.fingerprint != fingerprint:
-                raise Problem(422, "This Idempotency-Key was used for another request. Take a new key.")
+            stored = store.claim(session, **key_scope, fingerprint=fingerprint)
+            if stored is None:
+                response = handle(request, session)
+                headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
+                body = b"" if shows_once else response.body
+                store.save(session, **key_scope, status=response.status, headers=headers, body=body)
+                return response
+            if stored.fingerprint != fingerprint:
+                raise Problem(422, "This Idempotency-Key was used for another request. Use a new key.")
             if shows_once:
-                where = dict(kept.headers).get("location", "where it belongs")
-                raise Problem(409, f"This was done before, and its secret shown. What was made is at {where}.")
-            stored = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept.headers]
-            return Response(kept.status, kept.body, [*stored, (b"idempotency-replayed", b"true")])
+                location = dict(stored.headers).get("location")
+                place = f" The created resource is at {location}." if location else ""
+                raise Problem(409, f"This request was completed before, and its secret is shown only once.{place}")
+            raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stored.headers]
+            return Response(stored.status, stored.body, [*raw_headers, (b"idempotency-replayed", b"true")])
 
-        return perform_once
+        return handle_once
 
 
 def _shows_once(operation: "Operation") -> bool:
     schemas = operation.marshmallow_schemas.schemas
-    members = schemas.merged(operation.success.schema).get("properties", {})
-    return any(schemas.merged(member).get("x-shown-once") for member in members.values())
+    members = schemas.merge(operation.success.schema).get("properties", {})
+    return any(schemas.merge(member).get("x-shown-once") for member in members.values())
 
 
 def _fingerprint(request: Request) -> str:
-    asked = blake2b(digest_size=16)
+    digest = blake2b(digest_size=16)
     for part in (request.scope["path"].encode(), request.scope["query_string"], request.raw_body):
-        asked.update(b"%d:" % len(part) + part)
-    return asked.hexdigest()
+        digest.update(b"%d:" % len(part) + part)
+    return digest.hexdigest()

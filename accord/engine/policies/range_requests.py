@@ -1,4 +1,4 @@
-"""A part of the content is enough (RFC 9110, section 14): a `Range` parameter in the header."""
+"""Range requests: a part of the content, selected by `Range` (RFC 9110, section 14)."""
 
 import re
 from dataclasses import replace
@@ -17,47 +17,48 @@ if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 
-# The last bytes, and none of them; werkzeug takes that for no range.
+# A suffix range of length zero. It is valid and cannot be satisfied, but werkzeug parses it as invalid.
 _UNSATISFIABLE = re.compile(rb"bytes\s*=\s*-0+", re.IGNORECASE)
 
 
-def byte_ranges(operation: "Operation", perform: Handle) -> Handle | None:
+def byte_ranges(operation: "Operation", handle: Handle) -> Handle | None:
     """
-    Answer 206 with the bytes from one to another, 416 if there are none.
+    Serve the `Range` parameter of the header: a 206 with the bytes of the range, a 416 if there are none.
 
-    Several ranges at once, other units, and what is no range give the whole, as does an
-    `If-Range` with another tag than the current one.
+    Several ranges at once, other units, and invalid ranges give the whole content. So does an `If-Range` with another
+    entity tag than the current one.
     """
     if not operation.has_header("range"):
         return None
-    if not operation.success.is_content:
-        raise error_at(operation.spec, f"{operation.id} takes Range, but its response is no content of a file.")
+    if not operation.success.is_file:
+        raise error_at(operation.spec, f"{operation.id} takes Range, but its response is not the content of a file.")
 
-    def perform_partly(request: Request, session: Any) -> Response:
-        answer = perform(request, session)
-        if answer.byte_range is None:
-            return answer
-        answer.headers.append((b"accept-ranges", b"bytes"))
-        asked, condition = request.headers.get(b"range"), request.headers.get(b"if-range")
-        if asked is None or (condition is not None and condition != dict(answer.headers).get(b"etag")):
-            return answer
-        part = _byte_range(asked, answer.byte_range)
+    def handle_range(request: Request, session: Any) -> Response:
+        response = handle(request, session)
+        if response.byte_range is None:
+            return response
+        response.headers.append((b"accept-ranges", b"bytes"))
+        value, condition = request.headers.get(b"range"), request.headers.get(b"if-range")
+        if value is None or (condition is not None and condition != dict(response.headers).get(b"etag")):
+            return response
+        part = _byte_range(value, response.byte_range)
         if part is None:
-            return answer
+            return response
         span = (b"content-range", b"bytes %d-%d/%d" % (part.start, part.end - 1, part.size))
-        return Response(206, headers=[*answer.headers, span], byte_range=part)
+        return Response(206, headers=[*response.headers, span], byte_range=part)
 
-    return perform_partly
+    return handle_range
 
 
-def _byte_range(asked: bytes, whole: ByteRange) -> ByteRange | None:
-    found = parse_range_header(asked.decode("latin-1"))
-    is_empty = _UNSATISFIABLE.fullmatch(asked)
-    if not is_empty and (found is None or found.units != "bytes" or len(found.ranges) != 1):
+def _byte_range(value: bytes, whole: ByteRange) -> ByteRange | None:
+    """Return the part of *whole* that *value* selects, or None to ignore it. Raises a 416 if it selects no byte."""
+    parsed = parse_range_header(value.decode("latin-1"))
+    is_empty = _UNSATISFIABLE.fullmatch(value)
+    if not is_empty and (parsed is None or parsed.units != "bytes" or len(parsed.ranges) != 1):
         return None
-    start, end = found.ranges[0] if found else (whole.size, None)
+    start, end = parsed.ranges[0] if parsed else (whole.size, None)
     start = max(start + whole.size, 0) if start < 0 else start
     if is_empty or start >= whole.size:
-        detail = f"The content has {whole.size} bytes; none of them is in the range."
+        detail = f"The content has {whole.size} bytes, and none of them is in the range."
         raise Problem(416, detail, headers={"Content-Range": f"bytes */{whole.size}"})
     return replace(whole, start=start, end=min(end or whole.size, whole.size))

@@ -1,4 +1,4 @@
-"""Rate limits of operations: their rate limit policies, told with every response."""
+"""Rate limits: the rate limit policies of operations, and the headers that report them in every response."""
 
 import re
 from collections import Counter
@@ -20,7 +20,9 @@ from accord.engine.problems import Problem
 from accord.engine.request import Request
 
 PartitionKey = Callable[[Request], Hashable]
+"""Returns what requests are counted by, such as an address."""
 HitResult = tuple[bool, Sequence[tuple[int, float]]]
+"""Whether the request was counted, and the requests used and the seconds left of each window."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _MEMBERS = frozenset({"description", "by", "account-property", "exempt", "limits"})
@@ -28,7 +30,11 @@ _MEMBERS = frozenset({"description", "by", "account-property", "exempt", "limits
 
 @dataclass(frozen=True)
 class Window:
-    """So many requests in so many seconds, which begin with the first one; `counter` is shared by all who name it."""
+    """
+    A quota of requests in a time window, which begins with the first request.
+
+    Windows with the same `counter` share their counts. `text` is the limit in words: `5 requests per minute`.
+    """
 
     name: str
     counter: str
@@ -38,24 +44,24 @@ class Window:
     text: str
     partition_key: PartitionKey
     is_private: bool = False
-    """Whether it is of somebody who need not be the one who asks, and so is told only when it is full."""
+    """Whether it counts by account. The caller may be another person, so headers report it only when it is full."""
 
 
 class RateLimitStorage(Protocol):
-    """Counts requests; main gives one."""
+    """Counts requests in windows."""
 
     async def hit(self, windows: Sequence[Window], partition_keys: Sequence[Hashable]) -> HitResult:
         """
-        Count one request in every window, each of its own caller, or in none if one of them is full.
+        Count one request in every window, each for its own partition key, or in none if one of them is full.
 
-        Return whether it was counted, and of each window how much is used, and in how many seconds it ends.
+        Return whether the request was counted, and for each window the requests used and the seconds until it ends.
         """
         ...
 
 
 @dataclass
 class RateLimitStats:
-    """How many requests each class has let pass, and how many it has refused."""
+    """Granted and rejected requests by rate limit policy."""
 
     granted: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -63,7 +69,7 @@ class RateLimitStats:
 
 @dataclass(frozen=True)
 class _Policy:
-    """Limits of callers of one kind, but for those whose scopes are at least one of the sets `exempt`."""
+    """Windows by partition key. Callers whose scopes include one of the sets in `exempt` are not counted."""
 
     windows: Mapping[str, Sequence[Window]]
     exempt: Sequence[frozenset[str]]
@@ -78,12 +84,12 @@ class _Policy:
 
 class RateLimitPolicies:
     """
-    The rate limit policies of a contract, its `x-rate-limits`: `default` names those of an operation without
-    `x-rate-limit`, `policies` has them all by name.
+    The rate limit policies of a contract, its `x-rate-limits`.
 
-    `by` lists what requests are counted by: the `address` of a request without credentials, the `caller` of an access
-    token, the `api-key`, or the `account` that the body names in the property `account-property`, for all callers
-    together. Requests of the roles in `exempt`, which are those of the security schemes, are not counted.
+    `policies` has all of them by name. `default` lists those of operations without `x-rate-limit`. The `by` of a policy
+    lists its partition keys: the `address` of a request without credentials, the `caller` of an access token, the
+    `api-key`, or the `account` that the body has in the property `account-property`, for all callers together. Requests
+    of the roles in `exempt`, which are those of the security schemes, are not counted.
 
     Raises ContractError for a policy that cannot be enforced.
     """
@@ -95,46 +101,46 @@ class RateLimitPolicies:
         stats: RateLimitStats,
         casefold: Callable[[str], str],
     ) -> None:
-        """*fold* returns what spellings of one account have in common."""
+        """*casefold* maps all spellings of one account to the same text."""
         self._document, self._storage, self._stats, self._casefold = document, storage, stats, casefold
         spec: Any = document.raw.get("x-rate-limits", {})
         schemes = document.raw.get("components", {}).get("securitySchemes", {}).values()
         roles = [document.resolve(scheme).get("x-roles", {}) for scheme in schemes]
         self._roles = {role: frozenset(scopes) for granted in roles for role, scopes in granted.items()}
         self._policies = {name: self._policy(name, each) for name, each in spec.get("policies", {}).items()}
-        self._inherited: list[str] = spec.get("default", [])
+        self._default: list[str] = spec.get("default", [])
 
     def for_operation(self, spec: dict[str, Any]) -> "RateLimit | None":
-        """Return what limits the operation: the policies in its `x-rate-limit`, or the default ones; None if none."""
-        names, operation = spec.get("x-rate-limit", self._inherited), spec["operationId"]
+        """Return the rate limit by the policies in `x-rate-limit` or the default ones, or None if there are none."""
+        names, operation = spec.get("x-rate-limit", self._default), spec["operationId"]
         if unknown := [name for name in names if name not in self._policies]:
             known = ", ".join(self._policies) or "none"
             raise error_at(spec, f'{operation}: unknown rate limit policy "{", ".join(unknown)}"; known: {known}.')
-        classes = [self._policies[name] for name in names]
-        members = {each.account for each in classes if each.account}
-        if any(member not in self._body_members(spec) for member in members):
-            of_body = ", ".join(members)
+        policies = [self._policies[name] for name in names]
+        properties = {each.account for each in policies if each.account}
+        if any(name not in self._required_properties(spec) for name in properties):
+            counted_by = ", ".join(properties)
             raise error_at(
-                spec, f"{operation}: its rate limits count by {of_body} of the body; make it required there."
+                spec, f"{operation}: its rate limits count by {counted_by} of the body; make it required there."
             )
-        if not classes:
+        if not policies:
             return None
         if self._storage is None:
-            raise error_at(spec, f"{operation} has rate limits; give Contract a meter that counts.")
-        return RateLimit(classes, members, self._storage, self._stats)
+            raise error_at(spec, f"{operation} has rate limits; pass Contract a rate limit storage.")
+        return RateLimit(policies, properties, self._storage, self._stats)
 
-    def _body_members(self, spec: dict[str, Any]) -> set[str]:
-        """Return the members that every body of the operation has."""
-        follow = self._document.resolve
-        contents = follow(spec.get("requestBody", {})).get("content", {}).values()
-        required = [set(follow(content.get("schema", {})).get("required", ())) for content in contents]
+    def _required_properties(self, spec: dict[str, Any]) -> set[str]:
+        """Return the properties that every body of the operation has."""
+        resolve = self._document.resolve
+        contents = resolve(spec.get("requestBody", {})).get("content", {}).values()
+        required = [set(resolve(content.get("schema", {})).get("required", ())) for content in contents]
         return set.intersection(*required) if required else set()
 
     def _policy(self, name: str, spec: dict[str, Any]) -> _Policy:
         account, exempt, by = spec.get("account-property"), spec.get("exempt", []), spec.get("by", [])
-        whose: dict[str, PartitionKey] = {"address": _address, "caller": _caller, "api-key": _api_key}
+        partition_keys: dict[str, PartitionKey] = {"address": _address, "caller": _caller, "api-key": _api_key}
         if account:
-            whose["account"] = self._account(account)
+            partition_keys["account"] = self._account(account)
         if not _NAME.fullmatch(name):
             raise error_at(
                 spec, f'rate limit policy "{name}": the name must consist of lower-case letters, digits and hyphens.'
@@ -144,43 +150,42 @@ class RateLimitPolicies:
                 spec,
                 f'rate limit policy "{name}": unknown key {", ".join(unknown)}; known: {", ".join(sorted(_MEMBERS))}.',
             )
-        if not by or any(kind not in whose for kind in by) or (account and "account" not in by):
-            known = "address, caller, api-key, or account, whose property of the body is in `account-property`"
+        if not by or any(kind not in partition_keys for kind in by) or (account and "account" not in by):
+            known = "address, caller, api-key, or account, which is the property of the body in `account-property`"
             raise error_at(spec, f'rate limit policy "{name}": `by` must list what requests are counted by: {known}.')
-        if strangers := [role for role in exempt if role not in self._roles]:
+        if others := [role for role in exempt if role not in self._roles]:
             raise error_at(
-                spec, f'rate limit policy "{name}": unknown role {", ".join(strangers)} in `exempt`; no x-roles has it.'
+                spec,
+                f'rate limit policy "{name}": unknown role {", ".join(others)} in `exempt`; no x-roles has it.',
             )
         try:
             items = _items(spec.get("limits"))
         except ValueError as error:
             raise error_at(spec, f'rate limit policy "{name}": {error}') from None
-        windows = {
-            kind: [_window(name, kind, item, len(by) > 1, len(items) > 1, whose[kind]) for item in items] for kind in by
-        }
+        windows = {kind: _windows(name, kind, items, partition_keys[kind], names_kind=len(by) > 1) for kind in by}
         return _Policy(windows, [self._roles[role] for role in exempt], account)
 
     def _account(self, member: str) -> PartitionKey:
         def account(request: Request) -> Hashable:
-            # Not the name itself: somebody may have typed a password there.
+            # The storage gets a digest, because users type passwords into the field of the name by mistake.
             return blake2b(self._casefold(str(request.body[member])).encode(), digest_size=16).hexdigest()
 
         return account
 
 
 class RateLimit:
-    """What limits one operation."""
+    """The rate limit of one operation."""
 
     def __init__(
-        self, policies: Sequence[_Policy], members: set[str], storage: RateLimitStorage, stats: RateLimitStats
+        self, policies: Sequence[_Policy], properties: set[str], storage: RateLimitStorage, stats: RateLimitStats
     ) -> None:
-        self.reads_body = bool(members)
-        """Whether the body says who is counted."""
+        self.reads_body = bool(properties)
+        """Whether a partition key is in the body."""
         self._policies, self._storage, self._stats = policies, storage, stats
-        self._plan = lru_cache(maxsize=256)(self._planned)
+        self._plan = lru_cache(maxsize=256)(self._build_plan)
 
     async def check(self, request: Request) -> None:
-        """Count the request, and keep in its `allowance` what is left; raises a 429 Problem if nothing was."""
+        """Count the request, and set its `rate_limit_headers`. Raises a 429 Problem if a window is full."""
         caller = request.caller
         if caller is None:
             plan = self._plan("address", frozenset(), self.reads_body and request.body is not None)
@@ -189,31 +194,31 @@ class RateLimit:
             plan = self._plan(kind, caller.scopes, self.reads_body and request.body is not None)
         if plan is None:
             return
-        granted, seen = await self._storage.hit(
+        granted, usage = await self._storage.hit(
             plan.windows, [window.partition_key(request) for window in plan.windows]
         )
-        request.rate_limit_headers = plan.headers(seen)
+        request.rate_limit_headers = plan.headers(usage)
         if granted:
-            counted = self._stats.granted
+            counts = self._stats.granted
             for name in plan.names:
-                counted[name] += 1
+                counts[name] += 1
             return
-        taken = zip(plan.windows, seen, strict=True)
-        full = [(left, window) for window, (used, left) in taken if used >= window.quota]
+        windows = zip(plan.windows, usage, strict=True)
+        full = [(left, window) for window, (used, left) in windows if used >= window.quota]
         for name in {window.policy for _, window in full}:
             self._stats.rejected[name] += 1
         left, window = max(full, key=lambda each: each[0])
         detail = f'Rate limit "{window.policy}" exceeded: {window.text}. Retry in {ceil(left)} seconds.'
         raise Problem(429, detail, headers={"Retry-After": str(ceil(left))})
 
-    def _planned(self, kind: str, scopes: frozenset[str], has_account: bool) -> "_Plan | None":
+    def _build_plan(self, kind: str, scopes: frozenset[str], has_account: bool) -> "_WindowPlan | None":
         kinds = frozenset({kind, "account"} if has_account else {kind})
         windows = [window for each in self._policies for window in each.windows_of(kinds, scopes)]
-        return _Plan(windows) if windows else None
+        return _WindowPlan(windows) if windows else None
 
 
-class _Plan:
-    """The windows that a caller of one kind is counted in."""
+class _WindowPlan:
+    """The windows that requests of one kind of caller are counted in, and their headers."""
 
     def __init__(self, windows: list[Window]) -> None:
         self.windows = windows
@@ -222,22 +227,27 @@ class _Plan:
         self._policy = (b"ratelimit-policy", policy.encode())
         self._quotas = [(window.quota, f'"{window.name}";r=', window.is_private) for window in windows]
 
-    def headers(self, seen: Sequence[tuple[int, float]]) -> RawHeaders:
-        """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, and the older ones, of the tightest window."""
-        told: list[str] = []
+    def headers(self, usage: Sequence[tuple[int, float]]) -> RawHeaders:
+        """
+        Return the response headers for *usage*, the requests used and the seconds left of each window.
+
+        `RateLimit` and `RateLimit-Policy` are those of draft-ietf-httpapi-ratelimit-headers-11. The older `X-RateLimit`
+        headers are about the tightest window.
+        """
+        items: list[str] = []
         least, longest, tightest = inf, 0.0, 0
-        for (quota, beginning, is_private), (used, left) in zip(self._quotas, seen, strict=True):
+        for (quota, prefix, is_private), (used, left) in zip(self._quotas, usage, strict=True):
             if is_private and used < quota:
                 continue
             remaining = quota - used if used < quota else 0
-            told.append(f"{beginning}{remaining};t={ceil(left)}")
+            items.append(f"{prefix}{remaining};t={ceil(left)}")
             if remaining < least or (remaining == least and left > longest):
                 least, longest, tightest = remaining, left, quota
-        if not told:
+        if not items:
             return [self._policy]
         return [
             self._policy,
-            (b"ratelimit", ", ".join(told).encode()),
+            (b"ratelimit", ", ".join(items).encode()),
             (b"x-ratelimit-limit", b"%d" % tightest),
             (b"x-ratelimit-remaining", b"%d" % least),
             (b"x-ratelimit-reset", b"%d" % ceil(time() + longest)),
@@ -245,32 +255,39 @@ class _Plan:
 
 
 def override_limits(document: Document, limits: Mapping[str, Sequence[str]]) -> None:
-    """Replace the limits of policies of *document*; raises ContractError for an unknown policy or an invalid limit."""
-    classes = document.raw.get("x-rate-limits", {}).get("policies", {})
-    for name, given in limits.items():
-        if name not in classes:
-            raise ContractError(f'unknown rate limit policy "{name}"; known: {", ".join(classes)}.')
+    """Replace the limits of policies of *document*. Raises ContractError for an unknown policy or an invalid limit."""
+    policies = document.raw.get("x-rate-limits", {}).get("policies", {})
+    for name, texts in limits.items():
+        if name not in policies:
+            raise ContractError(f'unknown rate limit policy "{name}"; known: {", ".join(policies)}.')
         try:
-            _items(given)
+            _items(texts)
         except ValueError as error:
             raise ContractError(f'rate limit policy "{name}": {error}') from None
-        classes[name]["limits"] = list(given)
+        policies[name]["limits"] = list(texts)
 
 
 def _items(limits: Any) -> list[RateLimitItem]:
-    """Return the parsed *limits*, each like `10 per minute`; raises ValueError for none, or for an invalid one."""
+    """Return the parsed *limits*, each like `10 per minute`. Raises ValueError for none, or an invalid one."""
     items = []
-    for said in limits if isinstance(limits, list) else [limits]:
+    for text in limits if isinstance(limits, list) else [limits]:
         try:
-            (item,) = parse_many(said)
+            (item,) = parse_many(text)
         except ValueError:
-            raise ValueError(f"{said!r} is not a limit; write one like `10 per minute`.") from None
+            raise ValueError(f"{text!r} is not a limit; write one like `10 per minute`.") from None
         if item.amount < 1 or item.get_expiry() < 1:
-            raise ValueError(f"{said!r} allows no request; it must be at least 1.")
+            raise ValueError(f"{text!r} allows no request; it must be at least 1.")
         items.append(item)
     if len({item.get_expiry() for item in items}) != len(items) or not items:
         raise ValueError("limits must have at least one entry, and no two of the same duration.")
     return items
+
+
+def _windows(
+    policy: str, kind: str, items: list[RateLimitItem], partition_key: PartitionKey, *, names_kind: bool
+) -> list[Window]:
+    names_time = len(items) > 1
+    return [_window(policy, kind, item, names_kind, names_time, partition_key) for item in items]
 
 
 def _window(
@@ -299,7 +316,7 @@ def _address(request: Request) -> Hashable:
 
 @lru_cache(maxsize=4096)
 def _network(host: str) -> str:
-    """Return what one subscriber has: of IPv6 a /64, out of which addresses are free to choose."""
+    """Return the network of one subscriber: of IPv6 the /64, in which a client can choose any address."""
     try:
         address = IPv6Address(host)
     except ValueError:

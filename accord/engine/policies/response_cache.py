@@ -1,4 +1,4 @@
-"""Answers that the service keeps, and gives again as long as nothing has changed that they show."""
+"""The response cache: responses that the service stores, and sends again until the data in them changes."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -16,27 +16,27 @@ from accord.engine.request import Request
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
-_SECONDS = 60.0
+_MAX_AGE = 60.0  # seconds
 _ENTRY_OVERHEAD = 1_000
-"""Bytes that an answer takes beside its body, roughly."""
+"""Approximate bytes that an entry takes besides its body."""
 _MAX_ENTRY_SHARE = 8
-"""An answer that would take more than this part of the room is not kept."""
+"""A response is not stored if it takes more than one part in so many of the cache."""
 
 
 class CacheVersions(Protocol):
-    """Knows how often what answers show has changed; main gives one."""
+    """Counts the changes of the data behind each cache tag."""
 
     @property
     def tags(self) -> Collection[str]:
-        """What can be asked about."""
+        """The cache tags whose changes are counted."""
 
     async def current(self) -> Mapping[str, int]:
-        """Return the generation of each noun, as it is at some moment after the call."""
+        """Return the cache version of each cache tag, read at some moment after the call."""
 
 
 @dataclass
 class CacheStats:
-    """By operation, how many answers were kept ones, and how many of those that are kept had to be made."""
+    """Hits and misses of the response cache by operation. Responses that depend on the caller are not counted."""
 
     hits: Counter[str] = field(default_factory=Counter)
     misses: Counter[str] = field(default_factory=Counter)
@@ -59,14 +59,15 @@ class ResponseCache:
     """
     The responses of operations whose `x-cache-profile` has `server-cache`.
 
-    An answer is kept under the generation that was read before it was made, and given to those after whose request the
-    generation was read again, and was the same: who has heard of a change never gets what was before it. What is being
-    made for one is for all who ask for the same. None stays longer than a minute, since a generation does not tell the
-    time, nor of a change of keys; those used longest ago go first.
+    A response is stored under the cache version that was read before it was rendered. It is served only while a version
+    read after the request arrived is still the same, so a client never gets a response older than a change that it
+    knows of. Concurrent requests for the same response wait for one rendering. An entry is used for a minute at most,
+    because cache versions do not follow the time, nor changes of keys. The least recently used entries are removed
+    first.
     """
 
     def __init__(self, versions: CacheVersions, size: int) -> None:
-        """*size* is the number of bytes to keep."""
+        """*size* is the maximum of the cache in bytes."""
         self.tags = versions.tags
         self.stats = CacheStats()
         self._versions = versions
@@ -76,45 +77,45 @@ class ResponseCache:
         self._rendering: dict[Hashable, asyncio.Future[_Entry | None]] = {}
 
     async def get_or_render(self, operation: "Operation", request: Request, database: Database) -> Response:
-        """Return the answer to the request, the one that is kept or a new one, or the 304 that stands for it."""
+        """Return the response to the request, stored or new, or the 304 in its place."""
         key = operation.cache_key(request)
         if key is None:
             return not_modified(request, await database.run("read", operation.handle, request))
-        generation = (await self._versions.current())[operation.cache_control.name]
-        kept = self._entries.get(key)
-        if kept and kept.version == generation and monotonic() < kept.until:
+        version = (await self._versions.current())[operation.cache_control.name]
+        entry = self._entries.get(key)
+        if entry and entry.version == version and monotonic() < entry.until:
             self._entries.move_to_end(key)
             self.stats.hits[operation.id] += 1
         else:
-            kept = await self._render_once(key, generation, operation, request, database)
-        return not_modified(request, Response(kept.status, kept.body, kept.headers))
+            entry = await self._render_once(key, version, operation, request, database)
+        return not_modified(request, Response(entry.status, entry.body, entry.headers))
 
     async def _render_once(
         self, key: Hashable, version: int, operation: "Operation", request: Request, database: Database
     ) -> _Entry:
-        """Return what somebody else is making of the same generation, or else make it for all."""
+        """Return the entry that another request is rendering for this version, or render it for all of them."""
         under_way = self._rendering.get((key, version))
-        if under_way and (kept := await asyncio.shield(under_way)):
+        if under_way and (entry := await asyncio.shield(under_way)):
             self.stats.hits[operation.id] += 1
-            return kept
-        made: asyncio.Future[_Entry | None] = asyncio.get_running_loop().create_future()
-        self._rendering[key, version] = made
-        kept = None
+            return entry
+        rendering: asyncio.Future[_Entry | None] = asyncio.get_running_loop().create_future()
+        self._rendering[key, version] = rendering
+        entry = None
         try:
-            answer = await database.run("read", operation.handle, request)
-            kept = _Entry(version, monotonic() + _SECONDS, answer.status, answer.headers, answer.body)
-            self._store(key, kept)
+            response = await database.run("read", operation.handle, request)
+            entry = _Entry(version, monotonic() + _MAX_AGE, response.status, response.headers, response.body)
+            self._store(key, entry)
             self.stats.misses[operation.id] += 1
-            return kept
+            return entry
         finally:
             self._rendering.pop((key, version), None)
-            made.set_result(kept)
+            rendering.set_result(entry)
 
     def _store(self, key: Hashable, entry: _Entry) -> None:
         if entry.size > self._size / _MAX_ENTRY_SHARE:
             return
-        if before := self._entries.pop(key, None):
-            self._room += before.size
+        if replaced := self._entries.pop(key, None):
+            self._room += replaced.size
         self._entries[key] = entry
         self._room -= entry.size
         while self._room < 0:

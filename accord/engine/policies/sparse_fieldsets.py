@@ -1,4 +1,4 @@
-"""The caller chooses the members it wants: a `fields` parameter in the query."""
+"""Sparse fieldsets: the response has only the properties that the query parameter `fields` lists."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,36 +10,35 @@ if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 
-def sparse_fieldsets(operation: "Operation", perform: Handle) -> Handle | None:
+def sparse_fieldsets(operation: "Operation", handle: Handle) -> Handle | None:
     """
-    Leave out what `fields` does not name, of the resource or of each item of a page.
+    Leave out the properties that `fields` does not list, of the resource or of each item of a page.
 
-    What the schema requires in all its alternatives stays. The entity tag stays that of the whole, so a tag
-    that came with some of the fields guards a change as well as any other.
+    Properties that the schema requires in all its alternatives stay. The entity tag is the one of the complete
+    representation, so the tag of a response with some properties is valid in `If-Match`, too.
     """
     if "fields" not in operation.parameters.by_argument:
         return None
     success = operation.success
     shape = operation.marshmallow_schemas.for_schema(success.schema)
-    items = operation.schemas.merged(success.schema).get("properties", {}).get("items")
+    items = operation.schemas.merge(success.schema).get("properties", {}).get("items")
     if items is not None:
-        shape = operation.marshmallow_schemas.for_schema(operation.schemas.merged(items).get("items"))
-    always = shape.minimal if shape else frozenset()
+        shape = operation.marshmallow_schemas.for_schema(operation.schemas.merge(items).get("items"))
+    required = shape.minimal if shape else frozenset()
 
-    def perform_sparsely(request: Request, session: Any) -> Response:
-        answer = perform(request, session)
-        wanted = request.arguments.get("fields")
-        if not wanted or answer.data is None:
-            return answer
-        kept = always.union(wanted)
+    def handle_sparsely(request: Request, session: Any) -> Response:
+        response = handle(request, session)
+        fields = request.arguments.get("fields")
+        if not fields or response.data is None:
+            return response
+        selected = required.union(fields)
 
-        def chosen(made: dict[str, Any]) -> dict[str, Any]:
-            return {name: value for name, value in made.items() if name in kept}
+        def select(resource: dict[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in resource.items() if name in selected}
 
-        made = answer.data
-        whole = success.from_data(
-            {**made, "items": [chosen(item) for item in made["items"]]} if items else chosen(made)
-        )
-        return Response(answer.status, whole.body, answer.headers, whole.data)
+        data = response.data
+        sparse = {**data, "items": [select(item) for item in data["items"]]} if items else select(data)
+        reduced = success.from_data(sparse)
+        return Response(response.status, reduced.body, response.headers, reduced.data)
 
-    return perform_sparsely
+    return handle_sparsely

@@ -1,1 +1,1 @@
-"""What a handler returns, as the answer that its contract promises."""
+"""Renderers: turn the result of a handler into the declared response, in JSON, XML or CSV, or from a file."""

@@ -1,4 +1,4 @@
-"""JSON objects as rows of CSV (RFC 4180), written by their schema."""
+"""Renderer of CSV (RFC 4180): objects become rows, with the columns of their schema."""
 
 import csv
 import io
@@ -14,25 +14,27 @@ _MAX_DEPTH = 10
 
 class CsvRenderer:
     """
-    Writes the items of a list as rows, under the names of their members.
+    Renders the items of a list as rows. The header row has the names of their properties.
 
-    A member of a nested object is a column with both names, such as `category.id`; `_links` are left out.
+    A property of a nested object is a column with both names, such as `category.id`. `_links` have no column.
     """
 
     def __init__(self, schema: Any, marshmallow_schemas: MarshmallowSchemas) -> None:
-        """Raise ContractError if *schema* is no array of objects, or a member fits in no cell."""
+        """Raise ContractError unless *schema* is an array of objects, and their properties fit into cells."""
         self._schemas = marshmallow_schemas.schemas
-        item = self._schemas.merged(schema).get("items")
+        item = self._schemas.merge(schema).get("items")
         shape = marshmallow_schemas.for_schema(item)
         if shape is None:
-            raise error_at(schema, "text/csv has the schema of its rows, an array of objects, which this is not.")
-        self._always = shape.minimal
-        self._columns = list(self._of(item, ()))
+            raise error_at(schema, "the schema of text/csv must be that of its rows, an array of objects.")
+        self._minimal = shape.minimal
+        self._columns = list(self._find_columns(item, ()))
 
     def render(self, value: Any, fields: list[str] | None = None) -> bytes:
-        """Return the items of *value*, a list or a page of one, with the columns that *fields* choose."""
-        kept = self._always.union(fields) if fields else None
-        columns = [(path, cell) for path, cell in self._columns if kept is None or path[0] in kept]
+        """Return the items of *value*, a list or a page, as CSV. *fields* are the selected properties; None is all."""
+        columns = self._columns
+        if fields:
+            selected = self._minimal.union(fields)
+            columns = [(path, cell) for path, cell in columns if path[0] in selected]
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow([".".join(path) for path, _ in columns])
@@ -40,18 +42,19 @@ class CsvRenderer:
             writer.writerow([cell.write(_lookup(row, path)) for path, cell in columns])
         return text.getvalue().encode()
 
-    def _of(self, schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], CsvCell]]:
-        shapes = [self._schemas.merged(choice).get("properties") or {} for choice in self._schemas.alternatives(schema)]
+    def _find_columns(self, schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], CsvCell]]:
+        shapes = [self._schemas.merge(choice).get("properties") or {} for choice in self._schemas.alternatives(schema)]
         for name, member in shapes[0].items():
-            if name == "_links" or self._schemas.merged(member).get("writeOnly"):
+            if name == "_links" or self._schemas.merge(member).get("writeOnly"):
                 continue
             if "object" in self._schemas.types(member) and len(path) < _MAX_DEPTH:
-                yield from self._of(member, (*path, name))
+                yield from self._find_columns(member, (*path, name))
                 continue
             try:
                 yield (*path, name), CsvCell(member, self._schemas)
             except KeyError as error:
-                raise error_at(member, f"{name}: a value of type {error} fits in no cell of text/csv.") from None
+                message = f"{name}: a cell of text/csv cannot have type {error}; use scalars or lists of scalars."
+                raise error_at(member, message) from None
 
 
 def _lookup(row: dict[str, Any], path: tuple[str, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""Content that lies in a file: it is streamed, whole or in part, and never held in memory."""
+"""Responses with the content of files: it is streamed, whole or as a byte range, and never held in memory."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _CHUNK = 64 * 1024
 
 
 class FileContent(Protocol):
-    """What a handler returns for a response whose media types are those of files."""
+    """The result of a handler whose response has media types of files."""
 
     @property
     def path(self) -> Path: ...
@@ -29,7 +29,7 @@ class FileContent(Protocol):
     def name(self) -> str: ...
     @property
     def etag(self) -> str:
-        """What tells this content from any other, such as its hash."""
+        """A string that identifies the content, such as its hash."""
 
     @property
     def modified_at(self) -> datetime: ...
@@ -37,7 +37,7 @@ class FileContent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes of a file from `start` to before `end`; `size` is that of the whole file."""
+    """The bytes of a file from `start` up to, without, `end`. `size` is that of the whole file."""
 
     path: Path
     start: int
@@ -45,7 +45,7 @@ class ByteRange:
     size: int
 
     def open(self) -> BinaryIO:
-        """Return the file, at the start of the part; raises a 404 Problem if it is gone."""
+        """Return the open file at the start of the range. Raises a 404 Problem if it does not exist."""
         try:
             file = self.path.open("rb")
         except FileNotFoundError:
@@ -54,18 +54,18 @@ class ByteRange:
         return file
 
     async def chunks(self, file: BinaryIO) -> AsyncIterator[bytes]:
-        """Yield the bytes; raises EOFError if the file has become shorter."""
+        """Yield the bytes of the range in chunks of 64 KiB. Raises EOFError if the file is too short."""
         left = self.end - self.start
         while left:
             chunk = await asyncio.to_thread(file.read, min(left, _CHUNK))
             if not chunk:
-                raise EOFError(f"{self.path} is shorter than it was.")
+                raise EOFError(f"{self.path} has become shorter while it was sent.")
             left -= len(chunk)
             yield chunk
 
 
 def whole_file(content: FileContent) -> ByteRange:
-    """Return all of the content; raises a 404 Problem if it is gone."""
+    """Return the range of the whole content. Raises a 404 Problem if the file does not exist."""
     try:
         size = content.path.stat().st_size
     except FileNotFoundError:
@@ -75,11 +75,12 @@ def whole_file(content: FileContent) -> ByteRange:
 
 def headers(content: FileContent) -> RawHeaders:
     """
-    Return the headers that say what the content is.
+    Return `Content-Type`, `Content-Disposition` and `Last-Modified` of the content.
 
-    A browser is to keep it (RFC 6266); that it is not to guess what it may be, the edge says of every answer.
+    The disposition makes a browser save the file (RFC 6266). The security headers of all responses forbid it to
+    guess the media type.
     """
-    # The server looks at the clock once a second, and nothing may be younger than `Date` (RFC 9110, section 8.8.2.1).
+    # `Last-Modified` must not be later than `Date`, which the server updates once a second (RFC 9110, section 8.8.2.1).
     modified_at = min(content.modified_at, datetime.now(UTC) - timedelta(seconds=1))
     return [
         (b"content-type", content.media_type.encode()),
@@ -89,6 +90,6 @@ def headers(content: FileContent) -> RawHeaders:
 
 
 def _missing_file(path: Path) -> Problem:
-    # Somebody may just have deleted it; if nobody has, the log is all that says so.
-    log.warning("The content %s is gone.", path)
-    return Problem(404, "The content is not there any more.")
+    # The row may just have been deleted. If it was not, only the log shows that a file is lost.
+    log.warning("The file %s does not exist.", path)
+    return Problem(404, "The content no longer exists.")

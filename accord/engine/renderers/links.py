@@ -1,4 +1,4 @@
-"""Turns the Link Objects of the contract into the `_links` of representations."""
+"""Links: compiles the Link Objects of the contract into the `_links` of representations."""
 
 import re
 from collections.abc import Mapping
@@ -17,53 +17,52 @@ if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
 Fields = Mapping[str, Field[Any]]
-"""The members of a representation."""
+"""The marshmallow fields of a representation by property."""
 
 _BODY = "$response.body#/"
 
 
 def link_templates(
-    operations: Mapping[str, "Operation"], representations: MarshmallowSchemas
+    operations: Mapping[str, "Operation"], marshmallow_schemas: MarshmallowSchemas
 ) -> dict[str, list[LinkTemplate]]:
     """
-    Return, for each component, the members of its `_links`.
+    Return the links of each component by its name.
 
-    A link belongs to the component whose response declares it, and so appears wherever
-    the component does, also inside a page; that is why it speaks of `$response.body` only.
-    A link to what is not a GET is for tools that follow the contract, and not shown. A
-    parameter that is null makes the link go, one that is absent is left out of the query.
+    A link belongs to the component of the response that declares it. It appears wherever the component does, also
+    within a page, so its parameters can only refer to `$response.body`. A link to an operation other than a GET is for
+    tools that read the contract, and is not rendered. A parameter that is null removes the link. A query parameter
+    that is absent is left out.
 
-    Raises ContractError for a link to nowhere, or one that cannot be followed.
+    Raises ContractError for a link to an unknown operation or with unsuitable parameters.
     """
-    found: dict[str, dict[str, LinkTemplate]] = {}
+    templates: dict[str, dict[str, LinkTemplate]] = {}
     members: dict[type[Representation], Fields] = {}
     for operation in operations.values():
         for status, response in operation.responses.items():
             name = component_name(response.schema)
-            shape = representations.for_schema(response.schema)
+            shape = marshmallow_schemas.for_schema(response.schema)
             if shape and shape not in members:
                 members[shape] = shape().dump_fields
             fields = members[shape] if shape else None
             for link, spec in operation.links(status):
                 target = operations.get(spec.get("operationId", ""))
                 if target is None:
-                    raise error_at(
-                        spec, f"link {link} of {operation.id} leads to no operation: {spec.get('operationId')!r}."
-                    )
+                    unknown = f"unknown operation {spec.get('operationId')!r}; correct its operationId."
+                    raise error_at(spec, f"link {link} of {operation.id}: {unknown}")
                 terms = {key.rpartition(".")[2]: term for key, term in spec.get("parameters", {}).items()}
-                _check(link, spec, operation, target, terms, fields)
+                _check_link(link, spec, operation, target, terms, fields)
                 if name and shape and shape.has_links and target.method == "get" and 200 <= status < 300:
-                    shown = LinkTemplate(link, target, _link_template(link, target, terms, shape, members[shape]))
-                    found.setdefault(name, {}).setdefault(link, shown)
-    return {name: list(links.values()) for name, links in found.items()}
+                    template = LinkTemplate(link, target, _link_source(link, target, terms, shape, members[shape]))
+                    templates.setdefault(name, {}).setdefault(link, template)
+    return {name: list(links.values()) for name, links in templates.items()}
 
 
 def helpers() -> dict[str, Any]:
-    """Return what the sources call."""
-    return {"text": _text, "listed": _join_values, "joined": _build_url}
+    """Return the functions that the sources of links call, by name."""
+    return {"text": _url_text, "join_values": _join_values, "build_url": _build_url}
 
 
-def _check(
+def _check_link(
     link: str,
     spec: Any,
     operation: "Operation",
@@ -71,26 +70,26 @@ def _check(
     terms: dict[str, Any],
     fields: Fields | None,
 ) -> None:
-    known = {parameter.name: parameter for parameter in target.parameters.every}
-    if unknown := [name for name in terms if name not in known]:
-        raise error_at(spec, f"link {link} of {operation.id}: {target.id} has no parameter {', '.join(unknown)}.")
-    needed = [parameter.name for parameter in known.values() if parameter.place == "path"]
-    if missing := [name for name in needed if name not in terms]:
-        raise error_at(
-            spec, f"link {link} of {operation.id} does not say the parameter {', '.join(missing)} of {target.id}."
-        )
+    """Raise ContractError if the link has unknown or missing parameters, or refers to unknown properties."""
+    label = f"link {link} of {operation.id}"
+    declared = {parameter.name: parameter for parameter in target.parameters.every}
+    if unknown := [name for name in terms if name not in declared]:
+        raise error_at(spec, f"{label}: {target.id} has no parameter {', '.join(unknown)}; remove it.")
+    required = [parameter.name for parameter in declared.values() if parameter.location == "path"]
+    if missing := [name for name in required if name not in terms]:
+        raise error_at(spec, f"{label}: {target.id} requires the parameter {', '.join(missing)}; add it.")
     for term in terms.values():
         if term.startswith("$") and not term.startswith(_BODY):
-            raise error_at(spec, f"link {link} of {operation.id}: {term} cannot be told; speak of {_BODY}… only.")
+            raise error_at(spec, f"{label}: {term} is not supported; use {_BODY}… or a constant.")
         member = term.removeprefix(_BODY).partition("/")[0]
         if term.startswith(_BODY) and fields is not None and member not in fields:
-            raise error_at(spec, f"link {link} of {operation.id}: {term} is no member of the response.")
+            raise error_at(spec, f"{label}: {term} is not a property of the response; correct it.")
 
 
-def _link_template(
+def _link_source(
     link: str, target: "Operation", terms: dict[str, str], shape: type[Representation], fields: Fields
 ) -> str:
-    """Write the source of a member of `_links`, from the members of `made`."""
+    """Return the source of a member of `_links`, which refers to the representation as `data`."""
     parameters = {parameter.name: parameter for parameter in target.parameters.every}
     url = re.split(r"{([^{}]+)}", target.path_item.template)
     query: list[str] = []
@@ -98,25 +97,27 @@ def _link_template(
     for name, term in terms.items():
         parameter = parameters[name]
         if not term.startswith(_BODY):
-            value, present = repr(quote(term, safe="")), ""
+            value = repr(quote(term, safe=""))
+            present = ""
             piece = repr(f"&{name}={quote(term, safe='')}")
         else:
             member, *deeper = term.removeprefix(_BODY).split("/")
-            got = f"made[{member!r}]" + "".join(f"[{part!r}]" for part in deeper)
-            value = f"{'str' if parameter.is_plain else 'text'}({got})"
-            listed = f"listed({f'&{name}='!r}, {parameter.separator!r}, {got})"
-            piece = listed if parameter.is_list else f"{f'&{name}='!r} + {value}"
-            present = "" if member in shape.required else f"{member!r} in made"
+            property_source = f"data[{member!r}]" + "".join(f"[{part!r}]" for part in deeper)
+            value = f"{'str' if parameter.is_plain else 'text'}({property_source})"
+            joined = f"join_values({f'&{name}='!r}, {parameter.separator!r}, {property_source})"
+            piece = joined if parameter.is_list else f"{f'&{name}='!r} + {value}"
+            present = "" if member in shape.required else f"{member!r} in data"
             if fields[member].allow_none:
-                conditions.append(f"made.get({member!r}, 0) is not None")
-        if parameter.place == "path":
+                conditions.append(f"data.get({member!r}, 0) is not None")
+        if parameter.location == "path":
             url[url.index(name, 1)] = value
-            conditions += [present] if present else []
+            if present:
+                conditions.append(present)
         else:
             query.append(f"({piece} if {present} else '')" if present else piece)
     href = " + ".join(repr(piece) if n % 2 == 0 else piece for n, piece in enumerate(url) if piece)
     if query:
-        href = f"joined({href}, {' + '.join(query)})"
+        href = f"build_url({href}, {' + '.join(query)})"
     entry = f"{link!r}: {{'href': {href}}}"
     return f"**({{{entry}}} if {' and '.join(dict.fromkeys(conditions))} else {{}})" if conditions else entry
 
@@ -126,13 +127,13 @@ def _build_url(url: str, pieces: str) -> str:
 
 
 def _join_values(key: str, separator: str | None, values: list[Any]) -> str:
-    texts = [_text(value) for value in values]
+    texts = [_url_text(value) for value in values]
     if separator and texts:
         return key + separator.join(texts)
     return "".join(key + text for text in texts)
 
 
-def _text(value: Any) -> str:
+def _url_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""The media types that an answer can have, and the one of them that a caller gets."""
+"""Content negotiation of responses: selects the renderer of the media type that the caller prefers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,36 +19,40 @@ _PARAMETERS = {"text/csv": "; charset=utf-8; header=present"}
 
 
 class Renderers:
-    """The media types of a response, JSON first; the others are made of it."""
+    """The media types of a response. JSON is first, and the others are rendered from it."""
 
     def __init__(self, response: ResponseDefinition, marshmallow_schemas: MarshmallowSchemas) -> None:
-        """Raise ContractError if a media type cannot be written."""
+        """Raise ContractError for a media type without a renderer."""
         content = response.contents
         first, *others = content
         self._by_name = {first: MediaType(first.encode())}
         if others and not response.is_json:
-            raise error_at(content[first], f"{response.label}: JSON comes first, of which {first} is made.")
+            raise error_at(
+                content[first], f"{response.label}: JSON must be first, because {first} is rendered from it."
+            )
         for name in others:
             if name not in _RENDERERS:
                 known = ", ".join(_RENDERERS)
-                raise error_at(content[name], f"{response.label}: {name} cannot be written; {known} can, after JSON.")
-            written = _RENDERERS[name](content[name].get("schema", True), marshmallow_schemas)
-            full, suffix = name + _PARAMETERS.get(name, ""), "-" + name.partition("/")[2]
-            self._by_name[name] = MediaType(full.encode(), suffix.encode(), written.render)
+                raise error_at(content[name], f"{response.label}: {name} has no renderer; use {known} after JSON.")
+            renderer = _RENDERERS[name](content[name].get("schema", True), marshmallow_schemas)
+            content_type = name + _PARAMETERS.get(name, "")
+            tag_suffix = "-" + name.partition("/")[2]
+            self._by_name[name] = MediaType(content_type.encode(), tag_suffix.encode(), renderer.render)
         self.every = list(self._by_name.values())
         self._names = ", ".join(content)
         if response.is_json:
-            # Who takes JSON takes what is a kind of it.
+            # A client that accepts JSON also accepts media types such as `application/problem+json`.
             self._by_name.setdefault("application/json", self.every[0])
         self._available = tuple(self._by_name)
-        self._at_once = {None: self.every[0], b"*/*": self.every[0]}
+        # The most frequent headers are looked up without parsing.
+        self._by_accept = {None: self.every[0], b"*/*": self.every[0]}
 
     def select(self, accept: bytes | None) -> MediaType:
-        """Return the one that the header *accept* asks for; raises a 406 Problem if it asks for none of them."""
-        media_type = self._at_once.get(accept)
+        """Return the media type that the header *accept* prefers. Raises a 406 Problem if it accepts none."""
+        media_type = self._by_accept.get(accept)
         if media_type is None:
             name = best_match(accept or b"", self._available)
             if name is None:
-                raise Problem(406, f"The answer is {self._names}, of which Accept has none.")
+                raise Problem(406, f"Accept allows none of: {self._names}.")
             media_type = self._by_name[name]
         return media_type

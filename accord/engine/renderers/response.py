@@ -1,4 +1,4 @@
-"""Turns what a handler returns into the answer that its contract promises."""
+"""Responses: renders the result of a handler as a declared response, and validates it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from accord.engine.renderers.serializer import MAX_SCOPE_SETS, Scopes, Serialize
 
 class Response:
     """
-    What is sent.
+    The response that is sent.
 
-    `made` is the representation that `body` is the JSON of, where there is one; `part` is of the
-    file that is sent instead of a body, and `tag` what tells its content from any other.
+    `data` is the JSON value of `body`, if there is one. `byte_range` is sent instead of `body` for a file, and `etag`
+    identifies the content of the file.
     """
 
     __slots__ = ("body", "byte_range", "data", "etag", "headers", "status")
@@ -41,7 +41,7 @@ class Response:
 
 
 class ResponseDefinition:
-    """One declared response of an operation."""
+    """A Response Object of an operation: renders results of the handler, and validates them."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class ResponseDefinition:
         schemas: JsonSchemas,
         credentials: Sequence[str] = (),
     ) -> None:
-        """*credentials* are the fields whose bringer gets another answer than others, of one that may be kept."""
+        """*credentials* are the headers on which a cacheable response depends; they are added to `Vary`."""
         self.label = f"{operation} {status}"
         self.status = status
         self.contents = spec.get("content", {})
         contents = self.contents
         self.media_types = list(contents)
-        self.is_content = bool(contents) and not any(_is_text(name) for name in contents)
-        """Whether its media types are those of files, of which what the handler returns is one."""
+        self.is_file = bool(contents) and not any(_is_text(name) for name in contents)
+        """Whether its media types are those of files, so that the handler returns a `FileContent`."""
         self.media_type: str | None = next(iter(contents), None)
         self.schema: Any = contents[self.media_type].get("schema", True) if self.media_type else True
         self.headers = {
@@ -67,8 +67,8 @@ class ResponseDefinition:
         self.required_headers = [name.encode() for name, header in self.headers.items() if header.get("required")]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
-        self._vary = self._varying(schemas, credentials)
-        self._always = [(b"content-type", (self.media_type or "").encode()), *self._vary]
+        self._vary = self._vary_header(schemas, credentials)
+        self._base_headers = [(b"content-type", (self.media_type or "").encode()), *self._vary]
         self._serializers: Serializers | None = None
         self._serializer_for: dict[Scopes, Serialize | None] = {}
         self._location: Callable[[Any], str] | None = None
@@ -77,19 +77,19 @@ class ResponseDefinition:
         self._has_link = "link" in self.headers
 
     def compile(self, serializers: Serializers) -> None:
-        """Prepare the representation; every link of the contract must be known by now."""
+        """Prepare serialization, when all links are known. Raises ContractError for `Location` without a link."""
         self._serializers = serializers
         self._location = serializers.location(self.schema) if self._has_location else None
         if self._has_location and self._location is None:
             raise error_at(
-                self._spec, f"{self.label} has Location, which is its link `self` to a GET; declare that link."
+                self._spec, f"{self.label} has Location, which needs a link `self` to a GET; declare that link."
             )
 
     def render(self, result: Any, scopes: Scopes = None) -> Response:
         """
-        Return the answer that *result*, what a handler returned, is to a caller with *scopes*.
+        Return the response with *result*, the result of the handler, for a caller with *scopes*.
 
-        Raises BrokenPromise if it is none.
+        Raises ContractViolation if the result does not match the contract.
         """
         if self.media_type is None:
             if result is not None:
@@ -97,33 +97,33 @@ class ResponseDefinition:
                     f"{self.label} has no content, but the handler returned {type(result).__name__}."
                 )
             return Response(self.status)
-        if self.is_content:
+        if self.is_file:
             return self._from_file(result)
         if not self.is_json:
             body = result if isinstance(result, bytes) else str(result).encode()
-            return Response(self.status, body, [*self._always])
+            return Response(self.status, body, [*self._base_headers])
         try:
-            known = self._serializer_for
-            if scopes not in known:
-                if len(known) >= MAX_SCOPE_SETS:
-                    # Not cleared, because other threads may be about to look something up in it.
-                    known = {}
-                    self._serializer_for = known
-                known[scopes] = self._serializers.for_schema(self.schema, scopes) if self._serializers else None
-            dump = known[scopes]
-            made = dump(result) if dump else result
+            cached = self._serializer_for
+            if scopes not in cached:
+                if len(cached) >= MAX_SCOPE_SETS:
+                    # The dictionary is replaced and not cleared, because other threads may be reading it.
+                    cached = {}
+                    self._serializer_for = cached
+                cached[scopes] = self._serializers.for_schema(self.schema, scopes) if self._serializers else None
+            serialize = cached[scopes]
+            data = serialize(result) if serialize else result
         except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise ContractViolation(f"{self.label}: what the handler returned lacks {error}.") from error
-        return self.from_data(made)
+            raise ContractViolation(f"{self.label}: the result of the handler lacks {error}.") from error
+        return self.from_data(data)
 
     def from_data(self, data: Any) -> Response:
-        """Return the answer whose representation is *made*; raises BrokenPromise if the contract says otherwise."""
+        """Return the response with the JSON value *data*. Raises ContractViolation if it is invalid."""
         try:
             body = orjson.dumps(data, option=orjson.OPT_UTC_Z)
         except TypeError as error:
             raise ContractViolation(f"{self.label}: {error}.") from error
         self.check(body)
-        headers = [*self._always]
+        headers = [*self._base_headers]
         if self._location:
             headers.append((b"location", self._location(data).encode("latin-1")))
         if self._has_link:
@@ -131,21 +131,24 @@ class ResponseDefinition:
             headers.append((b"link", links.encode("latin-1")))
         return Response(self.status, body, headers, data)
 
-    def _varying(self, schemas: JsonSchemas, credentials: Sequence[str]) -> RawHeaders:
+    def _vary_header(self, schemas: JsonSchemas, credentials: Sequence[str]) -> RawHeaders:
         """
-        Return what the form of an answer depends on; with `Accept-Encoding` it says that it may be compressed.
+        Return the header `Vary`, or nothing. `Accept-Encoding` in it allows compression.
 
-        The length of a compressed answer tells of what stands beside a secret in it (BREACH).
+        Responses with secrets are not compressed, because their compressed length reveals the secret if an attacker
+        controls other parts of the response (BREACH).
         """
-        names = ["Accept"] if len(self.contents) > 1 and not self.is_content else []
-        if self.contents and not self.is_content and not schemas.contains_secret(self.schema):
+        names = ["Accept"] if len(self.contents) > 1 and not self.is_file else []
+        if self.contents and not self.is_file and not schemas.contains_secret(self.schema):
             names.append("Accept-Encoding")
         names += credentials
         return [(b"vary", ", ".join(names).encode())] if names else []
 
     def _from_file(self, result: files.FileContent) -> Response:
         if result.media_type not in self.media_types:
-            raise ContractViolation(f"{self.label} is {', '.join(self.media_types)}, but there is {result.media_type}.")
+            raise ContractViolation(
+                f"{self.label} declares {', '.join(self.media_types)}, but the file is {result.media_type}."
+            )
         return Response(
             self.status,
             headers=[*files.headers(result), *self._vary],
@@ -154,22 +157,22 @@ class ResponseDefinition:
         )
 
     def check(self, body: bytes) -> None:
-        """Raise BrokenPromise unless *body* is as the schema says.
+        """Raise ContractViolation unless *body* is valid.
 
-        The bytes are checked and not the object: they are what is sent, and a NaN shows only there.
+        The bytes are validated and not the object, because the bytes are sent, and a NaN is visible in them only.
         """
         validator = self._validator
         if validator is not None and not validator.is_valid(orjson.loads(body)):
             raise ContractViolation(f"{self.label}: {validator.errors(orjson.loads(body), 5)}")
 
     def check_headers(self, response: Response) -> None:
-        """Raise BrokenPromise if a header that the contract requires is missing."""
+        """Raise ContractViolation if a header that the contract requires is missing."""
         present = {name for name, _ in response.headers}
         for name in self.required_headers:
             if name not in present:
-                raise ContractViolation(f"{self.label}: the header {name.decode()} is promised, and nothing sets it.")
+                raise ContractViolation(f"{self.label}: the required header {name.decode()} is missing.")
 
 
 def _is_text(media_type: str) -> bool:
-    """Return whether the engine writes answers of this type itself, and does not send files of it."""
+    """Return whether the engine renders this media type. Responses of other media types are files."""
     return media_type.startswith("text/") or media_type.endswith(("json", "xml", "yaml"))

@@ -1,4 +1,4 @@
-"""Compiles the marshmallow schemas of the contract: what `schema.dump` interprets, as a function."""
+"""Serializers: functions that are compiled from the marshmallow schemas of the contract, instead of `schema.dump`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,17 +8,16 @@ from typing import Any, Protocol
 
 from marshmallow import Schema, fields
 
+from accord.codegen import define
 from accord.contract.document import component_name
-from accord.engine.codegen import define
 from accord.engine.marshmallow_schemas import DecimalString, MarshmallowSchemas, Representation, decimal_text
 
 Serialize = Callable[[Any], Any]
 
-
 Scopes = frozenset[str] | None
-"""What a caller reaches; None is nobody."""
+"""The scopes of a caller; None without credentials."""
 MAX_SCOPE_SETS = 200
-"""For how many sets of scopes what was compiled is kept; callers may have any there are."""
+"""The number of sets of scopes whose serializers are cached. The number of possible sets is unlimited."""
 
 
 class _Target(Protocol):
@@ -27,7 +26,7 @@ class _Target(Protocol):
 
 @dataclass(frozen=True)
 class LinkTemplate:
-    """A member of `_links`: the operation that it leads to, and the source of it, for who reaches that."""
+    """A member of `_links`: its target, and its source for callers that may call the target."""
 
     name: str
     target: _Target
@@ -35,49 +34,51 @@ class LinkTemplate:
 
 
 class Serializers:
-    """The dumps of a document: for each set of scopes its own, as links lead only where these reach."""
+    """The serializers of a document. Each set of scopes has its own, because links lead only to allowed operations."""
 
     def __init__(
         self, marshmallow_schemas: MarshmallowSchemas, links: dict[str, list[LinkTemplate]], helpers: dict[str, Any]
     ) -> None:
-        """*links* has the members of `_links` of each component, *names* what their sources need."""
+        """*links* has the members of `_links` by component, and *helpers* the functions that their sources call."""
         self.marshmallow_schemas = marshmallow_schemas
         self.links = links
         self.helpers = helpers
-        self._seen: dict[Scopes, _Compiler] = {}
-        # A dump is made at its first use; that may be at the same time in several threads.
-        self._making = Lock()
+        self._compilers: dict[Scopes, _Compiler] = {}
+        # Serializers are compiled at their first use, which can be in several threads at the same time.
+        self._lock = Lock()
 
     def for_schema(self, schema: Any, scopes: Scopes = None) -> Serialize | None:
-        """Return the dump of *schema* for callers with *scopes*; None if its values are JSON as they are."""
-        with self._making:
-            if scopes not in self._seen:
-                if len(self._seen) >= MAX_SCOPE_SETS:
-                    self._seen.clear()
-                reached = {
+        """Return the serializer of *schema* for callers with *scopes*; None if its values need no serialization."""
+        with self._lock:
+            if scopes not in self._compilers:
+                if len(self._compilers) >= MAX_SCOPE_SETS:
+                    self._compilers.clear()
+                allowed = {
                     component: [link.source for link in links if link.target.allows(scopes)]
                     for component, links in self.links.items()
                 }
-                self._seen[scopes] = _Compiler(self.marshmallow_schemas, reached, self.helpers)
-            return self._seen[scopes].for_schema(schema)
+                self._compilers[scopes] = _Compiler(self.marshmallow_schemas, allowed, self.helpers)
+            return self._compilers[scopes].for_schema(schema)
 
     def location(self, schema: Any) -> Callable[[Any], str] | None:
-        """Return what finds in a representation of *schema* where it is: its link `self`, whoever reaches that."""
-        links = {link.name: link.source for link in self.links.get(component_name(schema) or "", ())}
-        if "self" not in links:
+        """Return a function that gives the `self` link of a representation of *schema*; None if it has no such link.
+
+        The function does not depend on scopes.
+        """
+        sources = {link.name: link.source for link in self.links.get(component_name(schema) or "", ())}
+        if "self" not in sources:
             return None
-        dump: Serialize = define("links", f"def links(made):\n  return {{{links['self']}}}\n", dict(self.helpers))
-        return lambda made: str(dump(made)["self"]["href"])
+        links_of: Serialize = define("links", f"def links(data):\n  return {{{sources['self']}}}\n", dict(self.helpers))
+        return lambda data: str(links_of(data)["self"]["href"])
 
 
 class _Compiler:
     """
-    The dump of each schema, compiled.
+    Compiles the serializers of schemas for one set of links.
 
-    A dump turns what a handler returns (a mapping, a row, an entity) into what JSON can
-    say, and adds the links of the component. It equals marshmallow's `schema.dump`,
-    at a thirtieth of its cost for a page, and leaves dates, moments and UUIDs to orjson.
-    It raises KeyError or AttributeError for a required member that the value lacks.
+    A serializer turns the result of a handler (a mapping, a row, an entity) into a JSON value, and adds the links of
+    the component. It is equivalent to `schema.dump` of marshmallow, takes a thirtieth of its time for a page, and
+    leaves dates and times to orjson. It raises KeyError or AttributeError for a missing required property.
     """
 
     def __init__(
@@ -86,95 +87,107 @@ class _Compiler:
         self.marshmallow_schemas = marshmallow_schemas
         self.links = links
         self.helpers = helpers
-        self._made: dict[type[Schema], Serialize] = {}
+        self._by_shape: dict[type[Schema], Serialize] = {}
 
     def for_schema(self, schema: Any) -> Serialize | None:
-        """Return the dump of *schema*; None if its values are JSON as they are."""
+        """Return the serializer of *schema*; None if its values need no serialization."""
         field = self.marshmallow_schemas.field(schema)
         if isinstance(field, fields.Nested) and not field.allow_none:
             return self._for_shape(type(field.schema))
         namespace: dict[str, Any] = {}
-        text = self._expression(field, "value", namespace)
-        if text == "value":
+        expression = self._expression(field, "value", namespace)
+        if expression == "value":
             return None
-        return define("dump", f"def dump(value):\n  return {text}\n", namespace)
+        return define("serialize", f"def serialize(value):\n  return {expression}\n", namespace)
 
     def _for_shape(self, shape: type[Schema]) -> Serialize:
         assert issubclass(shape, Representation)
-        if shape not in self._made:
+        if shape not in self._by_shape:
             namespace: dict[str, Any] = {**self.helpers, "Mapping": Mapping}
 
-            def dump(value: Any) -> Any:
-                return namespace["dump"](value)
+            def serialize(value: Any) -> Any:
+                return namespace["serialize"](value)
 
-            self._made[shape] = dump  # Kept first, so that a cycle ends here.
-            self._made[shape] = define("dump", self._source(shape, namespace), namespace)
-        return self._made[shape]
+            # A recursive schema finds this function, which calls the compiled one.
+            self._by_shape[shape] = serialize
+            self._by_shape[shape] = define("serialize", self._source(shape, namespace), namespace)
+        return self._by_shape[shape]
 
     def _source(self, shape: type[Representation], namespace: dict[str, Any]) -> str:
-        from_dict, from_object = (self._trying(shape, by, namespace) for by in (_key, _attribute))
-        # What an entity has at hand is in its `__dict__`; only its attributes know what it must fetch or compute.
+        """Return the source of the serializer of *shape*."""
+        from_dict = self._body_with_alternative(shape, _key, namespace)
+        from_object = self._body_with_alternative(shape, _attribute, namespace)
+        # Loaded columns of an entity are in its `__dict__`, which is faster than attributes that may load or compute.
         shortcut = ""
         if shape.minimal >= shape().dump_fields.keys():
             shortcut = "  try: return from_dict(value.__dict__)\n  except KeyError: pass\n"
         return (
             f"def from_dict(value):\n{from_dict}\n"
-            "def dump(value):\n  if isinstance(value, (dict, Mapping)): return from_dict(value)\n"
+            "def serialize(value):\n  if isinstance(value, (dict, Mapping)): return from_dict(value)\n"
             f"{shortcut}{from_object}"
         )
 
-    def _trying(self, shape: type[Representation], by: Callable[[str], str], namespace: dict[str, Any]) -> str:
-        """Write what makes the whole of a shape or, where members are missing, as few as another alternative takes."""
-        whole = self._body(shape, shape.required, by, namespace)
+    def _body_with_alternative(
+        self, shape: type[Representation], access: Callable[[str], str], namespace: dict[str, Any]
+    ) -> str:
+        """Return statements that serialize all properties or, if some are missing, those that alternatives require."""
+        complete = self._body(shape, shape.required, access, namespace)
         if shape.minimal == shape.required:
-            return whole
-        indented, least = whole.replace("\n  ", "\n   "), self._body(shape, shape.minimal, by, namespace)
-        return f"  try:\n {indented}  except (KeyError, AttributeError): pass\n{least}"
+            return complete
+        indented = complete.replace("\n  ", "\n   ")
+        minimal = self._body(shape, shape.minimal, access, namespace)
+        return f"  try:\n {indented}  except (KeyError, AttributeError): pass\n{minimal}"
 
     def _body(
-        self, shape: type[Representation], required: frozenset[str], by: Callable[[str], str], namespace: dict[str, Any]
+        self,
+        shape: type[Representation],
+        required: frozenset[str],
+        access: Callable[[str], str],
+        namespace: dict[str, Any],
     ) -> str:
-        always, sometimes = [], []
+        """Return statements that serialize *value*. *access* returns the expression of a property of it."""
+        required_members: list[str] = []
+        optional_members: list[str] = []
         for member, field in shape().dump_fields.items():
-            text = self._expression(field, by(member), namespace)
+            expression = self._expression(field, access(member), namespace)
             if member in required:
-                always.append(f"{member!r}: {text}")
+                required_members.append(f"{member!r}: {expression}")
             else:
-                has = f"hasattr(value, {member!r})" if by is _attribute else f"{member!r} in value"
-                sometimes.append(f"  if {has}: made[{member!r}] = {text}\n")
-        if shape.allows_extra and by is _key:
+                has = f"hasattr(value, {member!r})" if access is _attribute else f"{member!r} in value"
+                optional_members.append(f"  if {has}: data[{member!r}] = {expression}\n")
+        if shape.allows_extra and access is _key:
             namespace["known"] = frozenset(shape().fields) | {"_links"}
-            sometimes.append("  for name in value:\n   if name not in known: made[name] = value[name]\n")
-        linking = self._linking(shape) if "_links" in required or required == shape.required else ""
-        return f"  made = {{{', '.join(always)}}}\n{''.join(sometimes)}{linking}  return made\n"
+            optional_members.append("  for name in value:\n   if name not in known: data[name] = value[name]\n")
+        links = self._links_statement(shape) if "_links" in required or required == shape.required else ""
+        return f"  data = {{{', '.join(required_members)}}}\n{''.join(optional_members)}{links}  return data\n"
 
-    def _linking(self, shape: type[Representation]) -> str:
+    def _links_statement(self, shape: type[Representation]) -> str:
         if not shape.has_links:
             return ""
-        return f"  made['_links'] = {{{', '.join(self.links.get(shape.component or '', ()))}}}\n"
+        return f"  data['_links'] = {{{', '.join(self.links.get(shape.component or '', ()))}}}\n"
 
-    def _expression(self, field: fields.Field[Any], got: str, namespace: dict[str, Any]) -> str:
-        """Write what *field* makes of the value that the expression *got* gives."""
+    def _expression(self, field: fields.Field[Any], value: str, namespace: dict[str, Any]) -> str:
+        """Return the expression that serializes the result of the expression *value* as *field* does."""
         match field:
             case fields.Nested():
                 shape = type(field.schema)
-                name = f"dump_{len(namespace)}"
+                name = f"serialize_{len(namespace)}"
                 namespace[name] = self._for_shape(shape)
-                text = f"{name}({got})"
+                expression = f"{name}({value})"
             case fields.List():
                 item = self._expression(field.inner, "item", namespace)
-                text = f"list({got})" if item == "item" else f"[{item} for item in {got}]"
+                expression = f"list({value})" if item == "item" else f"[{item} for item in {value}]"
             case fields.Dict() if field.value_field:
                 item = self._expression(field.value_field, "item", namespace)
-                text = f"{{key: {item} for key, item in {got}.items()}}"
+                expression = f"{{key: {item} for key, item in {value}.items()}}"
             case DecimalString():
                 namespace["decimal_text"] = decimal_text
-                text = f"decimal_text({got})"
+                expression = f"decimal_text({value})"
             case fields.UUID():
-                text = f"str({got})"
+                expression = f"str({value})"
             case _:
-                return got
-        return f"(None if {got} is None else {text})" if field.allow_none else text
+                return value
+        return f"(None if {value} is None else {expression})" if field.allow_none else expression
 
 
 def _attribute(member: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes JSON values as XML, in the form that the `xml` objects of their schemas describe."""
+"""Renderer of XML: JSON values become elements, as the XML Objects of their schemas say."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
 @dataclass(slots=True)
 class _ElementForm:
-    """What XML is made of the values of one schema."""
+    """The XML form of the values of one schema, from its XML Object."""
 
     name: str | None = None
     namespace: str | None = None
@@ -34,16 +34,15 @@ _ANY = _ElementForm()
 
 class XmlRenderer:
     """
-    Writes the values of a schema as XML.
+    Renders the values of a schema as XML.
 
-    A member is an element, which `xml: {name: …}` renames; a list is an element for each item, and one
-    around them where `wrapped: true` says so. Null is an empty element with `xsi:nil="true"`, and so
-    differs from a member that is not there. The root has the name of its schema or, in lower case, of
-    its component.
+    A property is an element, which `xml: {name: …}` renames. A list is one element for each item, within another one
+    if the schema has `wrapped: true`. Null is an empty element with `xsi:nil="true"`, which differs from a missing
+    property. The root has the name of its schema or, in lower case, of its component.
     """
 
     def __init__(self, schema: Any, marshmallow_schemas: MarshmallowSchemas) -> None:
-        """Raise ContractError if the schema asks for what is not written, or gives the root no name."""
+        """Raise ContractError for an XML Object that is not supported, an invalid name, or a root without a name."""
         self._schemas = marshmallow_schemas.schemas
         self._forms: dict[int, _ElementForm] = {}
         form = self._form(schema)
@@ -53,42 +52,40 @@ class XmlRenderer:
         ]
         self._root = next((name for name in names if name), "")
         if not self._root:
-            raise error_at(schema, "the XML of this schema has no name; say `xml: {name: …}`.")
-        self._whole = replace(form, name=self._root, is_wrapped=True)
+            raise error_at(schema, "the XML of this schema has no name; write `xml: {name: …}`.")
+        self._root_form = replace(form, name=self._root, is_wrapped=True)
 
     def render(self, value: Any, fields: list[str] | None = None) -> bytes:
-        """Return *value* as a document; *value* has no other members than *fields* already."""
+        """Return *value* as an XML document. *fields* is not used, because *value* has only the selected properties."""
         around = Element("around")
-        _append(around, self._root, self._whole, value)
-        written: bytes = tostring(around[0], encoding="utf-8", xml_declaration=True)
-        # Parsers take a carriage return for a line feed, unless it is a reference.
-        return written.replace(b"\r", b"&#13;")
+        _append(around, self._root, self._root_form, value)
+        document: bytes = tostring(around[0], encoding="utf-8", xml_declaration=True)
+        # XML parsers read a carriage return as a line feed, unless it is a character reference.
+        return document.replace(b"\r", b"&#13;")
 
     def _form(self, schema: Any) -> _ElementForm:
         if id(schema) in self._forms:
             return self._forms[id(schema)]
         form = _ElementForm()
-        self._forms[id(schema)] = form  # Kept first, so that a cycle ends here.
+        # The form is stored before its members are known, so that a recursive schema ends here.
+        self._forms[id(schema)] = form
         for choice in [schema, *self._schemas.alternatives(schema)]:
-            flat = self._schemas.merged(choice)
-            said = flat.get("xml", {})
-            if unknown := sorted(said.keys() - {"name", "namespace", "wrapped"}):
-                raise error_at(
-                    choice, f"XML with {', '.join(unknown)} is not written; name, namespace and wrapped are."
-                )
-            form.name = form.name or said.get("name")
-            form.namespace = form.namespace or said.get("namespace")
-            form.is_wrapped = form.is_wrapped or said.get("wrapped", False)
-            for member, inner in flat.get("properties", {}).items():
-                made = form.members.setdefault(member, self._form(inner))
-                if not _NAME.fullmatch(made.name or member):
-                    raise error_at(
-                        inner, f"{made.name or member!r} is no name of an XML element; say `xml: {{name: …}}`."
-                    )
-            if isinstance(flat.get("additionalProperties"), dict):
-                form.others = form.others or self._form(flat["additionalProperties"])
-            if isinstance(flat.get("items"), dict):
-                form.items = form.items or self._form(flat["items"])
+            merged = self._schemas.merge(choice)
+            xml = merged.get("xml", {})
+            if unsupported := sorted(xml.keys() - {"name", "namespace", "wrapped"}):
+                message = f"`xml` with {', '.join(unsupported)} is not supported; use name, namespace and wrapped."
+                raise error_at(choice, message)
+            form.name = form.name or xml.get("name")
+            form.namespace = form.namespace or xml.get("namespace")
+            form.is_wrapped = form.is_wrapped or xml.get("wrapped", False)
+            for member, inner in merged.get("properties", {}).items():
+                name = form.members.setdefault(member, self._form(inner)).name or member
+                if not _NAME.fullmatch(name):
+                    raise error_at(inner, f"{name!r} cannot be the name of an XML element; write `xml: {{name: …}}`.")
+            if isinstance(merged.get("additionalProperties"), dict):
+                form.others = form.others or self._form(merged["additionalProperties"])
+            if isinstance(merged.get("items"), dict):
+                form.items = form.items or self._form(merged["items"])
         return form
 
 
@@ -108,7 +105,7 @@ def _append(parent: Element, name: str, form: _ElementForm, value: Any) -> None:
                 if member in form.members:
                     _append(element, member, form.members[member], inner)
                 else:
-                    _append(element, _NOT_IN_NAMES.sub(_with_positions, member) or "_", form.others or _ANY, inner)
+                    _append(element, _NOT_IN_NAMES.sub(_escape_character, member) or "_", form.others or _ANY, inner)
         case None:
             element.set(_NIL, "true")
         case str():
@@ -117,5 +114,6 @@ def _append(parent: Element, name: str, form: _ElementForm, value: Any) -> None:
             element.text = orjson.dumps(value).decode()
 
 
-def _with_positions(found: re.Match[str]) -> str:
-    return f"_x{ord(found[0]):04X}_"
+def _escape_character(match: re.Match[str]) -> str:
+    """Return the code point of a character that names of elements cannot have, such as `_x0020_` for a space."""
+    return f"_x{ord(match[0]):04X}_"

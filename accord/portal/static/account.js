@@ -1,6 +1,6 @@
-// Logging in and out in the bar of a page; the token lives no longer than the page.
+// Log-in and log-out in the bar of a page. The token is stored in the page only.
 
-export function account(contract, { entered, left }) {
+export function account(contract, { onLogIn, onLogOut }) {
   const logInForm = document.querySelector("#log-in");
   const logOutForm = document.querySelector("#log-out");
   const notice = document.querySelector("#notice");
@@ -15,13 +15,13 @@ export function account(contract, { entered, left }) {
       notice.textContent = message;
     },
 
-    forget(message) {
+    clearToken(message) {
       caller.token = null;
-      left();
+      onLogOut();
       caller.show(message);
     },
 
-    // What is not well is told in the bar; there is no answer at all when the service does not give one.
+    // Calls an operation, and shows the detail of a problem in the bar. Returns null if the service does not respond.
     async call(operationId, body) {
       const { method, path } = find(contract, operationId);
       const headers = {};
@@ -33,7 +33,7 @@ export function account(contract, { entered, left }) {
         if (!response.ok) notice.textContent = (await response.json()).detail;
         return response;
       } catch {
-        notice.textContent = "The service does not answer.";
+        notice.textContent = "The service does not respond.";
         return null;
       }
     },
@@ -45,14 +45,14 @@ export function account(contract, { entered, left }) {
     if (!response?.ok) return;
     const { access_token, user } = await response.json();
     caller.token = access_token;
-    document.querySelector("#who").textContent = user.username === user.role ? user.role : `${user.username}, ${user.role}`;
+    document.querySelector("#caller").textContent = user.username === user.role ? user.role : `${user.username}, ${user.role}`;
     caller.show();
-    entered(access_token);
+    onLogIn(access_token);
   });
 
   logOutForm.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (await caller.call("log_out")) caller.forget("Logged out.");
+    if (await caller.call("log_out")) caller.clearToken("Logged out.");
   });
 
   return caller;

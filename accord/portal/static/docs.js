@@ -1,12 +1,12 @@
-// The contract in Swagger UI, and a log-in whose token lives no longer than this page.
+// The contract in Swagger UI, and a log-in whose token is stored in this page only.
 
 import { account } from "./account.js";
-import { load } from "./contract.js";
+import { loadContract } from "./describe_operations.js";
 
 const page = document.querySelector("#contract");
 const versions = document.querySelectorAll(".versions a");
 
-const contract = await load(page.dataset.url);
+const contract = await loadContract(page.dataset.url);
 const schemes = contract.components.securitySchemes;
 const bearerSchemes = Object.keys(schemes).filter((name) => schemes[name].scheme === "bearer");
 
@@ -15,8 +15,8 @@ dark.addEventListener("change", followColourScheme);
 followColourScheme();
 
 const caller = account(contract, {
-  entered: (token) => bearerSchemes.forEach((scheme) => ui.preauthorizeApiKey(scheme, token)),
-  left: () => ui.authActions.logout(bearerSchemes),
+  onLogIn: (token) => bearerSchemes.forEach((scheme) => ui.preauthorizeApiKey(scheme, token)),
+  onLogOut: () => ui.authActions.logout(bearerSchemes),
 });
 
 const ui = SwaggerUIBundle({
@@ -31,12 +31,12 @@ const ui = SwaggerUIBundle({
   validatorUrl: "none",
   onComplete: () => caller.show(),
   responseInterceptor: (response) => {
-    if (response.status === 401 && caller.token) caller.forget("Your session has ended.");
+    if (response.status === 401 && caller.token) caller.clearToken("Your session has ended.");
     return response;
   },
 });
 
-// The other version of what is unfolded here.
+// The links to other versions keep the operation that is expanded.
 versions.forEach((link) => link.addEventListener("click", () => { link.hash = location.hash; }));
 
 function followColourScheme() {

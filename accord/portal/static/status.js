@@ -1,24 +1,24 @@
-// The last hour of the service, drawn anew every few seconds.
+// Plots of the last hour, refreshed every few seconds.
 
 import { account } from "./account.js";
 
-const SECONDS_BETWEEN_LOOKS = 5;
+const REFRESH_SECONDS = 5;
 const HOUR = 3600;
 const [WIDTH, HEIGHT] = [720, 160];
 
 const rate = (value) => `${number(value)}/s`;
 const milliseconds = (value) => (value === null ? "–" : `${number(value)} ms`);
 
-// What each plot shows: its lines, the most important one last, so that it is on top.
+// The lines of each plot. The most important one is last, so that it is on top.
 const PLOTS = [
-  { title: "Requests", unit: rate, lines: { requests: "answered" } },
-  { title: "Time to answer", unit: milliseconds, lines: { p99: "99 %", p95: "95 %", p50: "half" } },
-  { title: "Errors", tone: "bad", unit: rate, lines: { refused: "refused (4xx)", failed: "failed (5xx)" } },
-  { title: "In flight", unit: number, lines: { in_flight: "at once" } },
-  { title: "Rate limits", unit: rate, lines: { limited: "refused" } },
-  { title: "Cache", unit: rate, lines: { cache_misses: "misses", cache_hits: "hits" }, note: hitRatio },
-  { title: "Database connections", unit: number, lines: { pool_size: "allowed", pool_in_use: "in use" } },
-  { title: "Waiting for a connection", unit: rate, lines: { pool_waits: "units of work" } },
+  { title: "Requests", unit: rate, lines: { requests: "completed" } },
+  { title: "Duration", unit: milliseconds, lines: { p99: "99 %", p95: "95 %", p50: "50 %" } },
+  { title: "Errors", tone: "bad", unit: rate, lines: { refused: "client errors (4xx)", failed: "server errors (5xx)" } },
+  { title: "In flight", unit: number, lines: { in_flight: "requests" } },
+  { title: "Rate limits", unit: rate, lines: { limited: "rejected" } },
+  { title: "Response cache", unit: rate, lines: { cache_misses: "misses", cache_hits: "hits" }, note: hitRatio },
+  { title: "Database connections", unit: number, lines: { pool_size: "maximum", pool_in_use: "in use" } },
+  { title: "Waits for a connection", unit: rate, lines: { pool_waits: "units of work" } },
 ];
 
 const main = document.querySelector("#status");
@@ -29,41 +29,41 @@ const contract = await (await fetch(main.dataset.contract)).json();
 let latest = null;
 let timer = null;
 
-const caller = account(contract, { entered: look, left: forget });
-const drawn = PLOTS.map(draw);
-plots.append(...drawn.map(({ figure }) => figure));
+const caller = account(contract, { onLogIn: refresh, onLogOut: clear });
+const drawnPlots = PLOTS.map(drawPlot);
+plots.append(...drawnPlots.map(({ figure }) => figure));
 caller.show();
 
-async function look() {
+async function refresh() {
   clearTimeout(timer);
   const response = await caller.call("get_metrics_history");
   if (caller.token === null) return;
-  if (response?.status === 401) return caller.forget("Your session has ended.");
+  if (response?.status === 401) return caller.clearToken("Your session has ended.");
   if (response?.status === 403) return;
   if (response?.ok) {
     latest = await response.json();
     caller.show();
     show();
   }
-  timer = setTimeout(look, SECONDS_BETWEEN_LOOKS * 1000);
+  timer = setTimeout(refresh, REFRESH_SECONDS * 1000);
 }
 
 function show() {
-  const { processes, moments, step } = latest;
-  plots.hidden = moments.length === 0;
+  const { processes, samples, step } = latest;
+  plots.hidden = samples.length === 0;
   const running = processes === 1 ? "1 server process" : `${processes} server processes`;
-  state.textContent = plots.hidden ? "Nothing yet: the first numbers come within ten seconds." : `${running}, the last hour in steps of ${step} seconds`;
-  drawn.forEach(({ update }) => update(moments));
+  state.textContent = plots.hidden ? "No samples yet. The first one follows within ten seconds." : `${running}, the last hour in samples of ${step} seconds`;
+  drawnPlots.forEach(({ update }) => update(samples));
 }
 
-function forget() {
+function clear() {
   clearTimeout(timer);
   latest = null;
   plots.hidden = true;
-  state.textContent = "Log in as somebody who may see how the service is.";
+  state.textContent = "Log in as a user with the scope metrics.";
 }
 
-function draw({ title, tone, unit, lines, note }) {
+function drawPlot({ title, tone, unit, lines, note }) {
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
   const cursor = shape("line", { class: "cursor", y1: 0, y2: HEIGHT, visibility: "hidden" });
   const names = Object.keys(lines);
@@ -77,7 +77,9 @@ function draw({ title, tone, unit, lines, note }) {
     entry.append(lines[name], " ", values[n]);
     legend.prepend(entry, " ");
   });
-  const [remark, top, when] = [element("span", "remark"), element("span", "top"), element("span", "when")];
+  const remark = element("span", "remark");
+  const top = element("span", "top");
+  const when = element("span", "when");
   legend.append(remark);
   const heading = element("h2");
   heading.textContent = title;
@@ -88,52 +90,53 @@ function draw({ title, tone, unit, lines, note }) {
   const figure = element("figure", tone);
   figure.append(heading, legend, frame, axis);
 
-  let [moments, pointed] = [[], null];
+  let samples = [];
+  let pointed = null;
 
-  function tell() {
-    const moment = moments.find(({ at }) => at === pointed) ?? moments.at(-1);
-    if (!moment) return;
-    names.forEach((name, n) => { values[n].textContent = unit(moment[name]); });
-    remark.textContent = note?.(moment) ?? "";
-    when.textContent = moment.at === pointed ? new Date(moment.at).toLocaleTimeString() : "";
-    svg.setAttribute("aria-label", `${title}: ${names.map((name) => `${lines[name]} ${unit(moment[name])}`).join(", ")}`);
+  function showValues() {
+    const sample = samples.find(({ at }) => at === pointed) ?? samples.at(-1);
+    if (!sample) return;
+    names.forEach((name, n) => { values[n].textContent = unit(sample[name]); });
+    remark.textContent = note?.(sample) ?? "";
+    when.textContent = sample.at === pointed ? new Date(sample.at).toLocaleTimeString() : "";
+    svg.setAttribute("aria-label", `${title}: ${names.map((name) => `${lines[name]} ${unit(sample[name])}`).join(", ")}`);
   }
 
   svg.addEventListener("pointermove", (event) => {
     const { left, width } = svg.getBoundingClientRect();
     const x = ((event.clientX - left) / width) * WIDTH;
-    const nearest = moments.reduce((best, moment) => (Math.abs(across(moment) - x) < Math.abs(across(best) - x) ? moment : best), moments[0]);
+    const nearest = samples.reduce((best, sample) => (Math.abs(across(sample) - x) < Math.abs(across(best) - x) ? sample : best), samples[0]);
     if (!nearest) return;
     pointed = nearest.at;
     for (const end of ["x1", "x2"]) cursor.setAttribute(end, across(nearest));
     cursor.setAttribute("visibility", "visible");
-    tell();
+    showValues();
   });
   svg.addEventListener("pointerleave", () => {
     pointed = null;
     cursor.setAttribute("visibility", "hidden");
-    tell();
+    showValues();
   });
 
   function across({ at }) {
-    return WIDTH * (1 - (Date.parse(moments.at(-1).at) - Date.parse(at)) / 1000 / HOUR);
+    return WIDTH * (1 - (Date.parse(samples.at(-1).at) - Date.parse(at)) / 1000 / HOUR);
   }
 
   function update(newer) {
-    moments = newer;
-    const highest = round(Math.max(...moments.flatMap((moment) => names.map((name) => moment[name] ?? 0))));
+    samples = newer;
+    const highest = round(Math.max(...samples.flatMap((sample) => names.map((name) => sample[name] ?? 0))));
     top.textContent = unit(highest);
     names.forEach((name, n) => paths[n].setAttribute("d", line(name, highest)));
-    tell();
+    showValues();
   }
 
-  // Where there is no value, the line is broken.
+  // A sample without a value interrupts the line.
   function line(name, highest) {
     let isDrawing = false;
-    return moments.map((moment) => {
-      const value = moment[name];
-      const command = value === null ? "" : `${isDrawing ? "L" : "M"}${across(moment).toFixed(1)} ${(HEIGHT * (1 - value / highest)).toFixed(1)}`;
-      // A point of its own is a line of no length, which has round ends.
+    return samples.map((sample) => {
+      const value = sample[name];
+      const command = value === null ? "" : `${isDrawing ? "L" : "M"}${across(sample).toFixed(1)} ${(HEIGHT * (1 - value / highest)).toFixed(1)}`;
+      // A single point is a line of length 0, which round line caps make visible.
       const isAlone = command && !isDrawing;
       isDrawing = value !== null;
       return isAlone ? `${command}h0` : command;
@@ -155,17 +158,17 @@ function number(value) {
 }
 
 function hitRatio({ cache_hits: hits, cache_misses: misses }) {
-  return hits + misses > 0 ? `${Math.round((100 * hits) / (hits + misses))} % from the cache` : "";
+  return hits + misses > 0 ? `${Math.round((100 * hits) / (hits + misses))} % hits` : "";
 }
 
 function shape(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
-  return made;
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
+  return node;
 }
 
 function element(name, className = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  return made;
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  return node;
 }

@@ -100,7 +100,7 @@ def members_not_for_callers(target):
             if name not in each.whole:
                 answer = target.ask(each, json=each.body | {name: value}, undeclared=True)
                 assert answer.status_code == 422, (each.id, name, answer.text)
-                assert f"/{name}" in [fault["pointer"] for fault in answer.json()["errors"]]
+                assert f"/{name}" in [error["pointer"] for error in answer.json()["errors"]]
 
 
 def roles_for_the_asking(target):

@@ -47,7 +47,7 @@ def bodies_that_explode(target):
     for picture in (png(60_000, 60_000), png(2**31 - 1, 1), png(7_000, 7_000, b"\0" * 100 * MIB)):
         files = {"photo": ("bomb.png", picture, "image/png")}
         answer = _soon(target.refused, "POST", "/api/v1/customers", token, data=customer, files=files)
-        assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/photo"]
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/photo"]
     assert memory().rss - before < 100 * MIB
 
 

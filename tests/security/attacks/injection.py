@@ -25,7 +25,7 @@ OTHERS = [
 ]  # fmt: skip
 SPLITS = ["x%0d%0aX-Injected:%20y", "x%0aX-Injected:%20y", "%e5%98%8d%e5%98%8aX-Injected:y"]
 NAMES = ["../../../escaped.png", "..\\..\\escaped.png", "/escaped.png", "escaped.png\0.pdf", 'a"\r\nX-Injected: y.png']
-PATHS = ["/docs/swagger-ui/%2e%2e/%2e%2e/main.py", "/pages/..%2fmain.py", "/pages//etc/passwd", "/docs/..%5cmain.py"]
+PATHS = ["/docs/swagger-ui/%2e%2e/%2e%2e/main.py", "/portal/..%2fmain.py", "/portal//etc/passwd", "/docs/..%5cmain.py"]
 
 
 def sql(target):
@@ -101,7 +101,7 @@ def names_of_files(target):
 def lines_of_the_log(target):
     """A line of the log is one request's, whatever that says of itself."""
     mark = uuid4().hex
-    forged = f'{mark}\n{{"time":"2020","logger":"requests","status":200,"caller":"{mark}"}}\r\n\x1b[2J'
+    forged = f'{mark}\n{{"time":"2020","logger":"access","status":200,"caller":"{mark}"}}\r\n\x1b[2J'
     target.send("POST", "/api/v1/auth/login", json={"username": forged, "password": forged})
     target.send("GET", "/api/v1/products", params={"q": forged, mark: forged})
     escaped = forged.translate({ord(each): f"%{ord(each):02x}" for each in "\n\r \x1b"})

@@ -21,7 +21,7 @@ UNDECLARED = [
 ]  # fmt: skip
 UNKNOWN = [("X-API-Version", "3"), ("X-API-Version", "1' OR 1"), ("Accept", "application/vnd.accord.v0+json")]
 PAGES = [
-    "/", "/docs", "/problems", "/status", "/nowhere", "/api/v1/products", "/api/products?version=9", "/pages//docs.js",
+    "/", "/docs", "/problems", "/status", "/nowhere", "/api/v1/products", "/api/products?version=9", "/portal//docs.js",
 ]  # fmt: skip
 DEFAULTS = {
     "ACCORD_ENVIRONMENT": "production", "ACCORD_CORS_ORIGINS": "*", "ACCORD_LOG_LEVEL": "debug",

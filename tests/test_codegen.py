@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from accord.engine.codegen import define
+from accord.codegen import define
 
 
 def test_traceback_shows_the_source_for_as_long_as_the_function_is_there():
