@@ -27,7 +27,14 @@ LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager",
 EXAMPLE_ID = UUID("01938a4e-6f2b-7c3d-8e4f-5a6b7c8d9e0f")
 """Id in the examples of the contract. The rows that the examples describe have it, so that `/docs` can send them."""
 
-_EXAMPLES = {"customer", "Electronics", "MI-TV-43", "Vinod", "Count the biscuits", "Open till nine before Diwali"}
+_EXAMPLES = {
+    "customer",
+    "Electronics",
+    "MI-TV-43",
+    "Vinod",
+    "Renew the licence of the shop",
+    "Open till nine before Diwali",
+}
 _CATEGORIES = {"Groceries": "What a kitchen needs.", "Electronics": "Everything with a plug."}
 _PRODUCTS = [
     ("AMUL-BUTTER-500", "Amul Butter", "Salted butter, 500 g.", "50.00", 120, "Groceries", ["Dairy"]),

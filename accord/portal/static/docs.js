@@ -45,7 +45,8 @@ function draw(contract) {
     validatorUrl: "none",
     onComplete: () => caller.credentials && authorize(caller.credentials),
     responseInterceptor: (response) => {
-      caller.notice401(response.status, response.headers?.["www-authenticate"]);
+      // Swagger UI splits a header at its commas.
+      caller.notice401(response.status, String(response.headers?.["www-authenticate"]));
       return response;
     },
   });

@@ -16,7 +16,7 @@ export const layout = ({ description, onDrawn }) => ({ React }) => ({
     },
 
     operations: (Operations) => (props) => {
-      React.useEffect(onDrawn, []);
+      React.useLayoutEffect(onDrawn, []);
       return React.createElement(Operations, props);
     },
   },
