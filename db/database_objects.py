@@ -105,7 +105,10 @@ def restore(connection: Connection, metadata: MetaData = Base.metadata) -> list[
     missing = _creatable(connection, metadata)
     for name in dict.fromkeys(item.table for item in missing if not item.statements):
         with _name_errors(f"table {name} cannot get the constraints of its model"):
-            sqlite_tables.rebuild(connection, metadata.tables[name])
+            columns = _columns(connection)[name]
+            declared = _constraints(metadata.tables[name], connection.dialect)
+            constraints = {item.name: item.definition for item in declared if item.columns <= columns}
+            sqlite_tables.rebuild(connection, metadata.tables[name], constraints)
     for item in _creatable(connection, metadata) if missing else []:
         with _name_errors(f"{item} cannot be created"):
             for statement in item.statements:
@@ -155,9 +158,9 @@ def _constraints(table: Table, dialect: Dialect) -> Iterator[DatabaseObject]:
         if kind := _KINDS.get(type(constraint)):
             text = compiler.process(constraint)
             name = sqlite_tables.constraint_name(text)
-            statements = (f"{alter} DROP CONSTRAINT IF EXISTS {_quoted(name, dialect)}", f"{alter} ADD {text}")
-            columns = frozenset(column.name for column in getattr(constraint, "columns", ()))
-            yield DatabaseObject(kind, table.name, name, text, () if dialect.name == "sqlite" else statements, columns)
+            replace = (f"{alter} DROP CONSTRAINT IF EXISTS {_quoted(name, dialect)}", f"{alter} ADD {text}")
+            statements = () if dialect.name == "sqlite" else replace
+            yield DatabaseObject(kind, table.name, name, text, statements, _mentioned(table, text))
 
 
 def _column_properties(table: Table, dialect: Dialect) -> Iterator[DatabaseObject]:
@@ -182,8 +185,13 @@ def _index(index: Index, dialect: Dialect) -> DatabaseObject:
     assert index.table is not None
     create = str(CreateIndex(index).compile(dialect=dialect))
     drop = f"DROP INDEX IF EXISTS {_quoted(str(index.name), dialect)}"
-    columns = frozenset(column.name for column in index.columns)
+    columns = _mentioned(index.table, create)
     return DatabaseObject("index", index.table.name, str(index.name), create, (drop, create), columns)
+
+
+def _mentioned(table: Table, sql: str) -> frozenset[str]:
+    """Return the columns whose names are in the SQL. Its expressions can be text, so that SQLAlchemy does not know."""
+    return frozenset(table.columns.keys()).intersection(re.findall(r"\w+", sql))
 
 
 def _triggers(table: Table, dialect: Dialect) -> Iterator[DatabaseObject]:

@@ -24,9 +24,11 @@ def constraint_name(text: str) -> str:
     return re.sub(r'["`\[\]]', "", found[1]) if found and found[1] else re.sub(r'[\s"`\[\]]', "", text)
 
 
-def rebuild(connection: Connection, table: Table) -> None:
+def rebuild(connection: Connection, table: Table, constraints: dict[str, str]) -> None:
     """
-    Create a table anew, with the constraints, collations and AUTOINCREMENT of its model. What else it has stays.
+    Create a table anew with *constraints*, by name, and the collations and AUTOINCREMENT of its model.
+
+    What the table has besides stays.
 
     These are the steps of https://sqlite.org/lang_altertable.html, section 7. `keep_triggers` must be active.
     """
@@ -36,7 +38,7 @@ def rebuild(connection: Connection, table: Table) -> None:
     ).all()
     items, options = _split(next(sql for kind, sql in rows if kind == "table"))
     name, temporary = quote(table.name), quote(f"_new_{table.name}")
-    content = ", ".join(_declared_items(items, connection, table))
+    content = ", ".join(_declared_items(items, connection, table, constraints))
     connection.exec_driver_sql(f"CREATE TABLE {temporary} ({content}) {options}")
     columns = connection.exec_driver_sql("SELECT name FROM pragma_table_info(?)", (table.name,)).scalars()
     names = ", ".join(map(quote, columns))
@@ -48,7 +50,7 @@ def rebuild(connection: Connection, table: Table) -> None:
             connection.exec_driver_sql(sql)
 
 
-def _declared_items(items: list[str], connection: Connection, table: Table) -> list[str]:
+def _declared_items(items: list[str], connection: Connection, table: Table, declared: dict[str, str]) -> list[str]:
     """Return the columns and constraints of *items*, each as the model declares it if the model has it."""
     compiler = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]  # Only statements need the second argument.
     columns = {_column_name(item): item for item in items if not _CONSTRAINT.match(item)}
@@ -56,9 +58,7 @@ def _declared_items(items: list[str], connection: Connection, table: Table) -> l
         text = compiler.get_column_specification(column)
         if column.name in columns and dict(_item_parts(text)) != dict(_item_parts(columns[column.name])):
             columns[column.name] = text
-    constraints = {constraint_name(item): item for item in items if _CONSTRAINT.match(item)}
-    for text in filter(None, map(compiler.process, table.constraints)):
-        constraints[constraint_name(text)] = text
+    constraints = {constraint_name(item): item for item in items if _CONSTRAINT.match(item)} | declared
     if any("PRIMARY KEY" in text for text in columns.values()):
         constraints = {name: text for name, text in constraints.items() if "PRIMARY KEY" not in text}
     return [*columns.values(), *constraints.values()]

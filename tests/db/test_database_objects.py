@@ -327,8 +327,12 @@ def test_commands_that_only_look_create_nothing(team, database_kind):
 
 
 def test_table_without_a_migration_waits_for_it(team):
-    """A model without a table, as a team has it before it writes the migration, does not prevent a migration."""
+    """A model without a table or a column, as a team has it before it writes the migration, prevents no migration."""
     metadata = widened([])
+    tags = metadata.tables["tags"]
+    tags.append_column(Column("rank", Integer))
+    tags.append_constraint(CheckConstraint("rank > 0", name="rank"))
+    Index("ix_tags_rank", text("rank DESC"), _table=tags)
     Table("suppliers", metadata, Column("id", Integer, primary_key=True), info=counted("suppliers"))
     created = team.run(lambda connection: [str(item) for item in restore(connection, metadata)])
     assert created == ["cache tag suppliers of table cache_versions"]
