@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import TypeVar
@@ -17,8 +17,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
+from accord import libpq
+from accord.libpq import ConnectionParameters
 from db import database_objects
-from db.drivers.postgresql import asyncpg_url
+from db.drivers.postgresql import connect, set_local
 from db.drivers.sqlite import sqlite_engine
 from db.errors import DatabaseUnavailable, MigrationError, as_unavailable
 
@@ -93,18 +95,17 @@ def run_with_connection(url: str, function: Callable[[Connection], T], *, alone:
 
     With *alone*, it waits until no other server runs this for the same database. Raises DatabaseUnavailable.
     """
-    parsed = make_url(url)
     try:
-        if parsed.get_backend_name() == "sqlite":
-            return _run_on_sqlite(parsed, function, alone)
-        return asyncio.run(_run_on_postgresql(parsed, function, alone))
+        if url.startswith(libpq.SCHEMES):
+            return asyncio.run(_run_on_postgresql(libpq.parse(url), function, alone))
+        return _run_on_sqlite(make_url(url), function, alone)
     except OSError as error:
-        raise DatabaseUnavailable("The database is not available.") from error
+        raise DatabaseUnavailable(f"The database is not available: {error}.") from error
     except DBAPIError as error:
         reason = as_unavailable(error)
         if reason is None:
             raise
-        raise reason from error
+        raise DatabaseUnavailable(f"{reason} {error.orig}") from error
 
 
 def _run_on_sqlite(url: URL, function: Callable[[Connection], T], alone: bool) -> T:
@@ -122,9 +123,19 @@ def _run_on_sqlite(url: URL, function: Callable[[Connection], T], alone: bool) -
         return result
 
 
-async def _run_on_postgresql(url: URL, function: Callable[[Connection], T], alone: bool) -> T:
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+async def _run_on_postgresql(parameters: ConnectionParameters, function: Callable[[Connection], T], alone: bool) -> T:
+    # A pooler may be in between. All that it must keep is in this one transaction, and statements have no names.
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        connect_args={
+            "async_creator_fn": partial(connect, parameters, is_pooled=True),
+            "prepared_statement_cache_size": 0,
+        },
+    )
     async with engine.begin() as connection:
+        if parameters.settings:
+            await connection.exec_driver_sql(set_local(parameters.settings))
         if alone:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         return await connection.run_sync(function)

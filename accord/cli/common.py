@@ -36,7 +36,8 @@ def run_in_database(settings: Settings, mode: Mode, function: Callable[[Any], T]
     """Return the result of *function*, which is called with the session of one unit of work."""
 
     async def run() -> T:
-        database = open_database(settings.database_url)
+        # A command may wait for another one.
+        database = open_database(settings.database_url, statement_timeout=120.0)
         try:
             return await database.run(mode, function)
         finally:
