@@ -75,9 +75,12 @@ def on_failure(session: Session, function: Callable[..., object], *arguments: An
 
 
 def lock_exclusively(session: Session, name: str) -> None:
-    """Wait until no other unit of work has the lock *name*, and hold it until the end of the transaction."""
+    """
+    Wait until no other unit of work has the lock *name*, and hold it until the end of the transaction.
+
+    On SQLite, the unit of work is the only writer from now on.
+    """
     if session.get_bind().dialect.name == "postgresql":
-        # SQLite has one writer, so that there is nothing to lock.
         session.execute(select(func.pg_advisory_xact_lock(crc32(name.encode()))))
 
 

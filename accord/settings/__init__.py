@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite:///accord.db",
         repr=False,
-        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full.",
     )
     database_pool_size: int = Field(
         default=10,

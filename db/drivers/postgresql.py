@@ -63,9 +63,9 @@ async def connect(
             statement_cache_size=0 if is_pooled else 100,
         )
     except asyncpg.ProtocolViolationError as error:
-        if "startup parameter" in str(error) and not is_pooled:
-            raise PoolerDetected(str(error)) from error
-        raise
+        if is_pooled:
+            raise
+        raise PoolerDetected(f"it refuses the settings of a session ({error})") from error
     if not is_pooled:
         try:
             await driver.execute(_verification(driver.get_server_pid(), settings or {}, parameters.settings))
@@ -245,7 +245,7 @@ class PostgresPool:
                 return self._connect()
             except PoolerDetected as reason:
                 if not self._is_pooled:
-                    log.info("PostgreSQL is behind a connection pooler: %s.", reason)
+                    log.info("PostgreSQL is behind a connection pooler, because %s.", reason)
                     self._is_pooled = True
                     self._engine = self._make_engine()
                 return self._connect()

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
@@ -28,7 +29,7 @@ IGNORING = {
 class PgBouncer:
     """A PgBouncer with two connections to each database, so that its clients share them."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, tls_files: Path | None = None, **settings: str) -> None:
         folder, socket_folder = scratch_folder(), postgresql_server().directory
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -39,11 +40,16 @@ class PgBouncer:
             "listen_addr": "127.0.0.1", "listen_port": str(self.port), "unix_socket_dir": "", "auth_type": "any",
             "auth_file": str(users), "default_pool_size": "2", "max_client_conn": "500", **settings,
         }  # fmt: skip
+        files = []
+        if tls_files:
+            for kind, name in (("cert", "localhost.crt"), ("key", "localhost.key")):
+                files.append(Path(shutil.copy(tls_files / name, folder)))
+                settings[f"client_tls_{kind}_file"] = str(files[-1])
         config = folder / "pgbouncer.ini"
         lines = [f"{name} = {value}" for name, value in settings.items()]
         config.write_text("\n".join([f"[databases]\n* = host={socket_folder} user=postgres\n[pgbouncer]", *lines]))
         owner = socket_folder.stat()
-        for path in (folder, users, config):
+        for path in (folder, users, config, *files):
             os.chown(path, owner.st_uid, owner.st_gid)
         # PgBouncer refuses to run as root, and the socket is in a folder of the user of PostgreSQL.
         self.process = subprocess.Popen(
