@@ -40,6 +40,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     if settings.metrics_port is not None:
         metrics = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
         start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(metrics.snapshot))
+    timeouts = Timeouts(header=settings.header_timeout, body=settings.body_timeout, write=settings.write_timeout)
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -58,7 +59,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         timeout_keep_alive=settings.keep_alive_timeout,  # type: ignore[arg-type]  # Fractions of a second work as well.
         # A busy machine may need longer to start a process than the default, after which uvicorn starts another one.
         timeout_worker_healthcheck=60,
-        http=partial(HttpProtocol, timeouts=Timeouts(settings.header_timeout, settings.write_timeout)),  # type: ignore[arg-type]  # Uvicorn only calls it.
+        http=partial(HttpProtocol, timeouts=timeouts),  # type: ignore[arg-type]  # Uvicorn only calls it.
         ws="none",
     )
     listening = config.bind_socket()

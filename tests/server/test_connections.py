@@ -81,12 +81,6 @@ def test_caller_may_ask_to_close(wire):
     assert wire.rest() == b""
 
 
-def test_wish_for_another_protocol_is_not_followed(wire):
-    for upgrade in ("websocket", "h2c"):
-        wire.send(request("GET", "/health/live", "Connection: Upgrade", f"Upgrade: {upgrade}"))
-        assert wire.answer().status == 200
-
-
 class TestExpect:
     """`Expect: 100-continue` (RFC 9110, section 10.1.1): the caller keeps the body until it is asked for."""
 

@@ -34,6 +34,8 @@ class Wire:
 
     def __init__(self, port: int, *, timeout: float = 10.0) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
+        # A second piece does not wait until the first one is acknowledged.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._seen = b""
 
     def __enter__(self) -> Self:
