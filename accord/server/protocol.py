@@ -130,7 +130,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(
             LingeringTransport(transport, self.loop, is_receiving=self._is_receiving, timeout=self.timeouts.body)
         )
-        self._start_header_timer()
+        # A proxy may open a connection before it has a request. The headers have their time from their first byte on.
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -105,7 +105,10 @@ class Settings(BaseSettings):
         default=10.0, gt=0, le=3_600, description="Seconds that a client has to send the headers of a request."
     )
     keep_alive_timeout: float = Field(
-        default=5.0, gt=0, le=3_600, description="Seconds that a connection stays open without a further request."
+        default=620.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that a connection without a request stays open; longer than the proxy keeps it.",
     )
     write_timeout: float = Field(
         default=60.0,

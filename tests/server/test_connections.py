@@ -5,6 +5,7 @@ import time
 import psutil
 import pytest
 
+from accord.settings import Settings
 from tests.support.servers import JSON
 from tests.support.wire import request
 
@@ -79,6 +80,33 @@ def test_caller_may_ask_to_close(wire):
     wire.send(request("GET", "/health/live", "Connection: close") + LIVE)
     assert wire.answer().status == 200
     assert wire.rest() == b""
+
+
+class TestKeepAlive:
+    """A proxy that keeps a connection longer than the service may send a request that is lost with it."""
+
+    @pytest.mark.parametrize("seconds", [60, 90, 120, 600], ids=["nginx and AWS", "Traefik", "Caddy", "Google Cloud"])
+    def test_default_is_longer_than_that_of_a_proxy(self, seconds):
+        assert Settings(_env_file=None).keep_alive_timeout > seconds
+
+    @pytest.mark.parametrize("before", [b"", LIVE])
+    def test_time_for_headers_begins_with_their_first_byte(self, start, before):
+        shop = start("sqlite", ACCORD_HEADER_TIMEOUT="0.3", ACCORD_KEEP_ALIVE_TIMEOUT="3600")
+        with shop.wire() as wire:
+            wire.send(before)
+            if before:
+                assert wire.answer().status == 200
+            assert wire.is_silent(1)
+            wire.send(LIVE)
+            assert wire.answer().status == 200
+
+    def test_beginning_of_a_request_behind_another_one_has_the_time_of_headers(self, start):
+        shop = start("sqlite", ACCORD_HEADER_TIMEOUT="0.3", ACCORD_KEEP_ALIVE_TIMEOUT="3600")
+        with shop.wire() as wire:
+            wire.send(LIVE + b"GET /")
+            assert wire.answer().status == 200
+            answer = wire.answer()
+            assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
 
 
 class TestExpect:
