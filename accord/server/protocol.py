@@ -294,7 +294,7 @@ class HttpProtocol(HttpToolsProtocol):
         if isinstance(error, HttpParserInvalidMethodError) and _METHOD.match(data):
             self.problem = Problem(501, "The method of the request is unknown.")
         elif self.parser.get_method() == b"PRI":
-            self.problem = Problem(505, "HTTP/2 is not supported. Use HTTP/1.1.")
+            self.problem = Problem(505, "HTTP/2.0 is not supported. Use HTTP/1.1.")
         self._refuse(self.problem)
 
     def _count(self, size: int) -> None:

@@ -165,6 +165,15 @@ def test_connection_with_an_offer_may_be_the_last_request(shop, wire, option):
     assert (answer.status, answer.closes, wire.rest()) == (201, True, b"")
 
 
+@pytest.mark.parametrize(
+    "sent", [b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /" + b"x" * 9_000]
+)
+def test_type_of_a_refusal_leads_to_its_explanation(shop, wire, sent):
+    wire.send(sent)
+    page, _, anchor = wire.answer().json["type"].partition("#")
+    assert f'<h2 id="{anchor}">'.encode() in shop.exchange("GET", page).body
+
+
 class TestTunnels:
     """What follows a request for a tunnel, or the preface of another protocol, is read by nobody."""
 
