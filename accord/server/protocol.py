@@ -131,7 +131,7 @@ class HttpProtocol(HttpToolsProtocol):
             LingeringTransport(transport, self.loop, is_receiving=self._is_receiving, timeout=self.timeouts.body)
         )
         # A proxy may open a connection before it has a request. The headers have their time from their first byte on.
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._start_keep_alive_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -153,11 +153,15 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self.unread > MAX_HEADER_SIZE and not self.transport.is_closing():
             self._refuse(_TOO_LONG)
-        elif not self._is_responding():
+        elif not self._is_responding() and (self.unread or self._is_receiving()):
             self._start_header_timer()
-        elif self.header_timer:
-            self.header_timer.cancel()
-            self.header_timer = None
+        else:
+            if self.header_timer:
+                self.header_timer.cancel()
+                self.header_timer = None
+            if not self._is_responding():
+                # The rest of a body has arrived that the response did not wait for.
+                self._start_keep_alive_timer()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -306,12 +310,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _is_responding(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete
+        return cycle is not None and not (cycle.response_complete or cycle.disconnected)
 
     def _is_receiving(self) -> bool:
         """Return whether the client may be sending a request that will not be read."""
         cycle: RequestResponseCycle | None = self.cycle
         return self.is_reading_headers or bool(self.pipeline) or (cycle is not None and cycle.more_body)
+
+    def _start_keep_alive_timer(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _start_header_timer(self) -> None:
         if self.header_timer is None:

@@ -89,10 +89,14 @@ class TestKeepAlive:
     def test_default_is_longer_than_that_of_a_proxy(self, seconds):
         assert Settings(_env_file=None).keep_alive_timeout > seconds
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def patient(cls, start):
+        return start("sqlite", ACCORD_HEADER_TIMEOUT="0.3", ACCORD_KEEP_ALIVE_TIMEOUT="3600")
+
     @pytest.mark.parametrize("before", [b"", LIVE])
-    def test_time_for_headers_begins_with_their_first_byte(self, start, before):
-        shop = start("sqlite", ACCORD_HEADER_TIMEOUT="0.3", ACCORD_KEEP_ALIVE_TIMEOUT="3600")
-        with shop.wire() as wire:
+    def test_time_for_headers_begins_with_their_first_byte(self, patient, before):
+        with patient.wire() as wire:
             wire.send(before)
             if before:
                 assert wire.answer().status == 200
@@ -100,9 +104,17 @@ class TestKeepAlive:
             wire.send(LIVE)
             assert wire.answer().status == 200
 
-    def test_beginning_of_a_request_behind_another_one_has_the_time_of_headers(self, start):
-        shop = start("sqlite", ACCORD_HEADER_TIMEOUT="0.3", ACCORD_KEEP_ALIVE_TIMEOUT="3600")
-        with shop.wire() as wire:
+    def test_connection_is_idle_after_the_rest_of_a_body(self, patient):
+        with patient.wire() as wire:
+            wire.send(request("POST", "/nowhere", JSON, "Content-Length: 2000"))
+            assert wire.answer().status == 404
+            wire.send(b" " * 2_000)
+            assert wire.is_silent(1)
+            wire.send(LIVE)
+            assert wire.answer().status == 200
+
+    def test_beginning_of_a_request_behind_another_one_has_the_time_of_headers(self, patient):
+        with patient.wire() as wire:
             wire.send(LIVE + b"GET /")
             assert wire.answer().status == 200
             answer = wire.answer()

@@ -179,8 +179,15 @@ class TestLimits:
                 time.sleep(0.02)
             self.refuse(wire)
             assert not self.is_cut(wire, attempts=2)
-        with shop.wire() as lingering, shop.wire() as idle, shop.wire() as new:
+
+    def test_end_of_the_service(self, start):
+        shop = start("sqlite", ACCORD_BODY_TIMEOUT="3600")
+        with shop.wire() as lingering, shop.wire() as broken, shop.wire() as idle, shop.wire() as new:
             self.refuse(lingering)
+            broken.send(shop.create(CHUNKED) + b"4\r\n    ")
+            assert broken.is_silent(0.1)
+            broken.send(b"zz\r\n")
+            assert broken.answer().status == 400
             idle.send(LIVE)
             assert idle.answer().status == 200
             shop.server.process.terminate()
