@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import yaml
 
-from accord.contract import page_links
+from accord.contract import page_links, preconditions
 from accord.contract.bundle import bundle
 from accord.contract.errors import SourceMapping, error_at
 
@@ -31,12 +31,13 @@ class Document:
 
     @classmethod
     def read(cls, index: Path) -> "Document":
-        """Return the document that `bundle` makes of *index*, with its page links completed.
+        """Return the document that `bundle` makes of *index*, with its page links and its 412 responses completed.
 
         Raises ContractError, as `bundle` and `page_links.complete` do.
         """
         document = cls(bundle(index))
         page_links.complete(document.raw, document.resolve)
+        preconditions.complete(document.raw, document.resolve)
         return document
 
     def resolve(self, node: Any) -> Any:

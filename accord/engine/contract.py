@@ -15,7 +15,7 @@ from accord.engine.operation import DocumentContext, Operation, Policy
 from accord.engine.policies import Database
 from accord.engine.policies.audit import Audit, TrackChanges
 from accord.engine.policies.cache_control import PUBLIC_NO_CACHE, CacheProfiles
-from accord.engine.policies.conditional_requests import etag, if_match, if_none_match
+from accord.engine.policies.conditional_requests import ChangePreconditions, conditional_get, entity_tag, etag
 from accord.engine.policies.content_negotiation import content_negotiation
 from accord.engine.policies.idempotency import Idempotency, IdempotencyStore
 from accord.engine.policies.range_requests import byte_ranges
@@ -71,10 +71,11 @@ class Contract:
         self.rate_limit_stats = rate_limit_stats or RateLimitStats()
         self.response_cache = response_cache
         self.policies: list[Policy] = [
-            if_match,
+            entity_tag,
+            ChangePreconditions(exception_handlers),
             sparse_fieldsets,
             content_negotiation,
-            if_none_match,
+            conditional_get,
             byte_ranges,
             Idempotency(idempotency_store),
             Audit(track_changes),

@@ -16,7 +16,7 @@ from accord.engine.contract import Contract
 from accord.engine.headers import NO_STORE
 from accord.engine.operation import Operation
 from accord.engine.policies import Mode
-from accord.engine.policies.conditional_requests import not_modified
+from accord.engine.policies.conditional_requests import PRECONDITIONS, select
 from accord.engine.problems import ContractViolation, Problem
 from accord.engine.renderers.files import ByteRange
 from accord.engine.renderers.response import Response
@@ -104,7 +104,7 @@ class ContractMiddleware(SpecMiddleware):
             raise Problem(404, "There is nothing at this path.")
         allow = path_item.allow if path_item else "GET, HEAD, OPTIONS"
         if document and method in ("GET", "HEAD"):
-            return not_modified(request, document)
+            return select(request, document)
         if method == "OPTIONS":
             return Response(204, b"", [(b"allow", allow.encode()), *NO_STORE])
         raise Problem(405, f"This path has no {method} operation.", headers={"Allow": allow})
@@ -143,4 +143,5 @@ def _response_start(response: Response) -> Message:
 def _mode(operation: Operation, request: Request) -> Mode:
     if operation.is_safe:
         return "read"
-    return "repeatable_read" if operation.accepts_if_match and b"if-match" in request.headers else "write"
+    is_conditional = operation.takes_preconditions and not PRECONDITIONS.isdisjoint(request.headers)
+    return "repeatable_read" if is_conditional else "write"

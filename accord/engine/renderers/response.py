@@ -1,6 +1,7 @@
 """Responses: renders the result of a handler as a declared response, and validates it."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -18,10 +19,11 @@ class Response:
     The response that is sent.
 
     `data` is the JSON value of `body`, if there is one. `byte_range` is sent instead of `body` for a file, and `etag`
-    identifies the content of the file.
+    identifies the content of the file. `modified_at` is the time of the last change: of a file, or `updated_at` of a
+    JSON object. It is the exact time, which `Last-Modified` is not.
     """
 
-    __slots__ = ("body", "byte_range", "data", "etag", "headers", "status")
+    __slots__ = ("body", "byte_range", "data", "etag", "headers", "modified_at", "status")
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class Response:
         data: Any = None,
         byte_range: files.ByteRange | None = None,
         etag: str | None = None,
+        modified_at: datetime | None = None,
     ) -> None:
         self.status = status
         self.body = body
@@ -38,6 +41,7 @@ class Response:
         self.data = data
         self.byte_range = byte_range
         self.etag = etag
+        self.modified_at = modified_at
 
 
 class ResponseDefinition:
@@ -129,7 +133,8 @@ class ResponseDefinition:
         if self._has_link:
             links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in data["_links"].items())
             headers.append((b"link", links.encode("latin-1")))
-        return Response(self.status, body, headers, data)
+        modified_at = data.get("updated_at") if isinstance(data, dict) else None
+        return Response(self.status, body, headers, data, modified_at=modified_at)
 
     def _vary_header(self, schemas: JsonSchemas, credentials: Sequence[str]) -> RawHeaders:
         """
@@ -154,6 +159,7 @@ class ResponseDefinition:
             headers=[*files.headers(result), *self._vary],
             byte_range=files.whole_file(result),
             etag=result.etag,
+            modified_at=result.modified_at,
         )
 
     def check(self, body: bytes) -> None:
