@@ -16,8 +16,9 @@ from accord.engine.request import Request
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
-PRECONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
-"""The header fields that are evaluated on every operation whose target has a validator, declared or not."""
+PRECONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since"})
+"""The preconditions of every operation whose target has a validator, declared or not."""
+_READ_PRECONDITIONS = PRECONDITIONS | {b"if-modified-since"}
 
 _CONTENT_HEADERS = frozenset({b"content-type", b"content-disposition"})
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
@@ -87,7 +88,7 @@ class ChangePreconditions:
                     # Without the precondition there may be another problem, which then precedes the 412 (RFC 9110,
                     # section 13.2.1). Otherwise the 412 rolls the change back.
                     handle(request, session)
-                raise _precondition_failed()
+                raise _precondition_failed(is_known=is_known)
             return handle(request, session)
 
         return handle_conditionally
@@ -125,13 +126,13 @@ def select(request: Request, response: Response) -> Response:
     The order is that of RFC 9110, section 13.2.2. `Range` is evaluated afterwards.
     """
     headers = request.headers
-    if PRECONDITIONS.isdisjoint(headers):
+    if _READ_PRECONDITIONS.isdisjoint(headers):
         return response
     sent = dict(response.headers)
     tags = [sent[b"etag"]] if b"etag" in sent else []
     # A range of an encoded representation has other bytes, so a tag that a proxy changed does not select it.
     if not _matches(headers, tags, response.modified_at, is_strong=b"range" in headers):
-        raise _precondition_failed()
+        raise _precondition_failed(is_known=False)
     if b"if-none-match" in headers:
         is_current = lists_etag(headers[b"if-none-match"], tags)
     else:
@@ -192,5 +193,7 @@ def _etag(response: Response, suffix: bytes) -> bytes:
     return etag(response.body, suffix) if response.etag is None else f'"{response.etag}"'.encode()
 
 
-def _precondition_failed() -> Problem:
-    return Problem(412, "The resource is not in the state that the request requires. Read it again, then repeat.")
+def _precondition_failed(*, is_known: bool) -> Problem:
+    if is_known:
+        return Problem(412, "The resource exists in a version that If-None-Match excludes.")
+    return Problem(412, "The resource has changed since you read it. Read it again, then change it.")

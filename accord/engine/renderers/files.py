@@ -100,7 +100,7 @@ def last_modified(modified_at: datetime) -> datetime:
     full_second = modified_at.replace(microsecond=0)
     if full_second < modified_at:
         full_second += second
-    return min(full_second, datetime.now(UTC) - second)
+    return min(full_second, datetime.now(UTC).replace(microsecond=0) - second)
 
 
 def _missing_file(path: Path) -> Problem:
