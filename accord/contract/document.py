@@ -15,6 +15,9 @@ from accord.contract.errors import SourceMapping, error_at
 # LibYAML is ten times as fast, but not every installation has it.
 _FastDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
+# The URL of a server in JSON and in YAML, and the beginning of a link to a path in Markdown.
+_SERVER_URL_OR_LINK = re.compile(rb'(?:"url":"|- url: )/(?=["\n])|\]\((?=/)')
+
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
 
 PRIVATE_EXTENSIONS = frozenset(
@@ -125,6 +128,13 @@ class Document:
     def _parameters(self, node: dict[str, Any]) -> dict[tuple[str, str], Any]:
         parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]
         return {(parameter["in"], parameter["name"]): parameter for parameter in parameters}
+
+
+def with_root_path(published: bytes, root_path: str) -> bytes:
+    """Return a published document for readers below *root_path*: with it in the server URL, and in links of texts."""
+    if not root_path:
+        return published
+    return _SERVER_URL_OR_LINK.sub(lambda before: before[0].removesuffix(b"/") + root_path.encode(), published)
 
 
 def component_name(schema: Any) -> str | None:

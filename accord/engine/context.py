@@ -33,6 +33,7 @@ class RequestContext:
         "request_id",
         "resolved_path",
         "response_size",
+        "root_path",
         "route",
         "started",
         "status",
@@ -46,6 +47,7 @@ class RequestContext:
         raw_path: bytes = b"",
         headers: Sequence[tuple[bytes, bytes]] = (),
         client: Sequence[Any] | None = None,
+        root_path: str = "",
     ) -> None:
         self.started = perf_counter()
         self.method = method
@@ -53,6 +55,8 @@ class RequestContext:
         """The path for `instance` of problems outside of the contract, with the version if it was resolved."""
         self.raw_path = raw_path
         """The path as sent, percent-encoded."""
+        self.root_path = root_path
+        """The path at which a proxy serves this service, such as `/shop`, or empty. It precedes all paths of URLs."""
         self.client = client
         """Host and port of the client."""
         self.request_id = _request_id(headers)
@@ -83,7 +87,8 @@ def open_context(scope: Scope) -> RequestContext:
     """Return a new context for the request of *scope*, and store it there for `context_of`."""
     path: str = scope["path"]
     raw_path: bytes = scope.get("raw_path") or path.encode()
-    context = RequestContext(scope["method"], path, raw_path, scope["headers"], scope.get("client"))
+    root_path: str = scope.get("root_path", "")
+    context = RequestContext(scope["method"], path, raw_path, scope["headers"], scope.get("client"), root_path)
     scope[_KEY] = context
     return context
 

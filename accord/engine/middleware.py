@@ -49,7 +49,7 @@ class ContractMiddleware(SpecMiddleware):
             return
         path_item, values = self._router.find(scope)
         if path_item is None and scope["path"] not in self._published_documents and self.app:
-            await self.app(scope, receive, send)
+            await self.app(_with_root_path(scope), receive, send)
             return
         method: str = scope["method"]
         operation = path_item.operations.get(method) if path_item else None
@@ -73,7 +73,7 @@ class ContractMiddleware(SpecMiddleware):
             response = self._respond_to_error(error, operation, request)
         response.headers = response.headers + request.rate_limit_headers
         if operation and operation.is_deprecated:
-            response.headers = response.headers + operation.deprecation.headers(values)
+            response.headers = response.headers + operation.deprecation.headers(values, context.root_path)
         if file and response.byte_range:
             with file:
                 await send(_response_start(response))
@@ -104,7 +104,7 @@ class ContractMiddleware(SpecMiddleware):
             raise Problem(404, "There is nothing at this path.")
         allow = path_item.allow if path_item else "GET, HEAD, OPTIONS"
         if document and method in ("GET", "HEAD"):
-            return select(request, document)
+            return select(request, document(request.context.root_path))
         if method == "OPTIONS":
             return Response(204, b"", [(b"allow", allow.encode()), *NO_STORE])
         raise Problem(405, f"This path has no {method} operation.", headers={"Allow": allow})
@@ -124,6 +124,15 @@ class ContractMiddleware(SpecMiddleware):
             )
         status, headers, body = problems.response(problem, request.context, request.headers.get(b"accept"))
         return Response(status, body, headers)
+
+
+def _with_root_path(scope: Scope) -> Scope:
+    """Return the scope with the root path in its paths, as ASGI has it and the inner application expects it."""
+    root_path = scope.get("root_path")
+    if not root_path:
+        return scope
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return {**scope, "path": root_path + scope["path"], "raw_path": root_path.encode() + raw}
 
 
 async def _send_file(file: BinaryIO, byte_range: ByteRange, send: Send) -> None:

@@ -163,8 +163,8 @@ class Operation:
 
     def respond(self, request: Request, session: Any) -> Response:
         """Call the handler, and return its result as a validated response. Policies and a unit of work wrap this."""
-        caller = request.caller
-        return self.success.render(self.call_handler(request, session), caller.scopes if caller else None)
+        scopes = request.caller.scopes if request.caller else None
+        return self.success.render(self.call_handler(request, session), scopes, request.context.root_path)
 
     def validating_get(self) -> "Operation | None":
         """
@@ -190,8 +190,8 @@ class Operation:
         """
         Return the key of the response to a safe request in a cache; None if the response depends on the caller.
 
-        The scopes are part of the key, because links depend on them. Arguments are compared by their `repr`, because
-        the decimals 1.0 and 1.00 are equal but their responses differ.
+        The scopes and the root path are part of the key, because links depend on them. Arguments are compared by their
+        `repr`, because the decimals 1.0 and 1.00 are equal but their responses differ.
         """
         caller = request.caller
         if caller and "caller" in self._argument_names:
@@ -199,7 +199,7 @@ class Operation:
         arguments = repr([request.arguments.get(name) for name in self._cache_key_arguments])
         content_type = request.media_type.content_type if request.media_type else None
         scopes = caller.scopes if caller else None
-        return self, content_type, scopes, arguments
+        return self, request.context.root_path, content_type, scopes, arguments
 
     def declares_status(self, status: int) -> bool:
         """Return whether the contract declares *status*: by number, by range, or, for an error, by `default`."""

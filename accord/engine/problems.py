@@ -65,10 +65,10 @@ class Problem(Exception):
         """The name of the problem on its page, such as `not-found`."""
         return self.title.lower().replace(" ", "-")
 
-    def body(self, instance: str, request_id: str, media_type: bytes = JSON) -> bytes:
-        """Return the problem as JSON or XML. *instance* is the path of the request."""
+    def body(self, instance: str, request_id: str, media_type: bytes = JSON, root_path: str = "") -> bytes:
+        """Return the problem as JSON or XML. *instance* is the path of the request, and *root_path* precedes `type`."""
         members: dict[str, Any] = {
-            "type": f"/problems#{self.type}",
+            "type": f"{root_path}/problems#{self.type}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
@@ -97,8 +97,9 @@ def response(problem: Problem, context: RequestContext, accept: bytes | None) ->
     media_type = problem_media_type(accept)
     headers = [(b"content-type", media_type), VARY, *NO_STORE]
     headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in problem.headers.items()]
-    instance = context.path if context.resolved_path is None else context.resolved_path
-    return ProblemResponse(problem.status, headers, problem.body(instance, context.request_id, media_type))
+    instance = context.root_path + (context.path if context.resolved_path is None else context.resolved_path)
+    body = problem.body(instance, context.request_id, media_type, context.root_path)
+    return ProblemResponse(problem.status, headers, body)
 
 
 class ContractViolation(Exception):

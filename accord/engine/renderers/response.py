@@ -74,7 +74,7 @@ class ResponseDefinition:
         self._vary = self._vary_header(schemas, credentials)
         self._base_headers = [(b"content-type", (self.media_type or "").encode()), *self._vary]
         self._serializers: Serializers | None = None
-        self._serializer_for: dict[Scopes, Serialize | None] = {}
+        self._serializer_for: dict[tuple[Scopes, str], Serialize | None] = {}
         self._location: Callable[[Any], str] | None = None
         self._spec = spec
         self._has_location = "location" in self.headers
@@ -89,9 +89,11 @@ class ResponseDefinition:
                 self._spec, f"{self.label} has Location, which needs a link `self` to a GET; declare that link."
             )
 
-    def render(self, result: Any, scopes: Scopes = None) -> Response:
+    def render(self, result: Any, scopes: Scopes = None, root_path: str = "") -> Response:
         """
         Return the response with *result*, the result of the handler, for a caller with *scopes*.
+
+        *root_path* precedes the paths of its links.
 
         Raises ContractViolation if the result does not match the contract.
         """
@@ -108,20 +110,24 @@ class ResponseDefinition:
             return Response(self.status, body, [*self._base_headers])
         try:
             cached = self._serializer_for
-            if scopes not in cached:
+            key = scopes, root_path
+            if key not in cached:
                 if len(cached) >= MAX_SCOPE_SETS:
                     # The dictionary is replaced and not cleared, because other threads may be reading it.
                     cached = {}
                     self._serializer_for = cached
-                cached[scopes] = self._serializers.for_schema(self.schema, scopes) if self._serializers else None
-            serialize = cached[scopes]
+                cached[key] = self._serializers.for_schema(self.schema, *key) if self._serializers else None
+            serialize = cached[key]
             data = serialize(result) if serialize else result
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise ContractViolation(f"{self.label}: the result of the handler lacks {error}.") from error
-        return self.from_data(data)
+        return self.from_data(data, root_path)
 
-    def from_data(self, data: Any) -> Response:
-        """Return the response with the JSON value *data*. Raises ContractViolation if it is invalid."""
+    def from_data(self, data: Any, root_path: str = "") -> Response:
+        """Return the response with the JSON value *data*, and with *root_path* before its `Location`.
+
+        Raises ContractViolation if it is invalid.
+        """
         try:
             body = orjson.dumps(data, option=orjson.OPT_UTC_Z)
         except TypeError as error:
@@ -129,7 +135,7 @@ class ResponseDefinition:
         self.check(body)
         headers = [*self._base_headers]
         if self._location:
-            headers.append((b"location", self._location(data).encode("latin-1")))
+            headers.append((b"location", (root_path + self._location(data)).encode("latin-1")))
         if self._has_link:
             links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in data["_links"].items())
             headers.append((b"link", links.encode("latin-1")))
