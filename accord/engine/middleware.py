@@ -54,7 +54,7 @@ class ContractMiddleware(SpecMiddleware):
         method: str = scope["method"]
         operation = path_item.operations.get(method) if path_item else None
         context = context_of(scope)
-        context.resolved_path = scope["path"]
+        context.is_in_contract = True
         context.route = path_item.template if path_item else None
         context.operation_id = operation.id if operation else None
         request = Request(scope, receive, values)
