@@ -66,6 +66,8 @@ def is_uri_reference(value: object) -> bool:
 def problem_errors(response: httpx.Response) -> list[str]:
     """Return what RFC 9457, section 3.1, says against a problem, beside its schema."""
     problem, sent = response.json(), response.request.url.raw_path.partition(b"?")[0].decode()
+    # Two slashes at the beginning of a reference would begin the name of a host (RFC 3986, section 4.2).
+    sent = f"/.{sent}" if sent.startswith("//") else sent
     errors = []
     if problem["status"] != response.status_code:
         errors.append(f"the status is {problem['status']}")
