@@ -52,8 +52,9 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        root_path=settings.root_path.rstrip("/"),
+        # ForwardedMiddleware reads the headers of proxies.
+        proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_timeout,
         timeout_keep_alive=settings.keep_alive_timeout,  # type: ignore[arg-type]  # Fractions of a second work as well.

@@ -8,12 +8,15 @@ from typing import Any
 import orjson
 import yaml
 
-from accord.contract import page_links
+from accord.contract import page_links, preconditions
 from accord.contract.bundle import bundle
 from accord.contract.errors import SourceMapping, error_at
 
 # LibYAML is ten times as fast, but not every installation has it.
 _FastDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+# The URL of a server in JSON and in YAML, and the beginning of a link to a path in Markdown.
+_SERVER_URL_OR_LINK = re.compile(rb'(?:"url":"|- url: )/(?=["\n])|\]\((?=/)')
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
 
@@ -31,12 +34,13 @@ class Document:
 
     @classmethod
     def read(cls, index: Path) -> "Document":
-        """Return the document that `bundle` makes of *index*, with its page links completed.
+        """Return the document that `bundle` makes of *index*, with its page links and its 412 responses completed.
 
         Raises ContractError, as `bundle` and `page_links.complete` do.
         """
         document = cls(bundle(index))
         page_links.complete(document.raw, document.resolve)
+        preconditions.complete(document.raw, document.resolve)
         return document
 
     def resolve(self, node: Any) -> Any:
@@ -124,6 +128,13 @@ class Document:
     def _parameters(self, node: dict[str, Any]) -> dict[tuple[str, str], Any]:
         parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]
         return {(parameter["in"], parameter["name"]): parameter for parameter in parameters}
+
+
+def with_root_path(published: bytes, root_path: str) -> bytes:
+    """Return a published document for readers below *root_path*: with it in the server URL, and in links of texts."""
+    if not root_path:
+        return published
+    return _SERVER_URL_OR_LINK.sub(lambda before: before[0].removesuffix(b"/") + root_path.encode(), published)
 
 
 def component_name(schema: Any) -> str | None:

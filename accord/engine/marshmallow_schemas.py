@@ -38,6 +38,10 @@ class DecimalString(fields.Decimal):
         return None if value is None else decimal_text(value)
 
 
+class UriReference(fields.String):
+    """A URL without a host: `type: string, format: uri-reference`."""
+
+
 class UtcDateTime(fields.AwareDateTime):
     """A date and time in UTC: `type: string, format: date-time`, written with `Z` (RFC 3339)."""
 
@@ -63,6 +67,7 @@ _STRING_FIELDS: dict[str, Callable[..., fields.Field[Any]]] = {
     "date-time": UtcDateTime,
     "uuid": fields.UUID,
     "decimal": DecimalString,
+    "uri-reference": UriReference,
 }
 _FIELDS_BY_TYPE: dict[str, Callable[..., fields.Field[Any]]] = {
     "integer": Integer,
@@ -70,7 +75,7 @@ _FIELDS_BY_TYPE: dict[str, Callable[..., fields.Field[Any]]] = {
     "number": fields.Float,
     "string": fields.String,
 }
-_UNCHANGED = (fields.Boolean, fields.String, fields.Raw, fields.Float)
+_UNCHANGED = (fields.Boolean, fields.String, UriReference, fields.Raw, fields.Float)
 
 
 class MarshmallowSchemas:

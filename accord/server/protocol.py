@@ -335,7 +335,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        context = RequestContext()
+        context = RequestContext(root_path=self.root_path)
         status, problem_headers, body = problems.response(problem, context, accept=None)
         headers = [
             *self.server_state.default_headers,

@@ -99,7 +99,16 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses and networks, separated by commas, whose X-Forwarded-For has the client address.",
+        description="Addresses and networks, separated by commas, whose X-Forwarded-For, -Proto and -Prefix count.",
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+        max_length=100,
+        description=(
+            "Path of the public URL, such as /shop, where a proxy serves this service below a path. "
+            "Unset, it is X-Forwarded-Prefix of a trusted proxy; / is none."
+        ),
     )
     header_timeout: float = Field(
         default=10.0, gt=0, le=3_600, description="Seconds that a client has to send the headers of a request."

@@ -188,7 +188,11 @@ def test_unchanged_thing_is_a_304_without_a_body(engine, header):
     assert engine.send("HEAD", "/notes/1", headers={"If-None-Match": tag}).status == 304
 
 
-@pytest.mark.parametrize("header", ['"other"', "{bare}", "", '"', "**", 'w/"x"', "W/", '"{bare}'])
+@pytest.mark.parametrize(
+    "header",
+    ['"other"', "{bare}", "", '"', "**", 'w/"x"', "W/", '"{bare}', 'w/"{bare}"', '*, "{bare}"',
+     '"{bare}" or none', "caf\xe9"],
+)  # fmt: skip
 def test_other_tag_or_garbage_is_no_match(engine, header):
     bare = engine.get("/notes/1").header("etag").strip('"')
     assert engine.get("/notes/1", {"If-None-Match": header.format(bare=bare)}).status == 200
@@ -201,14 +205,10 @@ def test_change_with_the_current_tag_happens_and_answers_the_next_tag(engine):
     assert reply.header("etag") == engine.get("/notes/1").header("etag")
 
 
-@pytest.mark.parametrize("header", ['"other", {}', "{},{}", "*"])
+@pytest.mark.parametrize("header", ['"other", {}', "{},{}", "*", ", ,{},"])
 def test_change_with_the_current_tag_among_others_happens(engine, header):
     tag = engine.get("/notes/1").header("etag")
     assert put(engine, header.format(tag, tag)).status == 200
-
-
-def test_change_with_a_weak_tag_is_a_412(engine):
-    assert put(engine, "W/" + engine.get("/notes/1").header("etag")).status == 412
 
 
 def test_change_with_a_stale_tag_is_a_412_and_changes_nothing(engine):

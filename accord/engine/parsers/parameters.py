@@ -96,6 +96,7 @@ class ParameterParser:
         self.by_argument = {parameter.argument: parameter for parameter in self.every}
         path = {parameter.name: parameter for parameter in self.every if parameter.location == "path"}
         self._path = [path[name] for name in path_names]
+        self.path_arguments = [parameter.argument for parameter in self._path]
         self._query = {parameter.name: parameter for parameter in self.every if parameter.location == "query"}
         headers = [parameter for parameter in self.every if parameter.location == "header"]
         self._headers = [(parameter.name.lower().encode("latin-1"), parameter) for parameter in headers]
@@ -106,12 +107,17 @@ class ParameterParser:
         }
         self._lists = [argument for argument, default in self._defaults.items() if isinstance(default, list)]
 
-    def parse(self, request: Request, errors: list[ErrorDetail]) -> dict[str, Any]:
-        """Return the parameters of a request by argument name, and add their errors to *errors*."""
+    def defaults(self) -> dict[str, Any]:
+        """Return the arguments of a request without parameters."""
         values = dict(self._defaults)
         # Handlers can change their arguments, so each request gets lists of its own.
         for name in self._lists:
             values[name] = [*values[name]]
+        return values
+
+    def parse(self, request: Request, errors: list[ErrorDetail]) -> dict[str, Any]:
+        """Return the parameters of a request by argument name, and add their errors to *errors*."""
+        values = self.defaults()
         for parameter, text in zip(self._path, request.path_values, strict=True):
             values[parameter.argument] = parameter.parse([text], errors)
         query = request.scope["query_string"]
