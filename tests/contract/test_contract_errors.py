@@ -100,7 +100,7 @@ BROKEN = {
     "reference to another document": (
         PARAMETER % "$ref: 'https://x.example/y'",
         {},
-        f"{INDEX}:7: https://x.example/y refers to .* cannot be read",
+        f"{INDEX}:7: https://x.example/y is in another document, .* copy the target into a file",
     ),
     "reference that is no text": (
         PARAMETER % "$ref: 5",
