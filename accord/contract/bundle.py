@@ -135,7 +135,7 @@ def _address(file: Path, fragment: list[str]) -> tuple[str | None, str, list[str
 
 
 def _anchor_parts(schema: Any, anchor: str) -> list[str]:
-    """Return the place of the schema with `$anchor` within *schema*. Without one, the place is one that is not there."""
+    """Return the place of the schema with `$anchor` within *schema*; if there is none, a place that does not exist."""
     pending: list[tuple[Place, Any]] = [((), schema)]
     while pending:
         place, node = pending.pop()

@@ -28,7 +28,10 @@ class Document:
     """The contract as one OpenAPI document. All of its references are JSON pointers into it."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
-        """Store *raw*. Its references to a `$id` or an `$anchor` become JSON pointers; raises ContractError for others."""
+        """Store *raw*, whose references to a `$id` or an `$anchor` become JSON pointers.
+
+        Raises ContractError for a reference to another document.
+        """
         self.raw = raw
         self.schema_objects = list(schema_objects(raw))
         """Place and value of each Schema Object that is a mapping."""

@@ -109,18 +109,12 @@ class JsonSchemas:
                 del own[keyword]
         for part in [*map(self.merge, parts), own]:
             for group in _GROUPS:
-                if not group.isdisjoint(part) and not group.isdisjoint(merged):
-                    others.append({key: merged.pop(key) for key in group & merged.keys()})
-            for key, value in part.items():
-                if key == "allOf":
-                    others += value
-                elif key in merged and merged[key] != value and key not in _DESCRIPTIONS:
-                    merged[key], rest = _combine(key, merged[key], value)
-                    others += rest
-                else:
-                    merged[key] = value
-        if others:
-            merged["allOf"] = others
+                if not group.isdisjoint(part):
+                    others += [{key: merged.pop(key) for key in group & merged.keys()}]
+            others += part.get("allOf", ())
+            others += _add(merged, {key: value for key, value in part.items() if key != "allOf"})
+        if any(others):
+            merged["allOf"] = [other for other in others if other != {}]
         return merged
 
     def is_hidden(self, schema: Any, direction: Direction) -> bool:
@@ -215,6 +209,18 @@ def _type_name(value: Any) -> str:
         (dict, "object"),
     ]
     return next((name for kind, name in types if isinstance(value, kind)), "null")
+
+
+def _add(merged: dict[str, Any], part: dict[str, Any]) -> list[Any]:
+    """Add the keywords of *part* to *merged*, and return the schemas that *merged* does not include."""
+    others: list[Any] = []
+    for key, value in part.items():
+        if key in merged and merged[key] != value and key not in _DESCRIPTIONS:
+            merged[key], rest = _combine(key, merged[key], value)
+            others += rest
+        else:
+            merged[key] = value
+    return others
 
 
 def _combine(key: str, one: Any, other: Any) -> tuple[Any, list[Any]]:

@@ -124,8 +124,14 @@ REFUSED = {
 }
 """Keywords of other dialects and those that cannot be enforced, each with what to do."""
 
-DEPENDS_ON = {"then": "if", "else": "if", "minContains": "contains", "maxContains": "contains"}
-"""Keywords without effect, each with the keyword beside it that gives it one."""
+DEPENDS_ON = {
+    "if": ("then", "else"),
+    "then": ("if",),
+    "else": ("if",),
+    "minContains": ("contains",),
+    "maxContains": ("contains",),
+}
+"""Keywords without effect unless one of these is beside them."""
 
 LIMITS = (
     ("minimum", "maximum"),

@@ -89,20 +89,28 @@ def replace_identifiers(schemas: list[tuple[Place, dict[str, Any]]]) -> None:
     for place, schema in schemas:
         base = _base(bases, place)
         if isinstance(schema.get("$id"), str):
-            base = urldefrag(urljoin(base, schema["$id"])).url
+            base = urldefrag(_join(base, schema["$id"])).url
             bases[place] = base
             _add(places, base, place, schema)
         if isinstance(schema.get("$anchor"), str):
             _add(places, f"{base}#{schema['$anchor']}", place, schema)
     for place, schema in schemas:
-        if isinstance(schema.get("$ref"), str):
-            base = _base(bases, place)
-            if base or _is_other(schema["$ref"]):
-                schema["$ref"] = fragment(_target(schema, urljoin(base, schema["$ref"]), places))
+        base, reference = _base(bases, place), schema.get("$ref")
+        if isinstance(reference, str) and (base or _is_other(reference)):
+            schema["$ref"] = fragment(_target(schema, _join(base, reference), places))
     for _, schema in schemas:
-        for keyword in ("$id", "$anchor"):
-            if isinstance(schema.get(keyword), str):
-                del schema[keyword]
+        _remove_identifiers(schema)
+
+
+def _remove_identifiers(schema: dict[str, Any]) -> None:
+    for keyword in ("$id", "$anchor"):
+        if isinstance(schema.get(keyword), str):
+            del schema[keyword]
+
+
+def _join(base: str, reference: str) -> str:
+    # The standard library does not resolve fragments against a URN.
+    return base + reference if reference.startswith("#") else urljoin(base, reference)
 
 
 def _is_other(reference: Any) -> bool:

@@ -81,7 +81,7 @@ class MarshmallowSchemas:
     def __init__(self, schemas: JsonSchemas) -> None:
         self.schemas = schemas
         self._representations: dict[Any, tuple[list[Any], type[Representation]]] = {}
-        """Alternatives and representation by component, or by the ids of the alternatives, which are stored for that."""
+        """Alternatives and representation, by component or by the ids of the alternatives."""
 
     def for_schema(self, schema: Any) -> type[Representation] | None:
         """Return the marshmallow schema of an object schema with properties; None for any other schema.

@@ -200,7 +200,7 @@ def test_patch_still_needs_a_member():
 @pytest.mark.parametrize("schema", [THING, {"allOf": [THING]}], ids=["flat", "split"])
 def test_hidden_member_is_reported_as_unknown(schema, closed):
     if "additionalProperties" in closed:
-        closed = {**closed, "properties": dict.fromkeys(ALL, {})}
+        closed = {**closed, "properties": {name: {} for name in ALL}}
     schemas, reference = schemas_of({**THING, **schema, **closed, "properties": THING["properties"]})
     errors = schemas.validator(reference, "request").errors({"name": "n", "secret": "s", "id": "i"})
     assert errors == [("/id", "Unknown property.", "additionalProperties")]
