@@ -147,8 +147,6 @@ class FormParser:
                 member: Any = self._uploaded_file(name, value)
             elif not isinstance(value, str):
                 raise _field_problem(name, "This field cannot be a file.", "type")
-            elif "\0" in name + value:
-                raise _field_problem(name, "The field has a NUL character.", "nul")
             else:
                 parse = self._parsers.get(name)
                 member = parse(value) if parse else value
