@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote, urldefrag, urljoin
+from urllib.parse import quote, unquote, urljoin
 
 from accord.contract.errors import error_at
 from accord.contract.keywords import subschemas
@@ -19,6 +19,8 @@ NAMES = frozenset(
     }
 )  # fmt: skip
 """Keywords whose members have names of the contract."""
+
+_ANCHOR = re.compile("[A-Za-z_][A-Za-z0-9._-]*", re.ASCII)
 
 Place = tuple[str, ...]
 """The parts of a JSON pointer."""
@@ -89,15 +91,19 @@ def replace_identifiers(schemas: list[tuple[Place, dict[str, Any]]]) -> None:
     for place, schema in schemas:
         base = _base(bases, place)
         if isinstance(schema.get("$id"), str):
-            base = urldefrag(_join(base, schema["$id"])).url
+            if "#" in schema["$id"].removesuffix("#"):
+                raise error_at(schema, f"`$id` {schema['$id']} must have no fragment; write an `$anchor` beside it.")
+            base = _join(schema, base, schema["$id"].removesuffix("#"))
             bases[place] = base
             _add(places, base, place, schema)
         if isinstance(schema.get("$anchor"), str):
+            if not _ANCHOR.fullmatch(schema["$anchor"]):
+                raise error_at(schema, f"`$anchor` {schema['$anchor']!r} must be a name, such as `item`; correct it.")
             _add(places, f"{base}#{schema['$anchor']}", place, schema)
     for place, schema in schemas:
         base, reference = _base(bases, place), schema.get("$ref")
         if isinstance(reference, str) and (base or _is_other(reference)):
-            schema["$ref"] = fragment(_target(schema, _join(base, reference), places))
+            schema["$ref"] = fragment(_target(schema, _join(schema, base, reference), places))
     for _, schema in schemas:
         _remove_identifiers(schema)
 
@@ -108,9 +114,14 @@ def _remove_identifiers(schema: dict[str, Any]) -> None:
             del schema[keyword]
 
 
-def _join(base: str, reference: str) -> str:
-    # The standard library does not resolve fragments against a URN.
-    return base + reference if reference.startswith("#") else urljoin(base, reference)
+def _join(schema: Any, base: str, reference: str) -> str:
+    if reference.startswith("#"):
+        # The standard library does not resolve fragments against a URN.
+        return base + reference
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        raise error_at(schema, f"{reference} is no URI; correct it.") from None
 
 
 def _is_other(reference: Any) -> bool:

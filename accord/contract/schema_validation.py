@@ -10,9 +10,8 @@ import jsonschema_rs
 
 from accord.contract import keywords
 from accord.contract.document import Document
-from accord.contract.errors import ContractError, SourceMapping, error_at
+from accord.contract.errors import ContractError, error_at
 from accord.contract.keywords import KEYWORDS, Value
-from accord.contract.references import schema_roots
 from accord.contract.schema_views import conjuncts
 
 DIALECTS = (
@@ -33,12 +32,13 @@ _HINTS = {
 
 
 def schema_errors(document: Document) -> Iterator[Exception]:
-    """Yield a ContractError for each error in a Schema Object of *document*, and for numbers that JSON cannot have."""
+    """
+    Yield a ContractError for each error in a Schema Object of *document*, and for each number that JSON cannot have.
+
+    The structure of the document is that of OpenAPI: each schema is a mapping, `true` or `false`.
+    """
     errors = list(_dialect_errors(document.raw, "jsonSchemaDialect"))
     errors += _number_errors(document.raw)
-    for place, root in schema_roots(document.raw):
-        if not isinstance(root, dict | bool):
-            errors.append(error_at(_nearest(document.raw, place), f"a schema must be a mapping, not {_json(root)}."))
     known = {id(schema) for _, schema in document.schema_objects}
     for _, schema in document.schema_objects:
         errors += _keyword_errors(schema)
@@ -205,15 +205,6 @@ def _number_errors(node: Any, nearest: Any = None, word: str = "") -> Iterator[E
             yield error_at(nearest, f"`{word}` has a number that is too large for JSON; write a smaller one.")
 
 
-def _nearest(document: Any, place: tuple[str, ...]) -> Any:
-    """Return the mapping of the YAML that is next to *place*."""
-    node = nearest = document
-    for part in place:
-        node = node[int(part)] if isinstance(node, list) else node[part]
-        nearest = node if isinstance(node, SourceMapping) else nearest
-    return nearest
-
-
 def _types(schema: dict[str, Any]) -> set[str]:
     declared = schema.get("type", [])
     types = declared if isinstance(declared, list) else [declared]
@@ -253,7 +244,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    return _is_number(value) and value >= 0 and value == int(value)
+    return _is_number(value) and value >= 0 and value % 1 == 0
 
 
 def _are_names(value: Any) -> bool:

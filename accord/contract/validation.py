@@ -122,13 +122,10 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
                 schema = node.get("schema", node)
                 values = [(key, node[key]) for key in ("example", "default") if key in node]
                 examples = node.get("examples", [])
-                values += [
-                    (
-                        "example",
-                        example if isinstance(examples, list) else schemas.document.resolve(example).get("value"),
-                    )
-                    for example in (examples if isinstance(examples, list) else examples.values())
-                ]
+                if isinstance(examples, dict):
+                    resolved = map(schemas.document.resolve, examples.values())
+                    examples = [example["value"] for example in resolved if "value" in example]
+                values += [("example", example) for example in examples]
                 if values:
                     yield from _errors_of_values(node, schema, values, schemas)
             for key, value in node.items():

@@ -10,7 +10,6 @@ from marshmallow import ValidationError
 from werkzeug.http import parse_options_header
 
 from accord.contract.errors import error_at
-from accord.contract.json_schemas import pointer
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.parsers.csv import CsvParser
 from accord.engine.parsers.forms import FormParser, without_files
