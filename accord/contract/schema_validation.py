@@ -61,7 +61,7 @@ def _keyword_errors(schema: dict[str, Any]) -> Iterator[Exception]:
             if not word.startswith("x-"):
                 yield error_at(schema, f"unknown keyword `{word}`; {_suggestion(word, KEYWORDS, 'remove it')}.")
         elif not _VALUES[KEYWORDS[word].value](value):
-            hint = _HINTS.get((word, type(value)))
+            hint = next((hint for (key, kind), hint in _HINTS.items() if key == word and isinstance(value, kind)), None)
             message = f"`{word}` must be {KEYWORDS[word].value}, not {_json(value)}"
             if word == "type":
                 message = f"unknown type {_json(value)}; {_suggestion(value, keywords.TYPES, 'write ' + _TYPE_NAMES)}"
@@ -206,9 +206,12 @@ def _number_errors(node: Any, nearest: Any = None, word: str = "") -> Iterator[E
 
 
 def _types(schema: dict[str, Any]) -> set[str]:
+    """Return the types of *schema*, without null among others. An empty set means any type, or an invalid one."""
     declared = schema.get("type", [])
-    types = declared if isinstance(declared, list) else [declared]
-    return {kind for kind in types if isinstance(kind, str)} - {"null"} or set(types and ["null"])
+    if not _is_type(declared):
+        return set()
+    types = {declared} if isinstance(declared, str) else set(declared)
+    return types - {"null"} or types
 
 
 def _suggestion(word: Any, known: Iterable[str], otherwise: str) -> str:
