@@ -7,6 +7,7 @@ from tests.support.engine import start
 
 TEXT, INTEGER = {"type": "string"}, {"type": "integer"}
 NAMED = "#/components/schemas/Named"
+FORM = "application/x-www-form-urlencoded"
 
 # Schemas by keyword, each with values that match and values that do not.
 ENFORCED = {
@@ -196,14 +197,14 @@ def test_parameter_is_validated(location, schema, valid, invalid):
 
 @pytest.mark.parametrize(("schema", "valid", "invalid"), PARAMETERS.values(), ids=PARAMETERS)
 def test_field_of_a_form_is_validated(schema, valid, invalid):
-    content = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": {"q": IT}}}}
+    content = {FORM: {"schema": {"type": "object", "properties": {"q": IT}}}}
     raw = {
         "paths": {"/t": {"post": {"operationId": "t", "requestBody": {"content": content}}}},
         "components": {"schemas": _copy(COMPONENTS | {"It": schema})},
     }
     engine = start(raw, {"t": lambda body=None: None})
     for texts, status in ((valid, 200), (invalid, 422)):
-        replies = [engine.send("POST", "/t", f"q={_quoted(text)}".encode(), media_type=[*content][0]) for text in texts]
+        replies = [engine.send("POST", "/t", f"q={_quoted(text)}".encode(), media_type=FORM) for text in texts]
         assert {reply.status for reply in replies} == {status}
 
 

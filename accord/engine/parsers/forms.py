@@ -102,7 +102,7 @@ class FormParser:
                 raise error_at(member, message) from None
         self.files_size = int(sum(sizes)) if math.isfinite(sum(sizes)) else 0
         # A file is not a JSON value. The schema validates whether it is there, and this parser validates its content.
-        self.schema = {**merged, "properties": merged.get("properties", {}) | file_schemas}
+        self.schema = {**merged, "properties": merged["properties"] | file_schemas} if file_schemas else schema
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
         """Return the properties of an `application/x-www-form-urlencoded` body. Raises a 400 Problem."""
