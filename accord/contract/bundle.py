@@ -99,7 +99,7 @@ class _Bundle:
             raise error_at(node, f"the component {kind}/{name} has two definitions; rename one.")
         bundled = SourceMapping({"$ref": fragment(("components", kind, name, *inside))})
         bundled.update({key: self._gather(value, here) for key, value in node.items() if key != "$ref"})
-        bundled.place = node.place
+        bundled.place, bundled.lines = node.place, node.lines
         return bundled
 
     def _target(self, here: Path, file: str) -> Path:
@@ -167,11 +167,14 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]
     mapping.place = f"{loader.source}:{node.start_mark.line + 1}"
     # PyYAML takes the mapping before it has members, so that an anchor can refer to it.
     yield mapping
+    lines: dict[str, int] = {}
+    mapping.lines = lines
     for key_node, value_node in node.value:
         key = str(key_node.value)
+        line = key_node.start_mark.line + 1
         if key in mapping:
-            place = f"{loader.source}:{key_node.start_mark.line + 1}"
-            raise ContractError(f"{place}: {key!r} is a duplicate key; remove one.")
+            raise ContractError(f"{loader.source}:{line}: {key!r} is a duplicate key; remove one.")
+        lines[key] = line
         mapping[key] = loader.construct_object(value_node, deep=True)
 
 

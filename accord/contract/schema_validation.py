@@ -56,21 +56,20 @@ def _keyword_errors(schema: dict[str, Any]) -> Iterator[Exception]:
     yield from _dialect_errors(schema, "$schema")
     for word, value in schema.items():
         if word in keywords.REFUSED:
-            yield error_at(schema, f"`{word}` cannot be enforced; {keywords.REFUSED[word]}.")
+            yield error_at(schema, f"`{word}` cannot be enforced; {keywords.REFUSED[word]}.", word)
         elif word not in KEYWORDS:
             if not word.startswith("x-"):
-                yield error_at(schema, f"unknown keyword `{word}`; {_suggestion(word, KEYWORDS, 'remove it')}.")
+                yield error_at(schema, f"unknown keyword `{word}`; {_suggestion(word, KEYWORDS, 'remove it')}.", word)
         elif not _VALUES[KEYWORDS[word].value](value):
             hint = next((hint for (key, kind), hint in _HINTS.items() if key == word and isinstance(value, kind)), None)
             message = f"`{word}` must be {KEYWORDS[word].value}, not {_json(value)}"
             if word == "type":
                 message = f"unknown type {_json(value)}; {_suggestion(value, keywords.TYPES, 'write ' + _TYPE_NAMES)}"
-            yield error_at(schema, f"{message}; {hint}." if hint else f"{message}.")
-    patterns = [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
-    patterns += schema["patternProperties"] if isinstance(schema.get("patternProperties"), dict) else []
-    for pattern in patterns:
-        if not _is_pattern(pattern):
-            yield error_at(schema, f"the pattern {_json(pattern)} is no regular expression; correct it.")
+            yield error_at(schema, f"{message}; {hint}." if hint else f"{message}.", word)
+        elif word in ("pattern", "patternProperties"):
+            for pattern in [value] if word == "pattern" else value:
+                if not _is_pattern(pattern):
+                    yield error_at(schema, f"the pattern {_json(pattern)} is no regular expression; correct it.", word)
 
 
 def _effect_errors(schema: dict[str, Any]) -> Iterator[Exception]:
@@ -83,17 +82,17 @@ def _effect_errors(schema: dict[str, Any]) -> Iterator[Exception]:
             known = keywords.ASSERTED_FORMATS | keywords.ANNOTATION_FORMATS
             if value not in known:
                 message = _suggestion(value, known, f"known: {', '.join(sorted(known))}")
-                yield error_at(schema, f"unknown format `{value}`; {message}.")
+                yield error_at(schema, f"unknown format `{value}`; {message}.", word)
             constrained, name = known.get(value, ()), f"format `{value}`"
         if types and constrained and types.isdisjoint(constrained):
             message = f"{name} has no effect on type {', '.join(sorted(types))}; remove it, or correct the type."
-            yield error_at(schema, message)
+            yield error_at(schema, message, word)
         needed = keywords.DEPENDS_ON.get(word)
         if needed and schema.keys().isdisjoint(needed):
-            yield error_at(schema, f"`{word}` has no effect without `{'` or `'.join(needed)}`; add or remove it.")
+            yield error_at(schema, f"`{word}` has no effect without `{'` or `'.join(needed)}`; add or remove it.", word)
     for least, most in keywords.LIMITS:
         if _is_number(schema.get(least)) and _is_number(schema.get(most)) and schema[least] > schema[most]:
-            yield error_at(schema, f"`{least}` is above `{most}`; correct one.")
+            yield error_at(schema, f"`{least}` is above `{most}`; correct one.", most)
 
 
 def _reference_errors(schema: dict[str, Any], document: Document, known: set[int]) -> Iterator[Exception]:
@@ -105,7 +104,7 @@ def _reference_errors(schema: dict[str, Any], document: Document, known: set[int
             yield error
             return
         if id(target) not in known and not isinstance(target, bool):
-            yield error_at(schema, f"{schema['$ref']} refers to no schema; correct the reference.")
+            yield error_at(schema, f"{schema['$ref']} refers to no schema; correct the reference.", "$ref")
 
 
 def _cycle_errors(document: Document) -> Iterator[Exception]:
@@ -143,7 +142,9 @@ def _closed_errors(document: Document) -> Iterator[Exception]:
                 for name in demanding.get("required", ()):
                     if not has_name(name):
                         message = f"`required` names {name}, which the closed object does not have, so that no value"
-                        yield error_at(demanding, f"{message} matches; add the property, or remove the name.")
+                        yield error_at(
+                            demanding, f"{message} matches; add the property, or remove the name.", "required"
+                        )
 
 
 def _names(parts: Iterable[dict[str, Any]]) -> Callable[[str], bool]:
@@ -184,7 +185,9 @@ def _in_place(schema: dict[str, Any], document: Document) -> list[Any]:
 
 def _dialect_errors(node: dict[str, Any], word: str) -> Iterator[Exception]:
     if word in node and str(node[word]).removesuffix("#") not in DIALECTS:
-        yield error_at(node, f"`{word}` names {_json(node[word])}; the engine enforces {DIALECTS[0]}, so remove it.")
+        yield error_at(
+            node, f"`{word}` names {_json(node[word])}; the engine enforces {DIALECTS[0]}, so remove it.", word
+        )
 
 
 def _number_errors(node: Any, nearest: Any = None, word: str = "") -> Iterator[Exception]:
@@ -202,7 +205,7 @@ def _number_errors(node: Any, nearest: Any = None, word: str = "") -> Iterator[E
                 nearest, f"`{word}` has the number {node}, which needs more than 64 bits; write a smaller one."
             )
         case float() if not math.isfinite(node):
-            yield error_at(nearest, f"`{word}` has a number that is too large for JSON; write a smaller one.")
+            yield error_at(nearest, f"`{word}` has a number that is too large for JSON; write a smaller one.", word)
 
 
 def _types(schema: dict[str, Any]) -> set[str]:

@@ -141,8 +141,10 @@ def test_schema_is_validated_in_every_place(text):
 
 def test_schema_of_a_file_is_refused_at_its_line():
     text = PLACES["body"] % "{$ref: ../components/schemas/T.yaml}"
-    told = refusal(text, **{"components/schemas/T__yaml": "type: object\nproperties:\n  a:\n    maxLenght: 3"})
-    assert told == "openapi/components/schemas/T.yaml:4: unknown keyword `maxLenght`; write `maxLength`."
+    told = refusal(
+        text, **{"components/schemas/T__yaml": "type: object\nproperties:\n  a:\n    type: string\n    maxLenght: 3"}
+    )
+    assert told == "openapi/components/schemas/T.yaml:5: unknown keyword `maxLenght`; write `maxLength`."
 
 
 def test_all_errors_of_schemas_are_reported_at_once():

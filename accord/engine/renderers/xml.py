@@ -48,7 +48,7 @@ class XmlRenderer:
         form = self._form(schema)
         names = [
             form.name,
-            *(str(component_name(choice) or "").lower() for choice in self._schemas.alternatives(schema)),
+            *(str(component_name(choice) or "").lower() for choice in [*self._schemas.alternatives(schema), schema]),
         ]
         self._root = next((name for name in names if name), "")
         if not self._root:
