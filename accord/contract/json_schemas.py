@@ -7,6 +7,7 @@ import jsonschema_rs
 
 from accord.contract.document import Document
 from accord.contract.errors import error_at
+from accord.contract.keywords import ANNOTATIONS
 from accord.contract.schema_views import HIDDEN_BY, HIDDEN_MEMBER, Direction, SchemaViews, conjuncts, possible
 
 VALUES = frozenset({"enum", "const", "default", "example", "examples"})
@@ -138,9 +139,12 @@ class JsonSchemas:
             if keyword in merged:
                 choices = [choice for choice in possible(merged[keyword]) if self.types(choice) != ["null"]]
                 beside = {key: value for key, value in merged.items() if key != keyword}
-                if not beside.keys() - _DESCRIPTIONS - {"type"}:
+                if beside.keys() <= ANNOTATIONS | {"type"}:
                     return choices
-                return [{"allOf": [beside, choice]} for choice in choices]
+                # The component of an alternative keeps its name.
+                return [
+                    {**choice, **beside} if _reference(choice) else {"allOf": [beside, choice]} for choice in choices
+                ]
         return [schema]
 
     def types(self, schema: Any) -> list[str]:
