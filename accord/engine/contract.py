@@ -6,7 +6,7 @@ from typing import Any
 
 from connexion.resolver import Resolver
 
-from accord.contract import validation
+from accord.contract import schema_validation, validation
 from accord.contract.document import Document, with_root_path
 from accord.contract.errors import ContractError, error_at
 from accord.contract.json_schemas import JsonSchemas
@@ -95,7 +95,7 @@ class Contract:
 
         Raises ContractError with one line for each error: file, line, and what to do.
         """
-        _raise_errors(list(validation.structure_errors(document)))
+        _raise_errors([*validation.structure_errors(document), *schema_validation.schema_errors(document)])
         schemas = JsonSchemas(document)
         schemes = security.load_schemes(document, self.dependencies)
         _raise_errors(list(validation.semantic_errors(document, schemas)))

@@ -306,18 +306,30 @@ def test_body_that_is_not_json_is_a_400(body):
     assert echo({}).send("POST", "/echo", body).status == 400
 
 
+FREE_OF_NUL = {"type": "string", "pattern": "^[^\\x00]*$"}
+
+
 @pytest.mark.parametrize(
-    ("body", "pointer"),
+    ("schema", "body", "errors"),
     [
-        (b'"\\u0000"', ""),
-        (b'{"a": ["x", "y\\u0000"]}', "/a/1"),
-        (b'{"a": {"b\\u0000": 1}}', "/a/b\u0000"),
-        (b'{"a~/": "\\u0000"}', "/a~0~1"),
+        (FREE_OF_NUL, b'"\\u0000"', {("", "pattern")}),
+        ({"items": FREE_OF_NUL}, b'["x", "y\\u0000"]', {("/1", "pattern")}),
+        ({"type": "string", "format": "email"}, b'"a\\u0000@b.example"', {("", "format")}),
+        ({"enum": ["a"]}, b'"a\\u0000"', {("", "enum")}),
+        ({**TEXT, "additionalProperties": False}, b'{"b\\u0000": 1}', {("/b\0", "additionalProperties")}),
+        ({"propertyNames": FREE_OF_NUL}, b'{"b\\u0000": 1}', {("", "propertyNames")}),
     ],
+    ids=str,
 )
-def test_nul_in_a_text_is_a_400_with_a_pointer(body, pointer):
-    refused = echo({}).send("POST", "/echo", body)
-    assert (refused.status, refused.errors) == (400, {(pointer, "nul")})
+def test_nul_is_a_422_where_the_schema_excludes_it(schema, body, errors):
+    """A string can have any character, also an escaped U+0000 (RFC 8259, section 7). So the JSON is well-formed."""
+    refused = echo(schema).send("POST", "/echo", body)
+    assert (refused.status, refused.errors) == (422, errors)
+
+
+@pytest.mark.parametrize("body", [b'"\\u0000"', b'{"a":["x","y\\u0000"]}', b'{"b\\u0000":1}'])
+def test_nul_arrives_where_the_schema_allows_it(body):
+    assert echo({}).send("POST", "/echo", body).body == body
 
 
 def test_backslash_before_u0000_is_no_nul():

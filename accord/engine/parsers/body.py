@@ -10,7 +10,6 @@ from marshmallow import ValidationError
 from werkzeug.http import parse_options_header
 
 from accord.contract.errors import error_at
-from accord.contract.json_schemas import pointer
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.parsers.csv import CsvParser
 from accord.engine.parsers.forms import FormParser, without_files
@@ -139,8 +138,8 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
-    if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > _MAX_DEPTH:
-        _refuse_nul_and_depth(value)
+    if raw.count(b"[") + raw.count(b"{") > _MAX_DEPTH:
+        _refuse_depth(value)
     return value
 
 
@@ -153,19 +152,15 @@ async def _csv(parser: CsvParser, request: Request, chunks: AsyncIterator[bytes]
     return parser.parse(raw)
 
 
-def _refuse_nul_and_depth(value: Any) -> None:
-    """Raise a 400 Problem if a text in *value* has a NUL character, or if *value* is nested too deep to be rendered."""
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+def _refuse_depth(value: Any) -> None:
+    """Raise a 400 Problem if *value* is nested too deep to be rendered."""
+    pending = [(0, value)]
     while pending:
-        path, node = pending.pop()
-        if len(path) > _MAX_DEPTH:
+        depth, node = pending.pop()
+        if depth > _MAX_DEPTH:
             raise Problem(400, f"The body is nested deeper than {_MAX_DEPTH} levels.")
         match node:
-            case str() if "\0" in node:
-                error = body_error(pointer(path), "The text has a NUL character.", "nul")
-                raise Problem(400, "The body has a NUL character.", [error])
             case dict():
-                pending += [((*path, name), name) for name in node if "\0" in name]
-                pending += [((*path, name), inner) for name, inner in node.items()]
+                pending += [(depth + 1, inner) for inner in node.values()]
             case list():
-                pending += [((*path, index), inner) for index, inner in enumerate(node)]
+                pending += [(depth + 1, inner) for inner in node]

@@ -102,7 +102,7 @@ class FormParser:
                 raise error_at(member, message) from None
         self.files_size = int(sum(sizes)) if math.isfinite(sum(sizes)) else 0
         # A file is not a JSON value. The schema validates whether it is there, and this parser validates its content.
-        self.schema = {**merged, "properties": merged.get("properties", {}) | file_schemas}
+        self.schema = {**merged, "properties": merged["properties"] | file_schemas} if file_schemas else schema
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
         """Return the properties of an `application/x-www-form-urlencoded` body. Raises a 400 Problem."""
@@ -147,8 +147,6 @@ class FormParser:
                 member: Any = self._uploaded_file(name, value)
             elif not isinstance(value, str):
                 raise _field_problem(name, "This field cannot be a file.", "type")
-            elif "\0" in name + value:
-                raise _field_problem(name, "The field has a NUL character.", "nul")
             else:
                 parse = self._parsers.get(name)
                 member = parse(value) if parse else value

@@ -65,9 +65,6 @@ class Parameter:
             return self._add_error(errors, "The parameter is repeated.", "repeated")
         if self.separator:
             texts = [text.strip(" ") if self.location == "header" else text for text in texts[0].split(self.separator)]
-        for text in texts:
-            if "\0" in text:
-                return self._add_error(errors, "The value has a NUL character.", "nul")
         values = [self._parse_scalar(text) for text in texts] if self._parse_scalar else texts
         value = values if self.is_list else values[0]
         if not self.validator.is_valid(value):
