@@ -9,6 +9,7 @@ from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from accord import libpq
 from accord.settings.production import production_errors
 from accord.settings.variables import PREFIX, variable
 
@@ -57,7 +58,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite:///accord.db",
         repr=False,
-        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full.",
     )
     database_pool_size: int = Field(
         default=10,
@@ -200,7 +201,9 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: str) -> str:
-        if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///" or not _has_valid_port(url):
+        if url.startswith(libpq.SCHEMES):
+            libpq.parse(url)
+        elif not url.startswith("sqlite:///") or url == "sqlite:///":
             raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
         return url
 
