@@ -3,15 +3,12 @@
 import logging
 
 from connexion.spec import OpenAPISpecification
-from PIL import Image
 
 
 def apply() -> None:
-    """Patch Connexion, Pillow and uvicorn. A second call changes nothing."""
+    """Patch Connexion and uvicorn. A second call changes nothing."""
     # Connexion 3.3 validates with a schema of OpenAPI 3.0. The engine validates the contract, and the tests do as 3.1.
     OpenAPISpecification.openapi_schema = {}
-    # Pillow 13 would warn above one limit and refuse above another. `accord.storage.images` has the only limit.
-    Image.MAX_IMAGE_PIXELS = None
     # Uvicorn 0.54 logs a malformed request without details. `accord.server.protocol` logs its id and its reason.
     logging.getLogger("uvicorn.error").addFilter(_is_not_malformed_request)
 
