@@ -1,7 +1,7 @@
 """The container, which builds each part of the service with the parts that it needs."""
 
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -168,7 +168,7 @@ class Container:
 
     @cached_property
     def cursors(self) -> CursorSigner:
-        return CursorSigner(partial(_cursor_secret, self.signing_keys))
+        return CursorSigner(self.signing_keys.secret)
 
     @cached_property
     def access_token_lifetime(self) -> timedelta:
@@ -182,6 +182,7 @@ class Container:
             audience=self.settings.token_audience,
             access_lifetime=self.access_token_lifetime,
             refresh_lifetime=timedelta(seconds=self.settings.refresh_token_lifetime),
+            refresh_grace=timedelta(seconds=self.settings.refresh_token_grace),
             roles=self.roles,
         )
 
@@ -266,9 +267,3 @@ class Container:
             contract.add_document(document, f"{API_PREFIX}/{version}/openapi")
         contract.validate()
         return contract
-
-
-def _cursor_secret(keys: SigningKeys) -> bytes:
-    """Return the secret that signs cursors: that of the oldest signing key, which all servers have and keep longest."""
-    secret: str = list(keys.current().keys.values())[-1].private_jwk()["d"]
-    return secret.encode()

@@ -1,5 +1,6 @@
 """Access tokens: JWTs after RFC 9068, verified after RFC 8725."""
 
+import hmac
 import json
 import re
 import secrets
@@ -28,7 +29,12 @@ _es256 = ECAlgorithm(ECAlgorithm.SHA256)
 
 
 class AccessTokens:
-    """Issues and verifies access tokens. `roles` has the scopes of each role, `expires_in` the lifetime in seconds."""
+    """
+    Issues and verifies access tokens, and derives refresh tokens.
+
+    `roles` has the scopes of each role, `expires_in` the lifetime in seconds. `refresh_grace` is the time after the use
+    of a refresh token in which its repetition gets the same successor.
+    """
 
     def __init__(
         self,
@@ -38,10 +44,12 @@ class AccessTokens:
         audience: str,
         access_lifetime: timedelta,
         refresh_lifetime: timedelta,
+        refresh_grace: timedelta = timedelta(0),
         roles: Mapping[str, Sequence[str]],
     ) -> None:
         self.expires_in = int(access_lifetime.total_seconds())
         self.refresh_lifetime = refresh_lifetime
+        self.refresh_grace = refresh_grace
         self._signing_keys = signing_keys
         self._issuer = issuer
         self._audience = audience
@@ -65,6 +73,13 @@ class AccessTokens:
             "roles": [role],
         }
         return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": _TYPE, "kid": key.id})
+
+    def successor(self, refresh_token: str) -> str:
+        """Return the successor of a refresh token: the same one each time, which only this installation can derive."""
+        digest = hmac.digest(
+            self._signing_keys.secret(), b"refresh-token-successor:" + refresh_token.encode(), "sha256"
+        )
+        return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def verify(self, token: str) -> Caller | None:
         """Return the caller of a token; None if it is malformed, expired, wrongly signed, or for another audience."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import timedelta
+from hashlib import sha256
 from uuid import uuid4
 
 import pytest
@@ -67,6 +68,92 @@ def test_of_two_refreshes_at_once_exactly_one_wins(service, user):
     assert sorted(type(one).__name__ for one in got) == ["TokenPair", "Unauthenticated"]
     # Somebody else had the token, too, so the one who won has to log in again.
     assert service.caller(pair) is None
+
+
+class TestGrace:
+    """Within seconds of its use a refresh token gets the same unused successor again, and ends nothing."""
+
+    @pytest.fixture
+    def tokens(self, service):
+        return service.minting(refresh_grace=timedelta(seconds=30))
+
+    @pytest.fixture
+    def pair(self, service, user, tokens):
+        return service.log_in(user.username, access_tokens=tokens)
+
+    def used(self, service, pair, ago):
+        """The refresh token as if it had been used this long ago, or later if negative."""
+        of_pair = RefreshToken.token_hash == sha256(pair.refresh_token.encode()).hexdigest()
+        values = {"used_at": utc_now() - timedelta(seconds=ago)}
+        service(lambda session: session.execute(update(RefreshToken).where(of_pair).values(**values)))
+
+    def live(self, service, user):
+        of_user = UserSession.user_id == user.id, UserSession.revoked_at.is_(None)
+        return service(lambda session: len(session.scalars(select(UserSession.id).where(*of_user)).all()))
+
+    def test_a_repetition_gets_the_same_successor_and_tokens_that_work(self, service, user, tokens, pair):
+        first = service.refresh(pair, tokens)
+        for ago in (0, 25, -25):
+            self.used(service, pair, ago)
+            again = service.refresh(pair, tokens)
+            assert again.refresh_token == first.refresh_token
+            assert tokens.verify(again.access_token).id == user.id
+        assert service.refresh(again, tokens).refresh_token != first.refresh_token
+        assert self.live(service, user) == 1
+
+    @pytest.mark.parametrize("ago", [31, 3_600, -31, -3_600])
+    def test_a_repetition_after_the_grace_ends_the_session(self, service, user, tokens, pair, ago):
+        """Also if the clock was set back in the meantime, which would make the grace longer."""
+        second = service.refresh(pair, tokens)
+        self.used(service, pair, ago)
+        for one in (pair, second):
+            with pytest.raises(Unauthenticated):
+                service.refresh(one, tokens)
+        assert self.live(service, user) == 0
+
+    def test_a_token_whose_successor_was_used_ends_the_session(self, service, user, tokens, pair):
+        third = service.refresh(service.refresh(pair, tokens), tokens)
+        for one in (pair, third):
+            with pytest.raises(Unauthenticated):
+                service.refresh(one, tokens)
+        assert self.live(service, user) == 0
+
+    def test_many_at_once_get_one_successor_and_so_does_the_next_round(self, service, user, tokens, pair):
+        async def rush(token):
+            tabs = (
+                service.doing(sessions.refresh, tokens, service.revocations, refresh_token=token) for _ in range(12)
+            )
+            return await asyncio.gather(*tabs)
+
+        token = pair.refresh_token
+        for _ in range(3):
+            successors = {one.refresh_token for one in service.runner.run(rush(token))}
+            assert len(successors) == 1
+            assert token not in successors
+            (token,) = successors
+        assert self.live(service, user) == 1
+
+    def test_a_repetition_prolongs_nothing_and_brings_no_ended_session_back(self, service, user, tokens, pair):
+        second = service.refresh(pair, tokens)
+        expiry = select(UserSession.expires_at, UserSession.last_used_at).where(UserSession.user_id == user.id)
+        before = service(lambda session: session.execute(expiry).one())
+        service.refresh(pair, tokens)
+        assert service(lambda session: session.execute(expiry).one()) == before
+        service(sessions.revoke_all, service.revocations, user.id)
+        for one in (pair, second):
+            with pytest.raises(Unauthenticated):
+                service.refresh(one, tokens)
+
+    def test_a_repetition_after_a_change_of_keys_is_refused_and_ends_nothing(self, service, user, tokens, pair):
+        second = service.refresh(pair, tokens)
+        with pytest.raises(Unauthenticated):
+            service.refresh(pair, service.minting(refresh_grace=timedelta(seconds=30)))
+        assert service.refresh(second, tokens)
+
+    def test_a_successor_cannot_be_derived_without_the_keys(self, service, tokens):
+        others = service.minting(refresh_grace=timedelta(seconds=30))
+        assert tokens.successor("x") == tokens.successor("x") != others.successor("x")
+        assert len({tokens.successor(one) for one in ("x", "y", tokens.successor("x"))}) == 3
 
 
 def test_an_unknown_refresh_token_is_refused(service):
