@@ -54,6 +54,24 @@ def test_repeat_with_key_creates_once(admin, category):
     assert len({answer.headers["Location"] for answer in answers}) == 1
 
 
+@pytest.mark.parametrize("key", ["k", "urn:order/1=2", "~" * 255, "".join(map(chr, range(0x21, 0x7F)))[2:] + '"!\\'])
+def test_key_has_up_to_255_visible_characters_in_quotes_or_bare(admin, category, key):
+    key = f"{key}-{uuid4().hex}"[-255:]
+    quoted = '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    body = {"sku": sku(), "name": "Pencil", "price": "12.50", "category_id": category}
+    answers = [admin.post("/api/v1/products", json=body, headers={"Idempotency-Key": form}) for form in (key, quoted)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].content == answers[1].content
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("key", ["~" * 256, '"' + "~" * 256 + '"', '"unclosed', "two words"])
+def test_malformed_key_is_refused(admin, category, key):
+    body = {"sku": sku(), "name": "Pencil", "price": "12.50", "category_id": category}
+    answer = admin.post("/api/v1/products", json=body, headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "Idempotency-Key")
+
+
 def test_key_of_another_request_is_refused(admin, category):
     body = {"sku": sku(), "name": "Pencil", "price": "12.50", "category_id": category}
     key = {"Idempotency-Key": str(uuid4())}
