@@ -56,10 +56,12 @@ class AccessTokens:
         self._scopes = {role: " ".join(scopes) for role, scopes in roles.items()}
         self._cache: dict[str, tuple[str, Caller, int]] = {}
         self._cache_keys: JwkSet = signing_keys.current()
+        self._latest = time.time()
 
     def issue(self, user_id: UUID, session_id: UUID, role: str) -> str:
         """Return a new token for a session of the user, with the scopes of the role."""
         key, now = self._signing_keys.current().newest, int(time.time())
+        self._latest = max(self._latest, now)
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -140,17 +142,20 @@ class AccessTokens:
                 raise ValueError("missing or invalid claim")
         if self._audience not in ([audience] if isinstance(audience, str) else audience):
             raise ValueError("other audience")
-        _check_time(issued_at, claims.get("nbf", issued_at), expires_at)
+        self._check_time(issued_at, claims.get("nbf", issued_at), expires_at)
         return Caller(_uuid(user_id), _uuid(session_id), role, frozenset(scope.split())), expires_at
 
-
-def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
-    # `True` is an int in Python, and JSON parsers accept Infinity.
-    if not all(type(moment) is int and 0 <= moment <= _MAX_TIMESTAMP for moment in (issued_at, not_before, expires_at)):
-        raise ValueError("invalid timestamp")
-    now = time.time()
-    if not max(issued_at, not_before) - _CLOCK_SKEW <= now < expires_at:
-        raise ValueError("outside its period of validity")
+    def _check_time(self, issued_at: Any, not_before: Any, expires_at: Any) -> None:
+        moments = issued_at, not_before, expires_at
+        # `True` is an int in Python, and JSON parsers accept Infinity.
+        if not all(type(moment) is int and 0 <= moment <= _MAX_TIMESTAMP for moment in moments):
+            raise ValueError("invalid timestamp")
+        now = time.time()
+        # A clock that was set back does not invalidate tokens for a while. They could not log out, and would be valid
+        # again later. It does not prolong them either.
+        self._latest = max(self._latest, now)
+        if max(issued_at, not_before) - _CLOCK_SKEW > self._latest or now >= expires_at:
+            raise ValueError("outside its period of validity")
 
 
 def _uuid(text: str) -> UUID:

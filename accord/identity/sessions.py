@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from accord.errors import NotFound, Unauthenticated
@@ -149,16 +149,22 @@ _PAGE = prepare(
 
 
 def _revoke(session: Session, revocation_list: RevocationList, *conditions: ColumnElement[bool]) -> Sequence[UUID]:
-    """Revoke the sessions that meet the conditions, and return their ids."""
-    moment = utc_now()
-    revoked_ids = session.scalars(
+    """
+    Revoke the sessions that meet the conditions, and return their ids.
+
+    The time of revocation is not before the last use, also if the clock was set back in between. So the revocations
+    within the lifetime of an access token include those of all tokens that have not expired.
+    """
+    moment = literal(utc_now(), UserSession.revoked_at.type)
+    revoked = session.execute(
         update(UserSession)
         .where(UserSession.revoked_at.is_(None), *conditions)
-        .values(revoked_at=moment)
-        .returning(UserSession.id)
+        .values(revoked_at=case((UserSession.last_used_at > moment, UserSession.last_used_at), else_=moment))
+        .returning(UserSession.id, UserSession.revoked_at)
     ).all()
-    for session_id in revoked_ids:
-        record_change(session, UserSession, session_id, {"revoked_at": (None, moment)})
+    for session_id, revoked_at in revoked:
+        record_change(session, UserSession, session_id, {"revoked_at": (None, revoked_at)})
+    revoked_ids = [session_id for session_id, _ in revoked]
     unit_of_work.on_commit(session, revocation_list.add, revoked_ids)
     return revoked_ids
 

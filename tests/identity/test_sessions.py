@@ -4,13 +4,14 @@ import asyncio
 import time
 from datetime import timedelta
 from hashlib import sha256
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
 
 from accord.errors import NotFound, Unauthenticated
-from accord.identity import sessions
+from accord.identity import access_tokens, revocation_list, sessions
 from db.columns import utc_now
 from db.models import RefreshToken, User, UserSession
 
@@ -209,6 +210,49 @@ def test_a_server_that_starts_knows_what_was_revoked_before(service, user):
     pair = service.log_in(user.username)
     service(sessions.revoke, service.revocations, service.caller(pair).session_id)
     assert service.caller(pair, service.another_server()) is None
+
+
+class Clock:
+    """A clock that was set back, in the modules that read it; `seconds` may be changed."""
+
+    def __init__(self, monkeypatch, seconds=0):
+        self.seconds, now = seconds, time.time
+        monkeypatch.setattr(sessions, "utc_now", lambda: utc_now() - timedelta(seconds=self.seconds))
+        monkeypatch.setattr(access_tokens, "time", SimpleNamespace(time=lambda: now() - self.seconds))
+
+
+@pytest.mark.parametrize("seconds", [120, 10_000])
+@pytest.mark.parametrize("end", ["log out", "delete", "all"])
+def test_a_session_that_ends_while_the_clock_is_set_back_stays_ended(service, user, monkeypatch, seconds, end):
+    """Also on a server that starts, and on one that has read the revocations up to now."""
+    running, pair = service.another_server(), service.log_in(user.username)
+    clock = Clock(monkeypatch)
+    session_id = service.caller(pair, running).session_id
+    clock.seconds = seconds
+    assert service.caller(pair), "The token is valid, so that it can log out."
+    ends = {
+        "log out": (sessions.revoke, service.revocations, session_id),
+        "delete": (sessions.revoke_own, service.revocations, user.id, session_id),
+        "all": (sessions.revoke_all, service.revocations, user.id),
+    }
+    service(*ends[end])
+    clock.seconds = 0
+    time.sleep(1)
+    for server in (None, running, service.another_server()):
+        assert service.caller(pair, server) is None
+    with pytest.raises(Unauthenticated):
+        service.refresh(pair)
+
+
+def test_a_revocation_with_a_time_long_ago_is_known_everywhere_within_a_minute(service, user, monkeypatch):
+    monkeypatch.setattr(revocation_list, "_SECONDS_BETWEEN_COMPLETE_READS", 0.6)
+    running, pair = service.another_server(), service.log_in(user.username)
+    caller = service.caller(pair, running)
+    of_session = UserSession.id == caller.session_id
+    values = {"last_used_at": utc_now() - timedelta(minutes=50), "revoked_at": utc_now() - timedelta(minutes=40)}
+    service(lambda session: session.execute(update(UserSession).where(of_session).values(**values)))
+    time.sleep(1.2)
+    assert service.caller(pair, running) is None
 
 
 def test_what_is_rolled_back_is_not_revoked(service, user):
