@@ -2,6 +2,7 @@
 
 import asyncio
 import codecs
+import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -13,11 +14,18 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from werkzeug.http import parse_options_header as parse_extended_options_header
 
+from accord.engine.problems import Problem
+
 _Argument = TypeVar("_Argument")
+
+_log = logging.getLogger(__name__)
 
 _MAX_PARTS = 1000
 _MAX_TEXT_SIZE = 1024 * 1024
 _SPOOL_SIZE = 1024 * 1024
+
+# Seconds. A disk that is full stays so for a while.
+_RETRY_AFTER = 30
 
 # A delimiter line that is longer than this, with its padding, is not found.
 _MAX_DELIMITER_LINE = 1000
@@ -73,7 +81,7 @@ class MultipartParser:
         self._writes: list[tuple[FilePart, bytes]] = []
 
     async def parse(self, chunks: AsyncIterator[bytes]) -> None:
-        """Parse the body. Raises MultipartError, and OSError if the content of a file cannot be written."""
+        """Parse the body. Raises MultipartError, and a 503 Problem if the content of a file cannot be written."""
         try:
             parser = FramingParser(
                 self._boundary,
@@ -97,7 +105,7 @@ class MultipartParser:
             raise MultipartError("its end is missing.")
         for _, part in self.items:
             if isinstance(part, FilePart):
-                await _run(part.size, part.file.seek, 0)
+                await _run_on_disk(part.size, part.file.seek, 0)
 
     def _add_to_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
@@ -163,7 +171,7 @@ class MultipartParser:
     async def _write_files(self) -> None:
         for part, data in self._writes:
             part.size += len(data)
-            await _run(part.size, part.file.write, data)
+            await _run_on_disk(part.size, part.file.write, data)
         self._writes.clear()
 
 
@@ -187,12 +195,17 @@ async def _from_first_delimiter(chunks: AsyncIterator[bytes], delimiter: bytes) 
         raise MultipartError("its boundary is missing.")
 
 
-async def _run(size: int, function: Callable[[_Argument], object], argument: _Argument) -> None:
-    """Call a method of a spooled file of this size: in a thread if the file is on disk."""
-    if size > _SPOOL_SIZE:
-        await asyncio.to_thread(function, argument)
-    else:
+async def _run_on_disk(size: int, function: Callable[[_Argument], object], argument: _Argument) -> None:
+    """Call a method of a spooled file of this size: in a thread if the file is on disk. Raises a 503 Problem."""
+    if size <= _SPOOL_SIZE:
         function(argument)
+        return
+    try:
+        await asyncio.to_thread(function, argument)
+    except OSError as error:
+        _log.error("An uploaded file cannot be written to the folder for temporary files: %s", error)
+        headers = {"Retry-After": str(_RETRY_AFTER)}
+        raise Problem(503, "The upload cannot be stored at the moment.", headers=headers) from error
 
 
 def _charset(name: str) -> str:
