@@ -166,6 +166,12 @@ def test_sku_of_a_deleted_product_is_free(make, admin):
     assert (answer.status_code, answer.json()["detail"]) == (409, "Another product has this SKU.")
 
 
+def test_page_keeps_a_price_filter_as_it_was_typed(anonymous):
+    page = anonymous.get("/api/v1/products", params={"max_price": "500", "min_price": "0.5"}).json()
+    assert (page["min_price"], page["max_price"]) == ("0.5", "500")
+    assert anonymous.get(page["_links"]["self"]["href"]).json()["total"] == page["total"]
+
+
 def test_filters_hold_together(make, anonymous, category):
     make(name="Löwe", price="10.00", stock=0, tags=["Tier"])
     make(name="Tiger 100%", price="20.00", stock=1, tags=["Tier", "Katze"])
@@ -177,6 +183,8 @@ def test_filters_hold_together(make, anonymous, category):
 
     assert names() == ["Löwe", "Tiger 100%", "Maus_2"]
     assert names(min_price="10.01", max_price="30.00") == ["Tiger 100%", "Maus_2"]
+    assert names(min_price="10.1", max_price="30") == ["Tiger 100%", "Maus_2"]
+    assert names(min_price="30.01", max_price="10") == []
     assert names(in_stock="false") == ["Löwe"]
     assert names(tag=["tier", "KATZE"]) == ["Tiger 100%"]
     assert names(q="LÖWE") == ["Löwe", "Maus_2"]
