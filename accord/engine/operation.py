@@ -84,10 +84,6 @@ class Operation:
         requirements = spec.get("security", document.raw.get("security", []))
         self.security = SecurityRequirements(requirements, document_context.security_schemes) if requirements else None
         self.rate_limit = document_context.rate_limits.for_operation(spec)
-        body = document.resolve(spec["requestBody"]) if "requestBody" in spec else None
-        self.body = (
-            BodyParser(body, document_context.marshmallow_schemas, document_context.body_limits) if body else None
-        )
         declared = {status: document.resolve(response) for status, response in spec["responses"].items()}
         credentials = self.security.headers if self.security and "x-cache-profile" in spec else []
         self.responses = {
@@ -97,6 +93,12 @@ class Operation:
         }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = only_success(spec, self.responses)
+        body = document.resolve(spec["requestBody"]) if "requestBody" in spec else None
+        self.body = (
+            BodyParser(body, self.success.schema, document_context.marshmallow_schemas, document_context.body_limits)
+            if body
+            else None
+        )
         is_negotiated = self.success.contents and not self.success.is_file
         self.renderers = Renderers(self.success, document_context.marshmallow_schemas) if is_negotiated else None
         self.cache_control = self._cache_control(document_context.cache_profiles)

@@ -181,6 +181,12 @@ class Settings(BaseSettings):
         le=31_536_000,
         description="Seconds that a refresh token is valid; the default is seven days.",
     )
+    refresh_token_grace: int = Field(
+        default=30,
+        ge=0,
+        le=60,
+        description="Seconds in which a repeated refresh gets the same refresh token again; 0 turns this off.",
+    )
     password_memory_cost: int = Field(
         default=19_456, ge=8, le=4_194_304, description="Memory that argon2id uses to hash one password, in KiB."
     )

@@ -231,9 +231,20 @@ def test_body_of_another_media_type_is_a_415_that_names_the_right_ones(media_typ
     assert refused.header("accept") == "application/json"
 
 
-def test_encoded_body_is_a_415():
-    assert echo(TEXT).send("POST", "/echo", b"{}", {"Content-Encoding": "gzip"}).status == 415
-    assert echo(TEXT).send("POST", "/echo", b"{}", {"Content-Encoding": "Identity"}).status == 200
+@pytest.mark.parametrize(
+    "coding", ["gzip", "x-gzip", "br", "aes128gcm", "gzip, identity", "identity, gzip", "identityx"]
+)
+def test_encoded_body_is_a_415_that_names_the_codings(coding):
+    """RFC 9110, section 15.5.16: `Accept-Encoding` if the coding was the cause, and otherwise `Accept`."""
+    refused = echo(TEXT).send("POST", "/echo", b"{}", {"Content-Encoding": coding})
+    assert (refused.status, refused.header("accept-encoding"), refused.header("accept")) == (415, "identity", None)
+    other = echo(TEXT).send("POST", "/echo", b"{}", media_type="text/plain")
+    assert (other.header("accept-encoding"), other.header("accept")) == (None, "application/json")
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "identity, identity", " identity ,", ""])
+def test_coding_that_changes_nothing_is_none(coding):
+    assert echo(TEXT).send("POST", "/echo", b'{"text": "a"}', {"Content-Encoding": coding}).status == 200
 
 
 def test_media_type_with_json_at_its_end_is_json():

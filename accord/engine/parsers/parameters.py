@@ -13,6 +13,7 @@ from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.parsers.scalars import scalar_parser
 from accord.engine.problems import ErrorDetail, Problem, parameter_error
 from accord.engine.request import Request
+from accord.engine.structured_fields import parse_key
 
 _SEPARATORS = {"form": ",", "simple": ",", "spaceDelimited": " ", "pipeDelimited": "|"}
 # The supported styles by location; the first one is the default.
@@ -49,6 +50,7 @@ class Parameter:
             message = f"parameter {self.name}: a parameter cannot have type {error}; use scalars or lists of scalars."
             raise error_at(spec, message) from None
         self.is_plain = schemas.types(item) == ["integer"] or schemas.merge(item).get("format") == "uuid"
+        self._is_key = self.is_header("idempotency-key")
         self.deserialize = marshmallow_schemas.deserializer(schema)
         self.has_default = "default" in merged
         self.default = merged.get("default")
@@ -65,13 +67,11 @@ class Parameter:
             return self._add_error(errors, "The parameter is repeated.", "repeated")
         if self.separator:
             texts = [text.strip(" ") if self.location == "header" else text for text in texts[0].split(self.separator)]
+        if self._is_key:
+            return self._parse_key(texts[0], errors)
         values = [self._parse_scalar(text) for text in texts] if self._parse_scalar else texts
         value = values if self.is_list else values[0]
-        if not self.validator.is_valid(value):
-            errors += [
-                parameter_error(self.location, self.name, detail, code)
-                for _, detail, code in self.validator.errors(value)
-            ]
+        if not self._validate(value, errors):
             return None
         if self.deserialize is None:
             return value
@@ -79,6 +79,22 @@ class Parameter:
             return self.deserialize(value)
         except ValidationError:
             return self._add_error(errors, "The value is out of range.", "range")
+
+    def _parse_key(self, text: str, errors: list[ErrorDetail]) -> str | None:
+        try:
+            item, key = parse_key(text)
+        except ValueError as error:
+            self._add_error(errors, str(error), "malformed")
+            return None
+        return key if self._validate(item, errors) else None
+
+    def _validate(self, value: Any, errors: list[ErrorDetail]) -> bool:
+        if self.validator.is_valid(value):
+            return True
+        errors += [
+            parameter_error(self.location, self.name, detail, code) for _, detail, code in self.validator.errors(value)
+        ]
+        return False
 
     def _add_error(self, errors: list[ErrorDetail], detail: str, code: str) -> None:
         errors.append(parameter_error(self.location, self.name, detail, code))

@@ -54,8 +54,8 @@ class Idempotency:
     """
     The `Idempotency-Key` parameter.
 
-    A key is bound to the caller, the operation, and the fingerprint of path, query and body. Its use for another
-    request is a 422. A request that fails stores no key.
+    The argument is the key itself, however the header writes it. A key is bound to the caller, the operation, and the
+    fingerprint of path, query and body. Its use for another request is a 422. A request that fails stores no key.
 
     The body of a response with a property that is `x-shown-once` is not stored. Its key is, and a retry is a 409 that
     has the location of the created resource.
@@ -75,13 +75,13 @@ class Idempotency:
             raise error_at(operation.spec, f"{operation.id} has an x-shown-once property; declare the 409 of a retry.")
 
         def handle_once(request: Request, session: Any) -> Response:
-            key = request.headers.get(b"idempotency-key")
+            key = request.arguments.get("idempotency_key")
             if key is None:
                 return handle(request, session)
             key_scope = {
                 "caller": str(request.caller.id) if request.caller else "",
                 "operation": operation.id,
-                "key": key.decode("latin-1"),
+                "key": key,
             }
             fingerprint = _fingerprint(request)
             stored = store.claim(session, **key_scope, fingerprint=fingerprint)
