@@ -18,6 +18,7 @@ _OPENAPI = jsonschema_rs.Draft202012Validator(
 KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
     "x-roles",
     "x-shown-once",
+    "x-unique",
     "x-sunset",
     "x-deprecated-since",
     "x-successor",

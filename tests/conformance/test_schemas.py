@@ -8,7 +8,7 @@ from jsonschema_specifications import REGISTRY
 
 from tests.support.operations import OPERATIONS, PUBLISHED
 
-KEYWORDS = {"example", "discriminator", "xml", "externalDocs", "x-shown-once"} | {
+KEYWORDS = {"example", "discriminator", "xml", "externalDocs", "x-shown-once", "x-unique"} | {
     keyword for url in REGISTRY if "draft/2020-12/meta/" in url for keyword in REGISTRY.contents(url)["properties"]
 }
 LENGTH_IS_KNOWN = {"uuid", "date", "date-time"}
