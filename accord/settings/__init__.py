@@ -100,13 +100,25 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses and networks, separated by commas, whose X-Forwarded-For has the client address.",
+        description="Addresses and networks, separated by commas, whose X-Forwarded-For, -Proto and -Prefix count.",
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+        max_length=100,
+        description=(
+            "Path of the public URL, such as /shop, where a proxy serves this service below a path. "
+            "Unset, it is X-Forwarded-Prefix of a trusted proxy; / is none."
+        ),
     )
     header_timeout: float = Field(
         default=10.0, gt=0, le=3_600, description="Seconds that a client has to send the headers of a request."
     )
     keep_alive_timeout: float = Field(
-        default=5.0, gt=0, le=3_600, description="Seconds that a connection stays open without a further request."
+        default=620.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that a connection without a request stays open; longer than the proxy keeps it.",
     )
     write_timeout: float = Field(
         default=60.0,
@@ -168,6 +180,12 @@ class Settings(BaseSettings):
         ge=60,
         le=31_536_000,
         description="Seconds that a refresh token is valid; the default is seven days.",
+    )
+    refresh_token_grace: int = Field(
+        default=30,
+        ge=0,
+        le=60,
+        description="Seconds in which a repeated refresh gets the same refresh token again; 0 turns this off.",
     )
     password_memory_cost: int = Field(
         default=19_456, ge=8, le=4_194_304, description="Memory that argon2id uses to hash one password, in KiB."
