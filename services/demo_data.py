@@ -19,6 +19,7 @@ from db import Base
 from db.columns import new_id
 from db.models import Category, Customer, File, Order, Post, Product, Task, User
 from db.text import casefold
+from db.unit_of_work import lock_exclusively
 from services import categories, customers, files, orders, products
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
@@ -147,7 +148,8 @@ def _files(session: Session, file_storage: FileStorage) -> Iterator[str]:
 
 
 def load(session: Session, password_hasher: PasswordHasher, file_storage: FileStorage) -> Iterator[str]:
-    """Add the missing demo data, and yield the name of each added row."""
+    """Add the missing demo data, and yield the name of each added row. Several processes can do it at once."""
+    lock_exclusively(session, "demo data")
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == casefold(username))) is None:
             email = f"{username}@example.com"

@@ -7,6 +7,7 @@ from accord import errors
 from accord.engine import problems
 from accord.engine.context import context_of
 from accord.engine.problems import ErrorDetail, ExceptionHandlers, Problem, body_error, parameter_error
+from accord.storage.files import StorageUnavailable
 from db.errors import DatabaseUnavailable, RequestInProgress
 from db.pagination import InvalidCursor
 
@@ -50,6 +51,7 @@ ERRORS = ExceptionHandlers(
         errors.Invalid: lambda error: _service_problem(422, error),
         RequestInProgress: 409,
         DatabaseUnavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
+        StorageUnavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
     }
 )
 """The table. A subclass has the entry of its base class."""

@@ -24,17 +24,20 @@ def load_settings() -> Settings:
 
 
 def require_migrations(settings: Settings) -> None:
-    """Raise ClickException unless the database has the newest migration."""
+    """Raise ClickException unless the database has the newest migration, and the objects that the service relies on."""
     applied, head = migrations.current_revision(settings.database_url), migrations.head_revision()
     if applied != head:
         raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
+    if missing := migrations.missing_objects(settings.database_url):
+        raise click.ClickException("\n".join(["The database lacks these objects; run `migrate`:", *missing]))
 
 
 def run_in_database(settings: Settings, mode: Mode, function: Callable[[Any], T]) -> T:
     """Return the result of *function*, which is called with the session of one unit of work."""
 
     async def run() -> T:
-        database = open_database(settings.database_url)
+        # A command may wait for another one.
+        database = open_database(settings.database_url, statement_timeout=120.0)
         try:
             return await database.run(mode, function)
         finally:

@@ -7,7 +7,7 @@ from accord.contract.errors import ContractError
 from accord.identity.signing_keys import SigningKeysError
 from accord.settings import SettingsError
 from accord.telemetry.tracing import TracingError
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, MigrationError
 
 EXPECTED_ERRORS = (
     SettingsError,
@@ -15,6 +15,7 @@ EXPECTED_ERRORS = (
     SigningKeysError,
     TracingError,
     DatabaseUnavailable,
+    MigrationError,
     CommandError,
     DBAPIError,
     OSError,
