@@ -18,7 +18,9 @@ from db import migrations
 def check() -> None:
     """Check settings, contract and migrations, and report errors."""
     settings = load_settings()
-    contract = Container(settings).contract
+    container = Container(settings)
+    contract = container.contract
+    contract.validate_statuses(container.raised_errors)
     click.echo(f"The contract is valid: {len(contract.operations)} operations, each with its handler.")
     require_migrations(settings)
     click.echo(f"The database has migration {migrations.head_revision()}.")

@@ -23,6 +23,7 @@ from accord.engine.policies.rate_limits import RateLimitPolicies, RateLimitStats
 from accord.engine.policies.response_cache import ResponseCache
 from accord.engine.policies.sparse_fieldsets import sparse_fieldsets
 from accord.engine.problems import ExceptionHandlers
+from accord.engine.raised_errors import RaisedErrors, undeclared_statuses
 from accord.engine.renderers import links
 from accord.engine.renderers.response import Response
 from accord.engine.renderers.serializer import Serializers
@@ -144,6 +145,10 @@ class Contract:
                 message = f"the successor of {operation.id}, {successor}, is in no contract; correct x-successor."
                 errors.append(error_at(operation.spec, message))
         _raise_errors(list(errors))
+
+    def validate_statuses(self, raised_errors: RaisedErrors) -> None:
+        """Raise ContractError for statuses that handlers can cause by their errors and operations do not declare."""
+        _raise_errors([*undeclared_statuses(self.operations, self.exception_handlers, raised_errors)])
 
     def path_item(self, template: str) -> PathItem | None:
         """Return the path item of a path template; None if there is none."""

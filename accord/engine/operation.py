@@ -122,7 +122,7 @@ class Operation:
             if wrapped:
                 self.handle = wrapped
                 self.needs_session = True
-        check_statuses(self.spec, self._possible_statuses(), self.declares_status)
+        check_statuses(self.spec, self.possible_statuses(), self.declares_status)
         if self.success.required_headers:
             self.handle = self._check_required_headers(self.handle)
 
@@ -240,7 +240,7 @@ class Operation:
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
 
-    def _possible_statuses(self) -> Iterator[int]:
+    def possible_statuses(self) -> Iterator[int]:
         """Yield every status that the declared features of the operation can give."""
         possible = {400: True, 500: True}
         possible |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
@@ -249,6 +249,7 @@ class Operation:
         possible |= dict.fromkeys((PARTIAL, 416), self.has_header("range"))
         possible |= {410: self.deprecation.sunset is not None, 412: self.accepts_if_match, 428: self.requires_if_match}
         possible |= {429: self.rate_limit is not None}
+        possible |= {404: self.success.is_file, 409: self.has_header("idempotency-key")}
         possible |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
-        possible |= {503: self.needs_session}
+        possible |= {503: self.needs_session or self.security is not None}
         yield from (status for status, is_possible in possible.items() if is_possible)
