@@ -9,7 +9,7 @@ import orjson
 import yaml
 
 from accord.contract import page_links
-from accord.contract.bundle import bundle
+from accord.contract.bundle import Sources, bundle
 from accord.contract.errors import SourceMapping, error_at
 
 # LibYAML is ten times as fast, but not every installation has it.
@@ -26,8 +26,10 @@ PRIVATE_EXTENSIONS = frozenset(
 class Document:
     """The contract as one OpenAPI document. All of its references are to its own components."""
 
-    def __init__(self, raw: dict[str, Any]) -> None:
+    def __init__(self, raw: dict[str, Any], sources: Sources | None = None) -> None:
+        """Store the OpenAPI document *raw*, and *sources*, the files that it was read from."""
         self.raw = raw
+        self.sources = sources
 
     @classmethod
     def read(cls, index: Path) -> "Document":
@@ -35,7 +37,7 @@ class Document:
 
         Raises ContractError, as `bundle` and `page_links.complete` do.
         """
-        document = cls(bundle(index))
+        document = cls(*bundle(index))
         page_links.complete(document.raw, document.resolve)
         return document
 
@@ -88,6 +90,7 @@ class Document:
                 if method in item:
                     spec = SourceMapping(item[method])
                     spec.place = getattr(item[method], "place", SourceMapping.place)
+                    spec.key_places = getattr(item[method], "key_places", {})
                     spec["parameters"] = list((shared | self._parameters(item[method])).values())
                     servers = spec.get("servers") or item.get("servers") or self.raw.get("servers") or [{"url": "/"}]
                     yield _server_path(servers[0]["url"]) + path, method, spec

@@ -8,11 +8,13 @@ class ContractError(Exception):
 
 
 class SourceMapping(dict[str, Any]):
-    """A mapping of the contract with its place in the YAML: `file:line`."""
+    """A mapping of the contract with its place in the YAML, `file:line`, and those of its keys."""
 
     place = "the contract"
+    key_places: dict[str, str] = {}  # noqa: RUF012  # A mapping that the YAML loader made has its own.
 
 
-def error_at(node: Any, message: str) -> ContractError:
-    """Return a ContractError with *message*, preceded by the file and line of *node*."""
-    return ContractError(f"{getattr(node, 'place', SourceMapping.place)}: {message}")
+def error_at(node: Any, message: str, key: str | None = None) -> ContractError:
+    """Return a ContractError with *message*, preceded by the file and line of *node*, or of its *key*."""
+    place = getattr(node, "place", SourceMapping.place)
+    return ContractError(f"{getattr(node, 'key_places', {}).get(key, place)}: {message}")

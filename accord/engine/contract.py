@@ -9,6 +9,7 @@ from accord.contract import validation
 from accord.contract.document import Document
 from accord.contract.errors import ContractError, error_at
 from accord.contract.json_schemas import JsonSchemas
+from accord.contract.unused_files import unused_files
 from accord.engine import security
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.operation import DocumentContext, Operation, Policy
@@ -28,7 +29,7 @@ from accord.engine.renderers import links
 from accord.engine.renderers.response import Response
 from accord.engine.renderers.serializer import Serializers
 from accord.engine.request import BodyLimits
-from accord.engine.resolution import function_of, public_functions
+from accord.engine.resolution import function_of, missing_modules, public_functions
 from accord.engine.routing import PathItem, Router
 
 
@@ -95,6 +96,7 @@ class Contract:
         schemas = JsonSchemas(document)
         schemes = security.load_schemes(document, self.dependencies)
         _raise_errors(list(validation.semantic_errors(document, schemas)))
+        _raise_errors(list(missing_modules(document)))
         context = DocumentContext(
             MarshmallowSchemas(schemas),
             schemes,
@@ -131,8 +133,10 @@ class Contract:
         """
         Raise ContractError for errors that show only when all documents are added.
 
-        These are a public function in a module of handlers that is no operation, and a successor that is no path.
+        These are files that no document refers to, or else a public function in a module of handlers that is no
+        operation, and a successor that is no path.
         """
+        _raise_errors([*unused_files(self.documents)])
         handlers = {(operation.function.__module__, operation.function.__name__) for operation in self.operations}
         modules = {module for module, _ in handlers}
         errors = [
