@@ -9,7 +9,6 @@ from typing import TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, NullPool, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from db.drivers.postgresql import asyncpg_url
 from db.drivers.sqlite import sqlite_engine
 from db.errors import DatabaseUnavailable, as_unavailable
+from db.migration_files import MigrationError, read_revisions
 
 T = TypeVar("T")
 
@@ -46,12 +46,25 @@ def applied_revision(session: Session) -> str | None:
     return _revision(session.connection())
 
 
+def require_head(url: str) -> None:
+    """Raise MigrationError unless the database has the newest migration of this release."""
+    applied, head = current_revision(url), head_revision()
+    if applied != head:
+        require_known(applied)
+        raise MigrationError(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
+
+
+def require_known(revision: str | None) -> None:
+    """Raise MigrationError if the revision of the database is not that of a migration of this release."""
+    if revision is not None and revision not in read_revisions():
+        message = f"The database has migration {revision}, but the newest one of this release is {head_revision()}"
+        raise MigrationError(f"{message}: use the release that has it, or go back there with `migrate --to`.")
+
+
 @cache
 def head_revision() -> str:
-    """Return the revision that this release needs."""
-    revision = ScriptDirectory.from_config(Config(_CONFIG)).get_current_head()
-    assert revision is not None
-    return revision
+    """Return the revision that this release needs. Raises MigrationError."""
+    return read_revisions()[-1]
 
 
 def run_with_connection(url: str, function: Callable[[Connection], T], *, alone: bool = False) -> T:

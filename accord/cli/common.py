@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import click
-
 from accord import settings as configuration
 from accord.settings import Settings
 from accord.telemetry.logs import configure_logging
@@ -24,10 +22,8 @@ def load_settings() -> Settings:
 
 
 def require_migrations(settings: Settings) -> None:
-    """Raise ClickException unless the database has the newest migration."""
-    applied, head = migrations.current_revision(settings.database_url), migrations.head_revision()
-    if applied != head:
-        raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
+    """Raise MigrationError unless the database has the newest migration."""
+    migrations.require_head(settings.database_url)
 
 
 def run_in_database(settings: Settings, mode: Mode, function: Callable[[Any], T]) -> T:

@@ -87,16 +87,18 @@ class Operation:
             BodyParser(body, document_context.marshmallow_schemas, document_context.body_limits) if body else None
         )
         declared = {status: document.resolve(response) for status, response in spec["responses"].items()}
-        credentials = self.security.headers if self.security and "x-cache-profile" in spec else []
+        page = self._page_location(declared.get("303", {}))
+        depends_on = list(self.security.headers) if self.security and "x-cache-profile" in spec else []
+        depends_on += ["Accept"] if page else []
         self.responses = {
-            int(status): ResponseDefinition(self.id, int(status), response, schemas, credentials)
+            int(status): ResponseDefinition(self.id, int(status), response, schemas, depends_on)
             for status, response in declared.items()
             if status.isdigit()
         }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = only_success(spec, self.responses)
         is_negotiated = self.success.contents and not self.success.is_file
-        self.renderers = Renderers(self.success, document_context.marshmallow_schemas) if is_negotiated else None
+        self.renderers = Renderers(self.success, document_context.marshmallow_schemas, page) if is_negotiated else None
         self.cache_control = self._cache_control(document_context.cache_profiles)
         self.deprecation = Deprecation(spec, path_item.names)
         self.is_deprecated: bool = spec.get("deprecated", False)
@@ -236,6 +238,15 @@ class Operation:
                 f"{self.id} has x-cache-profile; it must be a GET with an ETag and an If-None-Match parameter.",
             )
         return profiles.for_operation(self.spec, takes_credentials=self.security is not None)
+
+    def _page_location(self, see_other: dict[str, Any]) -> str | None:
+        """Return the page to which a 303 sends browsers: the `const` of its `Location`."""
+        header = self.document.resolve(see_other.get("headers", {}).get("Location", {}))
+        location: str | None = self.document.resolve(header.get("schema", {})).get("const")
+        if see_other and not location:
+            message = f"{self.id} declares a 303; give its `Location` a schema with the path of the page as `const`."
+            raise error_at(self.spec, message)
+        return location
 
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())

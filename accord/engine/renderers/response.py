@@ -49,9 +49,9 @@ class ResponseDefinition:
         status: int,
         spec: dict[str, Any],
         schemas: JsonSchemas,
-        credentials: Sequence[str] = (),
+        depends_on: Sequence[str] = (),
     ) -> None:
-        """*credentials* are the headers on which a cacheable response depends; they are added to `Vary`."""
+        """Prepare the response. *depends_on* has further headers of requests on which it depends, for `Vary`."""
         self.label = f"{operation} {status}"
         self.status = status
         self.contents = spec.get("content", {})
@@ -67,13 +67,13 @@ class ResponseDefinition:
         self.required_headers = [name.encode() for name, header in self.headers.items() if header.get("required")]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
-        self._vary = self._vary_header(schemas, credentials)
+        self._vary = self._vary_header(schemas, depends_on)
         self._base_headers = [(b"content-type", (self.media_type or "").encode()), *self._vary]
         self._serializers: Serializers | None = None
         self._serializer_for: dict[Scopes, Serialize | None] = {}
         self._location: Callable[[Any], str] | None = None
         self._spec = spec
-        self._has_location = "location" in self.headers
+        self._has_location = status < 300 and "location" in self.headers
         self._has_link = "link" in self.headers
 
     def compile(self, serializers: Serializers) -> None:
@@ -131,7 +131,7 @@ class ResponseDefinition:
             headers.append((b"link", links.encode("latin-1")))
         return Response(self.status, body, headers, data)
 
-    def _vary_header(self, schemas: JsonSchemas, credentials: Sequence[str]) -> RawHeaders:
+    def _vary_header(self, schemas: JsonSchemas, depends_on: Sequence[str]) -> RawHeaders:
         """
         Return the header `Vary`, or nothing. `Accept-Encoding` in it allows compression.
 
@@ -141,7 +141,7 @@ class ResponseDefinition:
         names = ["Accept"] if len(self.contents) > 1 and not self.is_file else []
         if self.contents and not self.is_file and not schemas.contains_secret(self.schema):
             names.append("Accept-Encoding")
-        names += credentials
+        names += [name for name in depends_on if name not in names]
         return [(b"vary", ", ".join(names).encode())] if names else []
 
     def _from_file(self, result: files.FileContent) -> Response:
