@@ -2,7 +2,6 @@
 
 import ast
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 _FOLDER = Path(__file__).resolve().parents[1] / "alembic" / "versions"
@@ -37,8 +36,8 @@ def read_revisions(folder: Path = _FOLDER) -> list[str]:
     following: dict[str | None, _MigrationFile] = {}
     for file in files:
         if file.down_revision is not None and file.down_revision not in by_revision:
-            nearest = get_close_matches(file.down_revision, by_revision, 1, 0)
-            message = f"no migration has the revision {file.down_revision!r} of this down_revision; did you mean {nearest[0]!r}?"
+            known = ", ".join(sorted(by_revision.keys() - {file.revision}))
+            message = f"no migration has the revision {file.down_revision}; known: {known}."
             raise MigrationError(f"{file.place}: {message}")
         if other := following.get(file.down_revision):
             after = f"follows {file.down_revision}" if file.down_revision else "is the first migration"

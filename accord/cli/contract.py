@@ -21,8 +21,8 @@ def check() -> None:
     container = Container(settings)
     contract = container.contract
     contract.validate_statuses(container.raised_errors)
-    click.echo(f"The contract is valid: {len(contract.operations)} operations, each with its handler.")
     require_migrations(settings)
+    click.echo(f"The contract is valid: {len(contract.operations)} operations, each with its handler.")
     click.echo(f"The database has migration {migrations.head_revision()}.")
     if errors := production_errors(settings):
         click.echo("\n".join(["These settings are for development only:", *errors]))

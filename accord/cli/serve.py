@@ -38,6 +38,8 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     port = settings.port if port is None else port
     require_migrations(settings)
     app = _application(settings, in_this_process=workers == 1 and not reload)
+    with _binding(host, port, "--host or ACCORD_HOST", "--port or ACCORD_PORT"):
+        listening = supervisor.bind(host, port)
     if reload:
         # A restart for a changed file should not wait for the draining.
         os.environ["ACCORD_DRAIN_SECONDS"] = "0"
@@ -67,8 +69,6 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         http=partial(HttpProtocol, timeouts=Timeouts(settings.header_timeout, settings.write_timeout)),  # type: ignore[arg-type]  # Uvicorn only calls it.
         ws="none",
     )
-    with _binding(host, port, "--host or ACCORD_HOST", "--port or ACCORD_PORT"):
-        listening = supervisor.bind(host, port)
     supervisor.call_when_listening(listening, partial(_print_addresses, host, listening.getsockname()[1]))
     if workers > 1 and settings.redis_url is None:
         click.echo(

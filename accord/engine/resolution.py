@@ -25,8 +25,8 @@ def missing_modules(document: Document) -> Iterator[ContractError]:
             names = ", ".join(str(spec.get("operationId")) for spec in specs)
             siblings = [f"{package}.{name}" for package in _parents(module) for name in _submodules(package)]
             nearest = get_close_matches(module, siblings, 1)
-            remedy = f"did you mean {nearest[0]}?" if nearest else f"write it with the functions {names}."
-            message = f"the module {module} does not exist; {remedy}"
+            remedy = f"; or did you mean {nearest[0]}?" if nearest else "."
+            message = f"the module {module} does not exist; write it with the functions {names}{remedy}"
             yield error_at(specs[0], message, "x-openapi-router-controller")
 
 

@@ -241,8 +241,8 @@ def load() -> Settings:
 
 
 def _unknown_variable(name: str) -> str:
-    nearest = get_close_matches(name.upper(), [variable(field) for field in Settings.model_fields], 1)
-    remedy = f"did you mean {nearest[0]}?" if nearest else "`main.py settings` lists all of them."
+    nearest = get_close_matches(name[len(PREFIX) :].lower(), Settings.model_fields, 1)
+    remedy = f"did you mean {variable(nearest[0])}?" if nearest else "`main.py settings` lists all of them."
     return f"{name}: unknown setting; {remedy}"
 
 

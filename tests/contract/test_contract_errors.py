@@ -642,7 +642,7 @@ def test_public_function_nobody_names_is_refused(handlers):
         (
             "near_module",
             {"thinks": ""},
-            r"the module near_module.things does not exist; did you mean near_module.thinks",
+            r"the module near_module.things does not exist; write .* get_t; or did you mean near_module.thinks",
         ),
         ("other", {"things": "def other(): ...\n"}, r"declares get_t, but other.things has no such function; write it"),
     ],
