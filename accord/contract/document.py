@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import yaml
 
-from accord.contract import page_links
+from accord.contract import common_responses, page_links
 from accord.contract.bundle import Sources, bundle
 from accord.contract.errors import SourceMapping, error_at
 
@@ -30,15 +30,18 @@ class Document:
         """Store the OpenAPI document *raw*, and *sources*, the files that it was read from."""
         self.raw = raw
         self.sources = sources
+        self.common_headers: frozenset[str] = frozenset()
+        """The headers of every response, in lower case. They are not added by the operation."""
 
     @classmethod
     def read(cls, index: Path) -> "Document":
-        """Return the document that `bundle` makes of *index*, with its page links completed.
+        """Return the document that `bundle` makes of *index*, with its page links and common responses completed.
 
         Raises ContractError, as `bundle` and `page_links.complete` do.
         """
         document = cls(*bundle(index))
         page_links.complete(document.raw, document.resolve)
+        document.common_headers = common_responses.complete(document.raw, document.resolve)
         return document
 
     def resolve(self, node: Any) -> Any:

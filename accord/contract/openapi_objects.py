@@ -57,6 +57,8 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "tags": ["Tag Object"],
         "externalDocs": "External Documentation Object",
         "x-rate-limits": "Rate Limits",
+        "x-common-responses": {STATUS: "Response Object"},
+        "x-common-headers": {NAME: {NAME: "Header Object"}},
         "x-cache-profiles": {NAME: {NAME: ANY}},
     },
     "Rate Limits": {"default": [TEXT], "policies": {NAME: {NAME: ANY}}},

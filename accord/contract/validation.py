@@ -26,6 +26,8 @@ KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
     "x-rate-limit",
     "x-cache-profiles",
     "x-cache-profile",
+    "x-common-responses",
+    "x-common-headers",
 }
 
 # Keywords with values, in which `x-` members are not extensions.

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
+from unicodedata import combining, normalize
 from urllib.parse import quote
 
 from accord.engine.headers import RawHeaders
@@ -15,6 +17,8 @@ from accord.engine.problems import Problem
 
 log = logging.getLogger(__name__)
 
+# Recipients differ in how they read quotes, backslashes and percent signs, and a slash separates folders.
+_NOT_QUOTABLE = re.compile(r'[^\x20-\x7e]|["\\/%:*?<>|]')
 _CHUNK = 64 * 1024
 
 
@@ -84,9 +88,20 @@ def headers(content: FileContent) -> RawHeaders:
     modified_at = min(content.modified_at, datetime.now(UTC) - timedelta(seconds=1))
     return [
         (b"content-type", content.media_type.encode()),
-        (b"content-disposition", f"attachment; filename*=UTF-8''{quote(content.name, safe='')}".encode()),
+        (b"content-disposition", _disposition(content.name)),
         (b"last-modified", format_datetime(modified_at, usegmt=True).encode()),
     ]
+
+
+def _disposition(name: str) -> bytes:
+    """Return the disposition with *name*, beside an ASCII name for old clients (RFC 6266, appendix D).
+
+    Letters lose their accents there, and other characters are underscores.
+    """
+    letters = "".join(each for each in normalize("NFKD", name) if not combining(each))
+    return (
+        f"attachment; filename=\"{_NOT_QUOTABLE.sub('_', letters)}\"; filename*=UTF-8''{quote(name, safe='')}".encode()
+    )
 
 
 def _missing_file(path: Path) -> Problem:

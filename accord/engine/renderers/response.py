@@ -64,7 +64,11 @@ class ResponseDefinition:
         self.headers = {
             name.lower(): schemas.document.resolve(header) for name, header in spec.get("headers", {}).items()
         }
-        self.required_headers = [name.encode() for name, header in self.headers.items() if header.get("required")]
+        self.required_headers = [
+            name.encode()
+            for name, header in self.headers.items()
+            if header.get("required") and name not in schemas.document.common_headers
+        ]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
         self._vary = self._vary_header(schemas, depends_on)
