@@ -16,7 +16,8 @@ def complete(document: dict[str, Any], resolve: Callable[[Any], Any]) -> frozens
 
     Each operation gets the responses of `x-common-responses` that it does not declare itself, and each response of an
     operation the headers of the groups of `x-common-headers` that the operation belongs to. A response that is a
-    component gets them for all operations that refer to it. Both extensions are removed from the document.
+    component gets them for all operations that refer to it, and deprecated operations refer to a component of their
+    own, such as `DeprecatedNotFound`. Both extensions are removed from the document.
 
     Return the names of the headers of every response, in lower case.
     """
@@ -30,12 +31,15 @@ def complete(document: dict[str, Any], resolve: Callable[[Any], Any]) -> frozens
         ordered = sorted(declared.items())
         declared.clear()
         declared.update(ordered)
-        names = [EVERY]
-        names += [LIMITED] if operation.get("x-rate-limit", default_limits) else []
-        names += [DEPRECATED] if operation.get("deprecated") else []
-        headers = {name: header for group in names for name, header in _mapping(groups.get(group)).items()}
+        headers = dict(_mapping(groups.get(EVERY)))
+        if operation.get("x-rate-limit", default_limits):
+            headers |= _mapping(groups.get(LIMITED))
         for response in declared.values():
             _add_headers(_resolve(response, resolve), headers)
+        if operation.get("deprecated"):
+            for status, response in declared.items():
+                declared[status] = _deprecated_response(document, response, resolve)
+                _add_headers(_resolve(declared[status], resolve), _mapping(groups.get(DEPRECATED)))
     return frozenset(name.lower() for name in _mapping(groups.get(EVERY)))
 
 
@@ -49,6 +53,26 @@ def _add_headers(response: dict[str, Any], headers: dict[str, Any]) -> None:
     if isinstance(declared, dict):
         present = {name.lower() for name in declared}
         declared.update({name: header for name, header in headers.items() if name.lower() not in present})
+
+
+def _deprecated_response(document: dict[str, Any], response: Any, resolve: Callable[[Any], Any]) -> Any:
+    """Return the response, or for a reference one to a copy of its target."""
+    reference = response.get("$ref") if isinstance(response, dict) else None
+    target = _resolve(response, resolve)
+    if not isinstance(reference, str) or not target:
+        return response
+    name = f"Deprecated{reference.rpartition('/')[2]}"
+    document["components"]["responses"].setdefault(name, _copy(target))
+    return SourceMapping({"$ref": f"#/components/responses/{name}"})
+
+
+def _copy(response: dict[str, Any]) -> dict[str, Any]:
+    copy = SourceMapping(response)
+    copy.place = getattr(response, "place", SourceMapping.place)
+    copy.key_places = getattr(response, "key_places", {})
+    if isinstance(copy.get("headers"), dict):
+        copy["headers"] = SourceMapping(copy["headers"])
+    return copy
 
 
 def _resolve(node: Any, resolve: Callable[[Any], Any]) -> dict[str, Any]:

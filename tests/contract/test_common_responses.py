@@ -43,7 +43,10 @@ def test_operations_get_the_responses_and_headers_of_their_groups():
     assert put["204"]["headers"].keys() == {"X-Request-Id", "Sunset"}
     assert put["400"]["description"] == "Own."
     shared = document["components"]["responses"]["TooLarge"]["headers"]
-    assert shared.keys() == {"X-Request-Id", "RateLimit", "Sunset"}
+    assert shared.keys() == {"X-Request-Id", "RateLimit"}
+    assert put["431"] == {"$ref": "#/components/responses/DeprecatedTooLarge"}
+    own = document["components"]["responses"]["DeprecatedTooLarge"]["headers"]
+    assert own.keys() == {"X-Request-Id", "RateLimit", "Sunset"}
     assert not {"x-common-responses", "x-common-headers"} & document.keys()
 
 
