@@ -5,12 +5,13 @@ import asyncio
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
+from db import Base
 from db.database import Database
 from db.models import CacheVersion
 from db.prepared import prepare
 
-TAGS = frozenset({"catalogue", "posts"})
-"""The cache tags. Triggers of the database count their versions; a migration creates the triggers."""
+TAGS = frozenset(table.info["cache_tag"] for table in Base.metadata.tables.values() if "cache_tag" in table.info)
+"""The cache tags, which the models name. Triggers of the database count their versions."""
 
 
 class CacheVersions:

@@ -10,10 +10,13 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, make_url
 
+from accord import libpq
+from accord.libpq import ConnectionParameters
 from db.drivers.greenlets import GreenletPool
 from db.drivers.postgresql import PostgresPool
 from db.drivers.sqlite import SqlitePool, sqlite_engine
@@ -42,14 +45,12 @@ def open_database(
     first needed. The timeouts are in seconds: *pool_timeout* limits the wait for a connection, *statement_timeout* one
     statement.
     """
+    if url.startswith(libpq.SCHEMES):
+        return PostgresDatabase(libpq.parse(url), pool_size, pool_timeout, statement_timeout)
     parsed = make_url(url)
-    match parsed.get_backend_name():
-        case "postgresql":
-            return PostgresDatabase(parsed, pool_size, pool_timeout, statement_timeout)
-        case "sqlite":
-            return SqliteDatabase(parsed, pool_size, pool_timeout, statement_timeout)
-        case other:
-            raise ValueError(f"The database must be PostgreSQL or SQLite, not {other}.")
+    if parsed.get_backend_name() != "sqlite":
+        raise ValueError(f"The database must be PostgreSQL or SQLite, not {parsed.get_backend_name()}.")
+    return SqliteDatabase(parsed, pool_size, pool_timeout, statement_timeout)
 
 
 class Database(ABC):
@@ -59,7 +60,8 @@ class Database(ABC):
         """
         Return the result of `function(*arguments, session)`, which runs in a unit of work.
 
-        In the mode "read", each statement is a transaction of its own, and cannot write. "write" is one transaction.
+        In the mode "read", each statement sees what is committed when it begins, and cannot write. "write" is one
+        transaction.
         "repeatable_read" is a transaction that fails to serialize if rows that it has read change before its commit.
         A unit of work that fails to serialize runs again from its beginning. Raises DatabaseUnavailable if the
         database cannot serve the unit of work now.
@@ -98,9 +100,9 @@ class Database(ABC):
 
 
 class PostgresDatabase(Database):
-    def __init__(self, url: URL, size: int, timeout: float, statement_timeout: float) -> None:
-        reads = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout, is_read_only=True)
-        writes = PostgresPool(url, size=size, timeout=timeout, statement_timeout=statement_timeout)
+    def __init__(self, parameters: ConnectionParameters, size: int, timeout: float, statement_timeout: float) -> None:
+        pool = partial(PostgresPool, parameters, size=size, timeout=timeout, statement_timeout=statement_timeout)
+        reads, writes = pool(is_read_only=True), pool()
         self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "repeatable_read": writes}
         self._greenlets = GreenletPool()
 

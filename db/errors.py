@@ -23,6 +23,10 @@ class RequestInProgress(Exception):
     """Another request with the same idempotency key is in progress."""
 
 
+class MigrationError(Exception):
+    """Migrations failed, and have changed nothing."""
+
+
 class CommitRolledBack(Exception):
     """The database rolled back at a COMMIT."""
 

@@ -4,11 +4,9 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.errors import MigrationError
+
 _FOLDER = Path(__file__).resolve().parents[1] / "alembic" / "versions"
-
-
-class MigrationError(Exception):
-    """The files of migrations are invalid, or the database does not match them. The message has file and line."""
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,29 @@
 """Migrations: upgrade and downgrade of a database, and its revision."""
 
 import asyncio
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
+from traceback import extract_tb
 from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, NullPool, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
-from db.drivers.postgresql import asyncpg_url
+from accord import libpq
+from accord.libpq import ConnectionParameters
+from db import database_objects
+from db.drivers.postgresql import connect, set_local
 from db.drivers.sqlite import sqlite_engine
-from db.errors import DatabaseUnavailable, as_unavailable
-from db.migration_files import MigrationError, read_revisions
+from db.errors import DatabaseUnavailable, MigrationError, as_unavailable
+from db.migration_files import read_revisions
 
 T = TypeVar("T")
 
@@ -27,12 +33,17 @@ _LOCK_TIMEOUT = 60.0
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Apply all missing migrations, or none. Several servers may call it at once. Raises DatabaseUnavailable."""
+    """
+    Apply all missing migrations, or none. Several servers may call it at once.
+
+    At the newest revision, it also creates the database objects that are missing. Raises DatabaseUnavailable and
+    MigrationError.
+    """
     command.upgrade(_config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Undo migrations down to this revision; "base" undoes all. Raises DatabaseUnavailable."""
+    """Undo migrations down to this revision; "base" undoes all. Raises DatabaseUnavailable and MigrationError."""
     command.downgrade(_config(url), revision)
 
 
@@ -61,6 +72,31 @@ def require_known(revision: str | None) -> None:
         raise MigrationError(f"{message}: use the release that has it, or go back there with `migrate --to`.")
 
 
+def missing_objects(url: str) -> list[str]:
+    """Return what the database lacks beyond tables and columns. Raises DatabaseUnavailable."""
+    return run_with_connection(
+        url, lambda connection: list(map(str, database_objects.find_missing(connection, is_exact=True)))
+    )
+
+
+@contextmanager
+def report_errors(scripts: ScriptDirectory) -> Iterator[None]:
+    """Raise MigrationError, with the file and the line, instead of another exception of a migration."""
+    try:
+        yield
+    except Exception as error:
+        files = {script.path for script in scripts.walk_revisions()}
+        frames = [frame for frame in extract_tb(error.__traceback__) if frame.filename in files]
+        if not frames or as_unavailable(error):
+            raise
+        # SQLAlchemy's message has the statement and a link as well.
+        message = str(error.orig if isinstance(error, DBAPIError) else error) or type(error).__name__
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
+        raise MigrationError(
+            f"{place}: the migration failed and changed nothing: {message.rstrip('.')}. Correct it and run it again."
+        ) from error
+
+
 @cache
 def head_revision() -> str:
     """Return the revision that this release needs. Raises MigrationError."""
@@ -73,18 +109,17 @@ def run_with_connection(url: str, function: Callable[[Connection], T], *, alone:
 
     With *alone*, it waits until no other server runs this for the same database. Raises DatabaseUnavailable.
     """
-    parsed = make_url(url)
     try:
-        if parsed.get_backend_name() == "sqlite":
-            return _run_on_sqlite(parsed, function, alone)
-        return asyncio.run(_run_on_postgresql(parsed, function, alone))
+        if url.startswith(libpq.SCHEMES):
+            return asyncio.run(_run_on_postgresql(libpq.parse(url), function, alone))
+        return _run_on_sqlite(make_url(url), function, alone)
     except OSError as error:
-        raise DatabaseUnavailable("The database is not available.") from error
+        raise DatabaseUnavailable(f"The database is not available: {error}.") from error
     except DBAPIError as error:
         reason = as_unavailable(error)
         if reason is None:
             raise
-        raise reason from error
+        raise DatabaseUnavailable(f"{reason} {error.orig}") from error
 
 
 def _run_on_sqlite(url: URL, function: Callable[[Connection], T], alone: bool) -> T:
@@ -94,14 +129,27 @@ def _run_on_sqlite(url: URL, function: Callable[[Connection], T], alone: bool) -
         connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
         result = function(connection)
         if violations := connection.exec_driver_sql("pragma foreign_key_check").all():
-            raise ValueError(f"{len(violations)} rows violate a foreign key, the first in table {violations[0][0]}.")
+            raise MigrationError(
+                f"The migrations have changed nothing, because {len(violations)} rows violate a foreign key, the first "
+                f"in table {violations[0][0]}. Correct the rows or the migrations."
+            )
         connection.commit()
         return result
 
 
-async def _run_on_postgresql(url: URL, function: Callable[[Connection], T], alone: bool) -> T:
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+async def _run_on_postgresql(parameters: ConnectionParameters, function: Callable[[Connection], T], alone: bool) -> T:
+    # A pooler may be in between. All that it must keep is in this one transaction, and statements have no names.
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        connect_args={
+            "async_creator_fn": partial(connect, parameters, is_pooled=True),
+            "prepared_statement_cache_size": 0,
+        },
+    )
     async with engine.begin() as connection:
+        if parameters.settings:
+            await connection.exec_driver_sql(set_local(parameters.settings))
         if alone:
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         return await connection.run_sync(function)

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
+from zlib import crc32
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
@@ -70,6 +72,16 @@ def on_failure(session: Session, function: Callable[..., object], *arguments: An
     if not isinstance(session, UnitOfWorkSession):
         raise TypeError("The session does not belong to a unit of work, so it has no failure hooks.")
     session.failure_hooks.append(partial(function, *arguments))
+
+
+def lock_exclusively(session: Session, name: str) -> None:
+    """
+    Wait until no other unit of work has the lock *name*, and hold it until the end of the transaction.
+
+    On SQLite, the unit of work is the only writer from now on.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(crc32(name.encode()))))
 
 
 class RestartUnitOfWork(BaseException):

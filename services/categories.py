@@ -54,9 +54,9 @@ def get(session: Session, category_id: UUID, *, expand: Sequence[str] | None = N
     return require("category", _CATEGORY[bool(expand)].first(session, id=category_id))
 
 
-def create(session: Session, *, name: str, description: str | None) -> Category:
+def create(session: Session, *, name: str, **members: Any) -> Category:
     """Create a category; raises Conflict if the name is taken."""
-    category = Category(name=name, name_key=casefold(name), description=description)
+    category = Category(name=name, name_key=casefold(name), **members)
     session.add(category)
     flush(session, _CONSTRAINTS)
     return category

@@ -81,7 +81,7 @@ def create(
 ) -> dict[str, Any]:
     """Create a customer; raises Conflict if a unique member is taken, and Invalid for a damaged photo."""
     new_photo = customer_photos.make(session, file_storage, photo) if photo else None
-    customer = Customer(id=new_id(), **members, photo=new_photo)
+    customer = Customer(**{"id": new_id(), **members}, photo=new_photo)
     session.add(customer)
     _flush(session, customer)
     customer_photos.record_photo_change(session, customer.id, None, new_photo)

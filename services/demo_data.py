@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from io import BytesIO
 from typing import BinaryIO
+from uuid import UUID
 
 from PIL import Image
 from sqlalchemy import select
@@ -14,13 +15,27 @@ from sqlalchemy.orm import Session
 from accord.identity import users
 from accord.identity.passwords import PasswordHasher
 from accord.storage.files import FileStorage
+from db import Base
+from db.columns import new_id
 from db.models import Category, Customer, File, Order, Post, Product, Task, User
 from db.text import casefold
+from db.unit_of_work import lock_exclusively
 from services import categories, customers, files, orders, products
 
 LOGINS = {role: (role, f"{role}-demo-password") for role in ("admin", "manager", "customer")}
 """Username and password of the demo user of each role."""
 
+EXAMPLE_ID = UUID("01938a4e-6f2b-7c3d-8e4f-5a6b7c8d9e0f")
+"""Id in the examples of the contract. The rows that the examples describe have it, so that `/docs` can send them."""
+
+_EXAMPLES = {
+    "customer",
+    "Electronics",
+    "MI-TV-43",
+    "Vinod",
+    "Renew the licence of the shop",
+    "Open till nine before Diwali",
+}
 _CATEGORIES = {"Groceries": "What a kitchen needs.", "Electronics": "Everything with a plug."}
 _PRODUCTS = [
     ("AMUL-BUTTER-500", "Amul Butter", "Salted butter, 500 g.", "50.00", 120, "Groceries", ["Dairy"]),
@@ -39,6 +54,12 @@ _ORDERS = [
     ("customer", "Please ring twice.", {"AMUL-BUTTER-500": 2, "PARLE-G-100": 10}, ["paid", "shipped"]),
     ("customer", "The same as last week.", {"TATA-TEA-500": 1, "PARLE-G-100": 2}, []),
 ]
+
+
+def _row_id(session: Session, model: type[Base], name: str) -> UUID:
+    """Return the id of the examples for the row that they describe, unless it is taken; a new id for other rows."""
+    is_example = name in _EXAMPLES and session.get(model, EXAMPLE_ID) is None
+    return EXAMPLE_ID if is_example else new_id()
 
 
 def _orders(session: Session) -> Iterator[str]:
@@ -75,12 +96,15 @@ def _tasks_and_posts(session: Session) -> Iterator[str]:
     for role, title, description, status, due_date in _TASKS:
         identity = {"owner_id": users[role], "title": title}
         if session.scalar(select(Task.id).filter_by(**identity)) is None:
-            session.add(Task(**identity, description=description, status=status, due_date=due_date))
+            row_id = _row_id(session, Task, title)
+            session.add(Task(id=row_id, **identity, description=description, status=status, due_date=due_date))
             yield title
     for role, title, content, published in _POSTS:
         identity = {"author_id": users[role], "title": title}
         if session.scalar(select(Post.id).filter_by(**identity)) is None:
-            session.add(Post(**identity, content=content, search=casefold(f"{title}\n{content}"), published=published))
+            search = casefold(f"{title}\n{content}")
+            row_id = _row_id(session, Post, title)
+            session.add(Post(id=row_id, **identity, content=content, search=search, published=published))
             yield title
 
 
@@ -110,7 +134,8 @@ def _customers(session: Session, file_storage: FileStorage) -> Iterator[str]:
     for name, location, email, phone, colour in _CUSTOMERS:
         if session.scalar(select(Customer.id).where(Customer.email_key == casefold(email))) is None:
             photo = _Drawing(name, "image/png", colour) if colour else None
-            customers.create(session, file_storage, name=name, location=location, email=email, phone=phone, photo=photo)
+            members = {"name": name, "location": location, "email": email, "phone": phone}
+            customers.create(session, file_storage, id=_row_id(session, Customer, name), **members, photo=photo)
             yield name
 
 
@@ -123,24 +148,27 @@ def _files(session: Session, file_storage: FileStorage) -> Iterator[str]:
 
 
 def load(session: Session, password_hasher: PasswordHasher, file_storage: FileStorage) -> Iterator[str]:
-    """Add the missing demo data, and yield the name of each added row."""
+    """Add the missing demo data, and yield the name of each added row. Several processes can do it at once."""
+    lock_exclusively(session, "demo data")
     for role, (username, password) in LOGINS.items():
         if session.scalar(select(User.id).where(User.username_key == casefold(username))) is None:
             email = f"{username}@example.com"
             user = {"username": username, "email": email, "password": password, "name": role.capitalize()}
-            users.create(session, password_hasher, **user, role=role)
+            users.create(session, password_hasher, id=_row_id(session, User, username), **user, role=role)
             yield username
     ids = {}
     for name, description in _CATEGORIES.items():
         category_id = session.scalar(select(Category.id).where(Category.name_key == casefold(name)))
         if category_id is None:
-            category_id = categories.create(session, name=name, description=description).id
+            category_id = _row_id(session, Category, name)
+            categories.create(session, id=category_id, name=name, description=description)
             yield name
         ids[name] = category_id
     for sku, name, description, price, stock, category, tags in _PRODUCTS:
         if session.scalar(select(Product.id).where(Product.sku == sku)) is None:
             members = {"sku": sku, "name": name, "description": description, "price": Decimal(price), "stock": stock}
-            products.create(session, **members, category_id=ids[category], tags=tags)
+            row = {"id": _row_id(session, Product, sku), **members, "category_id": ids[category], "tags": tags}
+            products.bulk_create(session, [row])
             yield name
     yield from _customers(session, file_storage)
     yield from _orders(session)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db import migrations
+from db import database_objects, migrations
 from db.errors import DatabaseUnavailable
 
 
@@ -36,5 +36,10 @@ def check(session: Session, health_checks: Mapping[str, HealthCheck]) -> dict[st
 def _migrations_error(session: Session) -> str | None:
     applied = migrations.applied_revision(session)
     if applied == migrations.head_revision():
-        return None
+        return _objects_error(session)
     return f"The database is at migration {applied}; this release needs {migrations.head_revision()}."
+
+
+def _objects_error(session: Session) -> str | None:
+    missing = database_objects.find_missing(session.connection())
+    return f"The database lacks {', '.join(map(str, missing))}; run `migrate`." if missing else None

@@ -1,12 +1,15 @@
 """The container, which builds each part of the service with the parts that it needs."""
 
+import tempfile
 from datetime import datetime, timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from connexion.resolver import Resolver
 from connexion.utils import get_function_from_name
+from sqlalchemy import make_url
 
 from accord.app.documents import API_PREFIX, CONTRACTS, PUBLISHED, load_document
 from accord.app.exception_handlers import ERRORS
@@ -27,6 +30,7 @@ from accord.middleware.request_context import ActiveRequests
 from accord.rate_limits.memory import MemoryStorage
 from accord.server.shutdown import GracefulShutdown
 from accord.settings import Settings
+from accord.storage.disks import disk_error
 from accord.storage.files import FileStorage
 from accord.telemetry import metrics, multiprocess
 from accord.telemetry.logs import LogHandler, configure_logging
@@ -86,9 +90,17 @@ class Container:
         """Return the checks of readiness by name, beside those of the database."""
         shutdown, redis = self.graceful_shutdown, self.redis
         checks = {"process": HealthCheck(lambda: "The service is about to stop." if shutdown.is_draining else None)}
+        checks["disk"] = HealthCheck(partial(disk_error, self._written_folders()), is_needed=False)
         if redis:
             checks["redis"] = HealthCheck(lambda: redis.error, is_needed=False)
         return checks
+
+    def _written_folders(self) -> dict[str, Path]:
+        folders = {"files": self.settings.data_dir, "temporary files": Path(tempfile.gettempdir())}
+        url = make_url(self.settings.database_url)
+        if url.get_backend_name() == "sqlite" and url.database:
+            folders["database"] = Path(url.database).parent
+        return folders
 
     @cached_property
     def redis(self) -> "RedisStorage | None":
@@ -174,7 +186,7 @@ class Container:
 
     @cached_property
     def cursors(self) -> CursorSigner:
-        return CursorSigner(partial(_cursor_secret, self.signing_keys))
+        return CursorSigner(self.signing_keys.secret)
 
     @cached_property
     def access_token_lifetime(self) -> timedelta:
@@ -188,6 +200,7 @@ class Container:
             audience=self.settings.token_audience,
             access_lifetime=self.access_token_lifetime,
             refresh_lifetime=timedelta(seconds=self.settings.refresh_token_lifetime),
+            refresh_grace=timedelta(seconds=self.settings.refresh_token_grace),
             roles=self.roles,
         )
 
@@ -277,9 +290,3 @@ class Container:
     def raised_errors(self) -> RaisedErrors:
         """Return the analysis of the errors that handlers can raise."""
         return RaisedErrors(_BUSINESS_RULES, [ServiceError, *ERRORS.classes])
-
-
-def _cursor_secret(keys: SigningKeys) -> bytes:
-    """Return the secret that signs cursors: that of the oldest signing key, which all servers have and keep longest."""
-    secret: str = list(keys.current().keys.values())[-1].private_jwk()["d"]
-    return secret.encode()

@@ -7,6 +7,7 @@ from accord import errors
 from accord.engine import problems
 from accord.engine.context import context_of
 from accord.engine.problems import ErrorDetail, ExceptionHandlers, Problem, body_error, parameter_error
+from accord.storage.files import StorageUnavailable
 from db.errors import DatabaseUnavailable, RequestInProgress
 from db.pagination import InvalidCursor
 
@@ -56,6 +57,7 @@ ERRORS = ExceptionHandlers(
         errors.Invalid: (422, _service_problem),
         RequestInProgress: 409,
         DatabaseUnavailable: (503, _unavailable_problem),
+        StorageUnavailable: (503, _unavailable_problem),
     }
 )
 """The table. A subclass has the entry of its base class."""

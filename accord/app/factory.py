@@ -25,6 +25,7 @@ from accord.engine.contract import Contract
 from accord.engine.middleware import ContractMiddleware
 from accord.middleware.compression import CompressionMiddleware
 from accord.middleware.cors import CorsMiddleware
+from accord.middleware.forwarded import ForwardedMiddleware
 from accord.middleware.request_context import RequestContextMiddleware
 from accord.middleware.versioning import ApiVersionMiddleware
 from accord.settings import Settings
@@ -68,6 +69,12 @@ def _middlewares(container: Container) -> list[Any]:
     listeners = (container.metrics.record, container.log.access_log(exclude=_monitoring_operations(contract)))
     versions = [version.removeprefix("v") for version in CONTRACTS]
     stack: list[Any] = [
+        partial(
+            ForwardedMiddleware,
+            trusted_proxies=settings.trusted_proxies,
+            root_path=settings.root_path,
+            is_own_segment=_own_segments(contract).__contains__,
+        ),
         partial(RequestContextMiddleware, listeners=listeners, active=container.active_requests),
     ]
     if tracing:
@@ -106,6 +113,12 @@ def _tracing() -> Tracing | None:
     tracing = Tracing(os.environ)
     instrumentation.instrument_queries(tracing.query_span)
     return tracing
+
+
+def _own_segments(contract: Contract) -> frozenset[str]:
+    """Return the first segments of all paths of the contract and the portal."""
+    paths = [*contract.router.path_items, *contract.published_documents, *portal.PATHS]
+    return frozenset(path.split("/")[1] for path in paths)
 
 
 def _monitoring_operations(contract: Contract) -> set[str]:

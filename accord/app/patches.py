@@ -1,9 +1,10 @@
 """All patches of other packages. Each names the version that it was written for."""
 
-import logging
-
 from connexion.spec import OpenAPISpecification
 from PIL import Image
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from accord.engine.problems import REASON_PHRASES
 
 
 def apply() -> None:
@@ -12,9 +13,6 @@ def apply() -> None:
     OpenAPISpecification.openapi_schema = {}
     # Pillow 13 would warn above one limit and refuse above another. `accord.storage.images` has the only limit.
     Image.MAX_IMAGE_PIXELS = None
-    # Uvicorn 0.54 logs a malformed request without details. `accord.server.protocol` logs its id and its reason.
-    logging.getLogger("uvicorn.error").addFilter(_is_not_malformed_request)
-
-
-def _is_not_malformed_request(record: logging.LogRecord) -> bool:
-    return record.msg != "Invalid HTTP request received."
+    # Uvicorn 0.54 has the reason phrases of the running Python.
+    for status, phrase in REASON_PHRASES.items():
+        STATUS_LINE[status] = b"HTTP/1.1 %d %s\r\n" % (status, phrase.encode())

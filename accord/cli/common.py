@@ -9,6 +9,7 @@ from accord.settings import Settings
 from accord.telemetry.logs import configure_logging
 from db import migrations
 from db.database import open_database
+from db.errors import MigrationError
 from db.pool import Mode
 
 T = TypeVar("T")
@@ -22,15 +23,18 @@ def load_settings() -> Settings:
 
 
 def require_migrations(settings: Settings) -> None:
-    """Raise MigrationError unless the database has the newest migration."""
+    """Raise MigrationError unless the database has the newest migration, and the objects that the service relies on."""
     migrations.require_head(settings.database_url)
+    if missing := migrations.missing_objects(settings.database_url):
+        raise MigrationError("\n".join(["The database lacks these objects; run `migrate`:", *missing]))
 
 
 def run_in_database(settings: Settings, mode: Mode, function: Callable[[Any], T]) -> T:
     """Return the result of *function*, which is called with the session of one unit of work."""
 
     async def run() -> T:
-        database = open_database(settings.database_url)
+        # A command may wait for another one.
+        database = open_database(settings.database_url, statement_timeout=120.0)
         try:
             return await database.run(mode, function)
         finally:

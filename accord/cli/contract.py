@@ -8,6 +8,7 @@ import click
 from accord.app.container import Container
 from accord.app.documents import CONTRACTS, load_document
 from accord.cli.common import load_settings, require_migrations
+from accord.contract.document import with_root_path
 from accord.engine.operation import Operation
 from accord.settings import load
 from accord.settings.production import production_errors
@@ -36,7 +37,8 @@ def check() -> None:
 @click.option("--yaml", "as_yaml", is_flag=True, help="Write YAML instead of JSON.")
 def openapi(file: BinaryIO, version: str, as_yaml: bool) -> None:
     """Write the contract to FILE as one document."""
-    file.write(load_document(version, load()).render(as_yaml))
+    settings = load()
+    file.write(with_root_path(load_document(version, settings).render(as_yaml), settings.root_path.rstrip("/")))
 
 
 @click.command()

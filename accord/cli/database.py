@@ -4,7 +4,8 @@ import click
 
 from accord.cli.common import load_settings, require_migrations, run_in_database
 from db import migrations
-from db.migration_files import MigrationError, read_revisions
+from db.errors import MigrationError
+from db.migration_files import read_revisions
 
 
 @click.command()

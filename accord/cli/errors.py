@@ -6,21 +6,17 @@ from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from accord.cli.import_errors import describe_migration_error
 from accord.contract.errors import ContractError
 from accord.identity.signing_keys import SigningKeysError
 from accord.settings import SettingsError, load
 from accord.telemetry.tracing import TracingError
-from db.errors import DatabaseUnavailable
-from db.migration_files import MigrationError
+from db.errors import DatabaseUnavailable, MigrationError
 
 EXPECTED_ERRORS = (SettingsError, ContractError, SigningKeysError, TracingError, MigrationError, CommandError)
 
 
 def describe_error(error: BaseException) -> str | None:
     """Return the sentence for an error that an operator can correct; None for a failure of the program."""
-    if not isinstance(error, DatabaseUnavailable) and (sentence := describe_migration_error(error)):
-        return sentence
     if isinstance(error, DatabaseUnavailable | DBAPIError):
         return f"The database {_database()} cannot be used ({_reason(error)}); correct it or ACCORD_DATABASE_URL."
     if isinstance(error, EXPECTED_ERRORS):

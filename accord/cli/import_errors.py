@@ -4,7 +4,6 @@ This module imports nothing of ours, because the module that cannot be imported 
 """
 
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -15,20 +14,11 @@ def describe_import_error(error: BaseException) -> str | None:
     """Return a sentence on an exception that the import of a module of ours raised; None for other exceptions."""
     if isinstance(error, SyntaxError) and error.filename and (file := _own_file(error.filename)):
         return f"{file}:{error.lineno}: the syntax is invalid ({error.msg}); correct it."
-    # Alembic runs this module for each command, so that it is in the traceback of all errors of migrations.
-    return _describe_frame(error, lambda file, name: name == "<module>" and file != Path("alembic/env.py"))
-
-
-def describe_migration_error(error: BaseException) -> str | None:
-    """Return a sentence on an exception that a migration raised; None for other exceptions."""
-    return _describe_frame(error, lambda file, _: file.is_relative_to("alembic/versions"))
-
-
-def _describe_frame(error: BaseException, is_cause: Callable[[Path, str], bool]) -> str | None:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = _own_file(frame.filename)
-        if file and is_cause(file, frame.name):
-            reason = " ".join(str(getattr(error, "orig", error)).split()).rstrip(".")
+        # Alembic runs `env.py` for each command, so that it is in the traceback of all errors of migrations.
+        if file and frame.name == "<module>" and file != Path("alembic/env.py"):
+            reason = " ".join(str(error).split()).rstrip(".")
             return f"{file}:{frame.lineno}: {type(error).__name__} ({reason}); correct this line."
     return None
 

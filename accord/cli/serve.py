@@ -48,6 +48,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         metrics = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
         with _binding(settings.metrics_host, settings.metrics_port, "ACCORD_METRICS_HOST", "ACCORD_METRICS_PORT"):
             start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(metrics.snapshot))
+    timeouts = Timeouts(header=settings.header_timeout, body=settings.body_timeout, write=settings.write_timeout)
     config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -59,14 +60,15 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        root_path=settings.root_path.rstrip("/"),
+        # ForwardedMiddleware reads the headers of proxies.
+        proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=settings.shutdown_timeout,
         timeout_keep_alive=settings.keep_alive_timeout,  # type: ignore[arg-type]  # Fractions of a second work as well.
         # A busy machine may need longer to start a process than the default, after which uvicorn starts another one.
         timeout_worker_healthcheck=60,
-        http=partial(HttpProtocol, timeouts=Timeouts(settings.header_timeout, settings.write_timeout)),  # type: ignore[arg-type]  # Uvicorn only calls it.
+        http=partial(HttpProtocol, timeouts=timeouts),  # type: ignore[arg-type]  # Uvicorn only calls it.
         ws="none",
     )
     supervisor.call_when_listening(listening, partial(_print_addresses, host, listening.getsockname()[1]))

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import yaml
 
 from accord.contract.errors import ContractError, SourceMapping, error_at
+from accord.contract.keywords import subschemas
+from accord.contract.references import Place, fragment, is_uri, pointer_parts
 
 # LibYAML is ten times as fast, but not every installation has it.
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -66,22 +69,30 @@ class _Bundle:
                 raise _yaml_error(str(name), error) from None
         return self.files[file]
 
-    def _gather(self, node: Any, here: Path) -> Any:
+    def _gather(self, node: Any, here: Path, has_id: bool = False) -> Any:
+        """Return *node* of the file *here* with the targets of its references to files.
+
+        Within a schema with a `$id`, references are relative to that, and so they are to no files.
+        """
         match node:
-            case {"$ref": str(reference)} if not reference.startswith("#"):
+            case {"$ref": str(reference)} if not (
+                has_id or "$id" in node or reference[0:1] == "#" or is_uri(reference)
+            ):
                 return self._gather_reference(node, here)
             case dict():
+                has_id = has_id or isinstance(node.get("$id"), str)
                 for key in list(node):
-                    node[key] = self._gather(node[key], here)
+                    node[key] = self._gather(node[key], here, has_id)
             case list():
-                node[:] = [self._gather(item, here) for item in node]
+                node[:] = [self._gather(item, here, has_id) for item in node]
         return node
 
     def _gather_reference(self, node: Any, here: Path) -> Any:
-        file, _, fragment = node["$ref"].partition("#")
-        target, parts = self._target(here, file), [part for part in fragment.split("/") if part]
-        kind, name, inside = _address(target, parts)
+        file, _, inner = node["$ref"].partition("#")
+        target = self._target(here, unquote(file))
         value = self._file(target, node)
+        parts = pointer_parts(inner) if inner.startswith("/") or not inner else _anchor_parts(value, unquote(inner))
+        kind, name, inside = _address(target, parts)
         for part in parts[: len(parts) - len(inside)]:
             if not isinstance(value, dict) or part not in value:
                 message = f"{node['$ref']} refers to nothing in {target.name}; correct the reference."
@@ -97,9 +108,9 @@ class _Bundle:
             components[name] = self._gather(value, target)
         elif self.origins.get((kind, name)) != target:
             raise error_at(node, f"the component {kind}/{name} has two definitions; rename one.")
-        bundled = SourceMapping({"$ref": "/".join(["#/components", kind, name, *inside])})
+        bundled = SourceMapping({"$ref": fragment(("components", kind, name, *inside))})
         bundled.update({key: self._gather(value, here) for key, value in node.items() if key != "$ref"})
-        bundled.place = node.place
+        bundled.place, bundled.lines = node.place, node.lines
         return bundled
 
     def _target(self, here: Path, file: str) -> Path:
@@ -134,6 +145,18 @@ def _address(file: Path, fragment: list[str]) -> tuple[str | None, str, list[str
     return (kind, fragment[0], fragment[1:]) if fragment else (None, "", [])
 
 
+def _anchor_parts(schema: Any, anchor: str) -> list[str]:
+    """Return the place of the schema with `$anchor` within *schema*; if there is none, a place that does not exist."""
+    pending: list[tuple[Place, Any]] = [((), schema)]
+    while pending:
+        place, node = pending.pop()
+        if isinstance(node, dict):
+            if node.get("$anchor") == anchor:
+                return list(place)
+            pending += [((*place, *inner), part) for inner, part in subschemas(node)]
+    return [anchor]
+
+
 class _Loader(_FastLoader):  # type: ignore[misc, valid-type]  # The class depends on the installation.
     """Loads YAML 1.2 as OpenAPI requires it: scalars of JSON only, keys are strings and unique."""
 
@@ -161,17 +184,19 @@ def _yaml_error(name: str, error: yaml.YAMLError) -> ContractError:
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]:
     mapping = SourceMapping()
     mapping.place = f"{loader.source}:{node.start_mark.line + 1}"
-    mapping.key_places = {}
     # PyYAML takes the mapping before it has members, so that an anchor can refer to it.
     yield mapping
+    lines: dict[str, int] = {}
+    mapping.lines = lines
     for key_node, value_node in node.value:
-        place = f"{loader.source}:{key_node.start_mark.line + 1}"
+        line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            raise ContractError(f"{place}: a key must be a string, not a list or a mapping; correct the YAML.")
+            message = "a key must be a string, not a list or a mapping; correct the YAML."
+            raise ContractError(f"{loader.source}:{line}: {message}")
         key = str(key_node.value)
         if key in mapping:
-            raise ContractError(f"{place}: {key!r} is a duplicate key; remove one.")
-        mapping.key_places[key] = place
+            raise ContractError(f"{loader.source}:{line}: {key!r} is a duplicate key; remove one.")
+        lines[key] = line
         mapping[key] = loader.construct_object(value_node, deep=True)
 
 

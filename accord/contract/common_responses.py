@@ -69,7 +69,7 @@ def _deprecated_response(document: dict[str, Any], response: Any, resolve: Calla
 def _copy(response: dict[str, Any]) -> dict[str, Any]:
     copy = SourceMapping(response)
     copy.place = getattr(response, "place", SourceMapping.place)
-    copy.key_places = getattr(response, "key_places", {})
+    copy.lines = getattr(response, "lines", SourceMapping.lines)
     if isinstance(copy.get("headers"), dict):
         copy["headers"] = SourceMapping(copy["headers"])
     return copy

@@ -8,12 +8,16 @@ from typing import Any
 import orjson
 import yaml
 
-from accord.contract import common_responses, page_links
+from accord.contract import common_responses, page_links, preconditions
 from accord.contract.bundle import Sources, bundle
 from accord.contract.errors import SourceMapping, error_at
+from accord.contract.references import pointer_parts, replace_identifiers, schema_objects
 
 # LibYAML is ten times as fast, but not every installation has it.
 _FastDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+# The URL of a server in JSON and in YAML, and the beginning of a link to a path in Markdown.
+_SERVER_URL_OR_LINK = re.compile(rb'(?:"url":"|- url: )/(?=["\n])|\]\((?=/)')
 
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
 
@@ -24,14 +28,22 @@ PRIVATE_EXTENSIONS = frozenset(
 
 
 class Document:
-    """The contract as one OpenAPI document. All of its references are to its own components."""
+    """The contract as one OpenAPI document. All of its references are JSON pointers into it."""
 
     def __init__(self, raw: dict[str, Any], sources: Sources | None = None) -> None:
-        """Store the OpenAPI document *raw*, and *sources*, the files that it was read from."""
+        """Store *raw*, whose references to a `$id` or an `$anchor` become JSON pointers.
+
+        *sources* are the files that it was read from. Raises ContractError for a reference to another document.
+        """
         self.raw = raw
         self.sources = sources
         self.common_headers: frozenset[str] = frozenset()
         """The headers of every response, in lower case. They are not added by the operation."""
+        self.schema_objects = list(schema_objects(raw))
+        """Place and value of each Schema Object that is a mapping."""
+        replace_identifiers(self.schema_objects)
+        self._targets: dict[str, Any] = {}
+        """The targets of references, because most are looked up many times."""
 
     @classmethod
     def read(cls, index: Path) -> "Document":
@@ -41,13 +53,15 @@ class Document:
         """
         document = cls(*bundle(index))
         page_links.complete(document.raw, document.resolve)
+        preconditions.complete(document.raw, document.resolve)
         document.common_headers = common_responses.complete(document.raw, document.resolve)
         return document
 
     def resolve(self, node: Any) -> Any:
         """Return the target of *node* if it is a reference, otherwise *node* itself.
 
-        Siblings of `$ref` override the members of the target. Raises ContractError for a cycle, and as `lookup` does.
+        Siblings of `$ref` override the members of the target. A target that is the schema `true` has none, and `false`
+        is `not: {}`. Raises ContractError for a cycle, and as `lookup` does.
         """
         seen = []
         while isinstance(node, dict) and "$ref" in node:
@@ -58,6 +72,10 @@ class Document:
             siblings = {key: value for key, value in node.items() if key != "$ref"}
             if siblings:
                 place = getattr(node, "place", SourceMapping.place)
+                if isinstance(target, bool):
+                    target = {} if target else {"not": {}}
+                if not isinstance(target, dict):
+                    raise error_at(node, f"{node['$ref']} refers to no mapping; correct the reference.")
                 target = SourceMapping({**target, **siblings})
                 target.place = place
             node = target
@@ -66,14 +84,21 @@ class Document:
     def lookup(self, node: dict[str, Any]) -> Any:
         """Return the target of the reference *node*, without its siblings. Raises ContractError if there is none."""
         reference = node["$ref"]
+        if not isinstance(reference, str):
+            raise error_at(node, f"`$ref` must be a string, not {reference!r}; correct the reference.")
+        if reference not in self._targets:
+            self._targets[reference] = self._find(node, reference)
+        return self._targets[reference]
+
+    def _find(self, node: dict[str, Any], reference: str) -> Any:
         target: Any = self.raw
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            raise error_at(
-                node, f"{reference!r} is not a reference into this document; write one that begins with `#/`."
+        if reference != "#" and not reference.startswith("#/"):
+            message = (
+                f"{reference} is in another document, and the engine reads files only; copy the target into a file."
             )
-        for part in reference[2:].split("/"):
-            part = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(target, list) and part.isdecimal() and int(part) < len(target):
+            raise error_at(node, message)
+        for part in pointer_parts(reference[1:]):
+            if isinstance(target, list) and re.fullmatch("0|[1-9][0-9]*", part) and int(part) < len(target):
                 target = target[int(part)]
             elif isinstance(target, dict) and part in target:
                 target = target[part]
@@ -93,7 +118,7 @@ class Document:
                 if method in item:
                     spec = SourceMapping(item[method])
                     spec.place = getattr(item[method], "place", SourceMapping.place)
-                    spec.key_places = getattr(item[method], "key_places", {})
+                    spec.lines = getattr(item[method], "lines", SourceMapping.lines)
                     spec["parameters"] = list((shared | self._parameters(item[method])).values())
                     servers = spec.get("servers") or item.get("servers") or self.raw.get("servers") or [{"url": "/"}]
                     yield _server_path(servers[0]["url"]) + path, method, spec
@@ -132,11 +157,18 @@ class Document:
         return {(parameter["in"], parameter["name"]): parameter for parameter in parameters}
 
 
+def with_root_path(published: bytes, root_path: str) -> bytes:
+    """Return a published document for readers below *root_path*: with it in the server URL, and in links of texts."""
+    if not root_path:
+        return published
+    return _SERVER_URL_OR_LINK.sub(lambda before: before[0].removesuffix(b"/") + root_path.encode(), published)
+
+
 def component_name(schema: Any) -> str | None:
     """Return the name of the component schema that *schema* refers to; None if it is no such reference."""
     reference = schema.get("$ref") if isinstance(schema, dict) else None
-    name = reference.removeprefix("#/components/schemas/") if isinstance(reference, str) else None
-    return name if name and name != reference and "/" not in name else None
+    parts = pointer_parts(reference[1:]) if isinstance(reference, str) and reference.startswith("#/") else []
+    return parts[2] if len(parts) == 3 and parts[:2] == ["components", "schemas"] else None
 
 
 def _server_path(url: str) -> str:

@@ -1,5 +1,7 @@
 """Errors of a contract, with file and line; they keep the program from starting."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -8,13 +10,15 @@ class ContractError(Exception):
 
 
 class SourceMapping(dict[str, Any]):
-    """A mapping of the contract with its place in the YAML, `file:line`, and those of its keys."""
+    """A mapping of the contract with its place in the YAML, `file:line`, and the lines of its keys."""
 
     place = "the contract"
-    key_places: dict[str, str] = {}  # noqa: RUF012  # A mapping that the YAML loader made has its own.
+    lines: Mapping[str, int] = MappingProxyType({})
 
 
 def error_at(node: Any, message: str, key: str | None = None) -> ContractError:
     """Return a ContractError with *message*, preceded by the file and line of *node*, or of its *key*."""
     place = getattr(node, "place", SourceMapping.place)
-    return ContractError(f"{getattr(node, 'key_places', {}).get(key, place)}: {message}")
+    if key is not None and (line := getattr(node, "lines", {}).get(key)):
+        place = f"{place.rpartition(':')[0]}:{line}"
+    return ContractError(f"{place}: {message}")

@@ -1,27 +1,22 @@
 """JSON Schema validators, compiled from the schemas of the contract for requests and for responses."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jsonschema_rs
 
 from accord.contract.document import Document
 from accord.contract.errors import error_at
+from accord.contract.keywords import ANNOTATIONS
+from accord.contract.schema_views import HIDDEN_BY, HIDDEN_MEMBER, Direction, SchemaViews, conjuncts, possible
 
-Direction = Literal["request", "response"]
-
-NAMES = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
-"""Keywords whose members are schemas by name."""
 VALUES = frozenset({"enum", "const", "default", "example", "examples"})
 """Keywords with values, in which there are no schemas."""
 
-_HIDDEN = {"request": "readOnly", "response": "writeOnly"}
-# The constraints that a format or a type implies: integers of 32 and 64 bits, and decimals as text.
-_IMPLIED: dict[str, dict[str, Any]] = {
-    "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
-    "integer": {"minimum": -(2**63), "maximum": 2**63 - 1},
-    "decimal": {"pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
-}
+_DESCRIPTIONS = frozenset({"title", "description", "example", "examples", "externalDocs", "deprecated", "$comment"})
+"""Keywords for readers, of which the last one counts."""
+_GROUPS = (frozenset({"if", "then", "else"}), frozenset({"contains", "minContains", "maxContains"}))
+"""Keywords that have a meaning only together."""
 
 
 class Validator:
@@ -37,12 +32,15 @@ class Validator:
 
     def errors(self, value: Any, limit: int = 50) -> list[tuple[str, str, str]]:
         """Return pointer, detail and code of at most *limit* errors. The code is the keyword. No value is quoted."""
-        errors: list[tuple[str, str, str]] = []
+        errors: dict[tuple[str, str, str], None] = {}
+        unevaluated: dict[tuple[str, str, str], None] = {}
         for error in self._validator.iter_errors(value):
-            errors += _describe(error)
+            # An invalid property is also unevaluated, so these errors count only if there are no others.
+            is_unevaluated = isinstance(error.kind, jsonschema_rs.ValidationErrorKind.UnevaluatedProperties)
+            (unevaluated if is_unevaluated else errors).update(dict.fromkeys(_describe(error)))
             if len(errors) >= limit:
                 break
-        return errors[:limit]
+        return list(errors or unevaluated)[:limit]
 
 
 class JsonSchemas:
@@ -50,15 +48,14 @@ class JsonSchemas:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        components = document.raw.get("components", {}).get("schemas", {})
-        self._registry = jsonschema_rs.Registry(
-            [
-                (f"urn:{direction}", {"components": {"schemas": self._view(direction, components, names=True)}})
-                for direction in ("request", "response")
-            ]
-        )
+        self._views = {direction: SchemaViews(document, direction) for direction in HIDDEN_BY}
+        self._registry: jsonschema_rs.Registry | None = None
+        self._registered = 0
         self._validators: dict[tuple[Direction, str | int], tuple[Any, Validator]] = {}
         """Validators by direction and by reference or id. The schema is stored, too, so that its id stays unique."""
+        self._merged: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._alternatives: dict[int, tuple[Any, list[Any]]] = {}
+        """Merged schemas and alternatives by id of their schema, which is stored for the same reason."""
         self._secrets: dict[str, bool] = {}
 
     def validator(self, schema: Any, direction: Direction) -> Validator:
@@ -74,7 +71,11 @@ class JsonSchemas:
         return self._validators[key][1]
 
     def _compile(self, schema: Any, direction: Direction) -> Validator:
-        view = self._view(direction, schema)
+        view = self._views[direction].view(schema)
+        # Most views are those of components, which are there from the beginning.
+        if self._registered < (count := sum(len(views.definitions) for views in self._views.values())):
+            self._registry = jsonschema_rs.Registry([(views.uri, views.definitions) for views in self._views.values()])
+            self._registered = count
         try:
             validator = jsonschema_rs.Draft202012Validator(
                 view, validate_formats=True, registry=self._registry, mask="The value"
@@ -85,30 +86,66 @@ class JsonSchemas:
         return Validator(validator)
 
     def merge(self, schema: Any) -> dict[str, Any]:
-        """Return *schema* merged with the target of its `$ref` and with the parts of its `allOf`."""
+        """
+        Return *schema* merged with the schemas that apply to the same values, such as the target of its `$ref`.
+
+        The properties of all parts are there, each with all that the parts say of it. Of other keywords that several
+        parts have, the last one counts, and the others are in `allOf`.
+        """
         if not isinstance(schema, dict):
-            return {}
-        parts = [*([self.document.lookup(schema)] if "$ref" in schema else ()), *schema.get("allOf", ())]
+            return {"not": {}} if schema is False else {}
+        if id(schema) not in self._merged:
+            self._merged[id(schema)] = schema, self._merge(schema)
+        return self._merged[id(schema)][1]
+
+    def _merge(self, schema: dict[str, Any]) -> dict[str, Any]:
+        parts = conjuncts(self.document, schema)
         if not parts:
             return schema
         merged: dict[str, Any] = {}
-        for part in [*parts, {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}]:
-            for key, value in self.merge(part).items():
-                if key == "properties":
-                    merged[key] = {**merged.get(key, {}), **value}
-                elif key == "required":
-                    merged[key] = [*merged.get(key, ()), *(name for name in value if name not in merged.get(key, ()))]
-                else:
-                    merged[key] = value
+        others: list[Any] = []
+        own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
+        for keyword in ("anyOf", "oneOf"):
+            if len(possible(own.get(keyword, ()))) == 1:
+                del own[keyword]
+        for part in [*map(self.merge, parts), own]:
+            for group in _GROUPS:
+                if not group.isdisjoint(part):
+                    others += [{key: merged.pop(key) for key in group & merged.keys()}]
+            others += part.get("allOf", ())
+            others += _add(merged, {key: value for key, value in part.items() if key != "allOf"})
+        if any(others):
+            merged["allOf"] = [other for other in others if other != {}]
         return merged
 
+    def is_hidden(self, schema: Any, direction: Direction) -> bool:
+        """Return whether a member of *schema* is not part of requests (`readOnly`) or of responses (`writeOnly`)."""
+        return self._views[direction].hides(schema)
+
     def alternatives(self, schema: Any) -> list[Any]:
-        """Return the alternatives of *schema* (`anyOf`, `oneOf`) other than null; *schema* itself if it has none."""
-        resolved = self.document.resolve(schema)
+        """Return the alternatives of *schema* (`anyOf`, `oneOf`) other than null; *schema* itself if it has none.
+
+        What the schema says beside its alternatives is part of each.
+        """
+        if not isinstance(schema, dict):
+            return []
+        if id(schema) not in self._alternatives:
+            self._alternatives[id(schema)] = schema, self._find_alternatives(schema)
+        return self._alternatives[id(schema)][1]
+
+    def _find_alternatives(self, schema: dict[str, Any]) -> list[Any]:
+        merged = self.merge(schema)
         for keyword in ("anyOf", "oneOf"):
-            if isinstance(resolved, dict) and keyword in resolved:
-                return [choice for choice in resolved[keyword] if self.types(choice) != ["null"]]
-        return [schema] if isinstance(schema, dict) else []
+            if keyword in merged:
+                choices = [choice for choice in possible(merged[keyword]) if self.types(choice) != ["null"]]
+                beside = {key: value for key, value in merged.items() if key != keyword}
+                if beside.keys() <= ANNOTATIONS | {"type"}:
+                    return choices
+                # The component of an alternative keeps its name.
+                return [
+                    {**choice, **beside} if _reference(choice) else {"allOf": [beside, choice]} for choice in choices
+                ]
+        return [schema]
 
     def types(self, schema: Any) -> list[str]:
         """Return the JSON types of the values of *schema*, including `null`. An empty list means any type."""
@@ -152,38 +189,6 @@ class JsonSchemas:
 
         return has_secret(schema)
 
-    def _view(self, direction: str, node: Any, names: bool = False) -> Any:
-        """Return *node* without hidden properties and with the constraints of formats.
-
-        *names* says that the members of *node* are schemas by name.
-        """
-        match node:
-            case dict() if names:
-                return {name: self._view(direction, schema) for name, schema in node.items()}
-            case dict():
-                view = {
-                    key: value if key in VALUES else self._view(direction, value, key in NAMES)
-                    for key, value in node.items()
-                }
-                if isinstance(view.get("$ref"), str) and view["$ref"].startswith("#/"):
-                    view["$ref"] = f"urn:{direction}{view['$ref']}"
-                if "properties" in view:
-                    hidden = {name for name, schema in node["properties"].items() if self._hides(direction, schema)}
-                    view["properties"] = {n: s for n, s in view["properties"].items() if n not in hidden}
-                    if "required" in view:
-                        view["required"] = [name for name in view["required"] if name not in hidden]
-                types = [kind for kind in self.types(node) if kind != "null"] if "type" in node else []
-                for word in (view.get("format"), *(types if types == ["integer"] else ())):
-                    for key, value in _IMPLIED.get(str(word), {}).items():
-                        view.setdefault(key, value)
-                return view
-            case list():
-                return [self._view(direction, item) for item in node]
-        return node
-
-    def _hides(self, direction: str, schema: Any) -> bool:
-        return bool(self.merge(schema).get(_HIDDEN[direction]))
-
 
 def pointer(path: Sequence[str | int]) -> str:
     """Return *path* as a JSON pointer (RFC 6901)."""
@@ -210,6 +215,52 @@ def _type_name(value: Any) -> str:
     return next((name for kind, name in types if isinstance(value, kind)), "null")
 
 
+def _add(merged: dict[str, Any], part: dict[str, Any]) -> list[Any]:
+    """Add the keywords of *part* to *merged*, and return the schemas that *merged* does not include."""
+    others: list[Any] = []
+    for key, value in part.items():
+        if key in merged and merged[key] != value and key not in _DESCRIPTIONS:
+            merged[key], rest = _combine(key, merged[key], value)
+            others += rest
+        else:
+            merged[key] = value
+    return others
+
+
+def _combine(key: str, one: Any, other: Any) -> tuple[Any, list[Any]]:
+    """Return the value of the keyword *key* that two schemas have, and the schemas that it does not include."""
+    match key:
+        case "properties":
+            members = {name: _both(one[name], member) if name in one else member for name, member in other.items()}
+            return {**one, **members}, []
+        case "required":
+            return [*one, *(name for name in other if name not in one)], []
+        case "type" if types := _common_types(one, other):
+            return types, []
+        case "readOnly" | "writeOnly":
+            return one or other, []
+        case "items" | "additionalProperties":
+            return _both(one, other), []
+    return other, [{key: one}]
+
+
+def _both(one: Any, other: Any) -> Any:
+    """Return a schema of the values that match two schemas."""
+    if one == other or other is True:
+        return one
+    if one is True:
+        return other
+    if isinstance(one, dict) and isinstance(other, dict) and not min(one.keys(), other.keys(), key=len) - _DESCRIPTIONS:
+        return {**one, **other}
+    return {"allOf": [one, other]}
+
+
+def _common_types(one: Any, other: Any) -> list[str]:
+    types, others = ([value] if isinstance(value, str) else list(value) for value in (one, other))
+    common = [kind for kind in types if kind in others or (kind == "integer" and "number" in others)]
+    return common + (["integer"] if "integer" in others and "number" in types and "integer" not in common else [])
+
+
 def _describe(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str, str, str]]:
     """Yield pointer, detail and code of *error*. The pointer is that of the property, not of the object around it."""
     path, kind = list(error.instance_path), error.kind
@@ -219,6 +270,11 @@ def _describe(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str, str, 
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties(names):
             for name in names:
                 yield pointer([*path, name]), "Unknown property.", "additionalProperties"
+        case jsonschema_rs.ValidationErrorKind.UnevaluatedProperties(names):
+            for name in names:
+                yield pointer([*path, name]), "Unknown property.", "additionalProperties"
+        case jsonschema_rs.ValidationErrorKind.Not(schema) if schema == HIDDEN_MEMBER["not"]:
+            yield pointer(path), "Unknown property.", "additionalProperties"
         case jsonschema_rs.ValidationErrorKind.FalseSchema():
             yield pointer(path), "No value is allowed here.", "false"
         case _:

@@ -19,6 +19,7 @@ _OPENAPI = jsonschema_rs.Draft202012Validator(
 KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
     "x-roles",
     "x-shown-once",
+    "x-unique",
     "x-sunset",
     "x-deprecated-since",
     "x-successor",
@@ -133,13 +134,12 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
         case dict():
             if not names:
                 schema = node.get("schema", node)
-                values = [node[key] for key in ("example", "default") if key in node]
+                values = [(key, node[key]) for key in ("example", "default") if key in node]
                 examples = node.get("examples", [])
-                values += (
-                    examples
-                    if isinstance(examples, list)
-                    else [schemas.document.resolve(example).get("value") for example in examples.values()]
-                )
+                if isinstance(examples, dict):
+                    resolved = map(schemas.document.resolve, examples.values())
+                    examples = [example["value"] for example in resolved if "value" in example]
+                values += [("example", example) for example in examples]
                 if values:
                     yield from _errors_of_values(node, schema, values, schemas)
             for key, value in node.items():
@@ -150,13 +150,15 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
                 yield from _example_errors(item, schemas)
 
 
-def _errors_of_values(node: Any, schema: Any, values: list[Any], schemas: JsonSchemas) -> Iterator[Exception]:
+def _errors_of_values(
+    node: Any, schema: Any, values: list[tuple[str, Any]], schemas: JsonSchemas
+) -> Iterator[Exception]:
     views = [schemas.validator(schema, "response"), schemas.validator(schema, "request")]
-    for value in values:
+    for kind, value in values:
         if not any(view.is_valid(value) for view in views):
             where, detail, _ = views[0].errors(value)[0]
             place = where or "its root"
-            yield error_at(node, f"the example {value!r} does not match its schema at {place}; correct one: {detail}")
+            yield error_at(node, f"the {kind} {value!r} does not match its schema at {place}; correct one: {detail}")
 
 
 def granted_scopes(scheme: dict[str, Any]) -> frozenset[str] | None:

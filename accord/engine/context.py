@@ -25,14 +25,15 @@ class RequestContext:
         "caller_id",
         "client",
         "duration",
+        "is_in_contract",
         "method",
         "operation_id",
         "path",
         "problem_type",
         "raw_path",
         "request_id",
-        "resolved_path",
         "response_size",
+        "root_path",
         "route",
         "started",
         "status",
@@ -42,25 +43,27 @@ class RequestContext:
     def __init__(
         self,
         method: str = "",
-        path: str = "",
         raw_path: bytes = b"",
         headers: Sequence[tuple[bytes, bytes]] = (),
         client: Sequence[Any] | None = None,
+        root_path: str = "",
     ) -> None:
         self.started = perf_counter()
         self.method = method
-        self.path = path
-        """The path for `instance` of problems outside of the contract, with the version if it was resolved."""
         self.raw_path = raw_path
         """The path as sent, percent-encoded."""
+        self.path = raw_path
+        """The path for `instance` of problems, as sent, but with the version if it was resolved."""
+        self.root_path = root_path
+        """The path at which a proxy serves this service, such as `/shop`, or empty. It precedes all paths of URLs."""
         self.client = client
         """Host and port of the client."""
         self.request_id = _request_id(headers)
         """The `X-Request-Id` of the client if it is well-formed, otherwise a new id."""
         self.trace_id: str | None = None
         """The id of the trace that the request belongs to, if there is one."""
-        self.resolved_path: str | None = None
-        """The path that the contract served, with its version; None outside of the contract."""
+        self.is_in_contract = False
+        """Whether the contract served the path."""
         self.operation_id: str | None = None
         self.route: str | None = None
         """The path template of the contract; None if it has no such path."""
@@ -81,9 +84,9 @@ current_context: ContextVar[RequestContext | None] = ContextVar("current_context
 
 def open_context(scope: Scope) -> RequestContext:
     """Return a new context for the request of *scope*, and store it there for `context_of`."""
-    path: str = scope["path"]
-    raw_path: bytes = scope.get("raw_path") or path.encode()
-    context = RequestContext(scope["method"], path, raw_path, scope["headers"], scope.get("client"))
+    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    root_path: str = scope.get("root_path", "")
+    context = RequestContext(scope["method"], raw_path, scope["headers"], scope.get("client"), root_path)
     scope[_KEY] = context
     return context
 

@@ -1,12 +1,13 @@
 """The compiled contract: the documents of a service, their operations, and the router that finds them."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from connexion.resolver import Resolver
 
-from accord.contract import validation
-from accord.contract.document import Document
+from accord.contract import schema_validation, validation
+from accord.contract.document import Document, with_root_path
 from accord.contract.errors import ContractError, error_at
 from accord.contract.json_schemas import JsonSchemas
 from accord.contract.unused_files import unused_files
@@ -16,7 +17,7 @@ from accord.engine.operation import DocumentContext, Operation, Policy
 from accord.engine.policies import Database
 from accord.engine.policies.audit import Audit, TrackChanges
 from accord.engine.policies.cache_control import PUBLIC_NO_CACHE, CacheProfiles
-from accord.engine.policies.conditional_requests import etag, if_match, if_none_match
+from accord.engine.policies.conditional_requests import ChangePreconditions, conditional_get, entity_tag, etag
 from accord.engine.policies.content_negotiation import content_negotiation
 from accord.engine.policies.idempotency import Idempotency, IdempotencyStore
 from accord.engine.policies.range_requests import byte_ranges
@@ -31,6 +32,9 @@ from accord.engine.renderers.serializer import Serializers
 from accord.engine.request import BodyLimits
 from accord.engine.resolution import function_of, missing_modules, public_functions
 from accord.engine.routing import PathItem, Router
+
+PublishedDocument = Callable[[str], Response]
+"""Returns the response with a document, as it is published below a root path."""
 
 
 class Contract:
@@ -73,10 +77,11 @@ class Contract:
         self.rate_limit_stats = rate_limit_stats or RateLimitStats()
         self.response_cache = response_cache
         self.policies: list[Policy] = [
-            if_match,
+            entity_tag,
+            ChangePreconditions(exception_handlers),
             sparse_fieldsets,
             content_negotiation,
-            if_none_match,
+            conditional_get,
             byte_ranges,
             Idempotency(idempotency_store),
             Audit(track_changes),
@@ -84,15 +89,15 @@ class Contract:
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
-        self.published_documents: dict[str, Response] = {}
-        """The responses with the documents, by path."""
+        self.published_documents: dict[str, PublishedDocument] = {}
+        """The responses with the documents, by path: functions of the root path."""
 
     def add_document(self, document: Document, path: str) -> None:
         """Compile *document*, and publish it at *path* followed by `.json` and `.yaml`.
 
         Raises ContractError with one line for each error: file, line, and what to do.
         """
-        _raise_errors(list(validation.structure_errors(document)))
+        _raise_errors([*validation.structure_errors(document), *schema_validation.schema_errors(document)])
         schemas = JsonSchemas(document)
         schemes = security.load_schemes(document, self.dependencies)
         _raise_errors(list(validation.semantic_errors(document, schemas)))
@@ -161,13 +166,16 @@ class Contract:
     def _publish(self, document: Document, path: str) -> None:
         for suffix, media_type in (("json", b"application/json"), ("yaml", b"application/yaml")):
             body = document.render(as_yaml=suffix == "yaml")
-            headers = [
-                (b"content-type", media_type),
-                (b"etag", etag(body)),
-                (b"vary", b"Accept-Encoding"),
-                *PUBLIC_NO_CACHE,
-            ]
-            self.published_documents[f"{path}.{suffix}"] = Response(200, body, headers)
+            self.published_documents[f"{path}.{suffix}"] = _published_document(body, media_type)
+
+
+def _published_document(body: bytes, media_type: bytes) -> PublishedDocument:
+    def respond(root_path: str) -> Response:
+        below = with_root_path(body, root_path)
+        headers = [(b"content-type", media_type), (b"etag", etag(below)), (b"vary", b"Accept-Encoding")]
+        return Response(200, below, headers + PUBLIC_NO_CACHE)
+
+    return lru_cache(maxsize=4)(respond)
 
 
 def _raise_errors(errors: list[Exception]) -> None:

@@ -8,6 +8,22 @@ RawHeaders = list[tuple[bytes, bytes]]
 NO_STORE: RawHeaders = [(b"cache-control", b"no-store")]
 """The header of responses that no cache may store, such as problems."""
 
+REQUEST_HEADERS = (
+    "Accept",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Range",
+    "If-Unmodified-Since",
+    "Range",
+    "traceparent",
+    "tracestate",
+    "X-API-Version",
+    "X-Request-Id",
+)
+"""The header fields that the service reads on every path, whether an operation declares them or not. Clients can send
+them from any origin that may read the responses. A test finds what the code reads."""
+
 
 def header_fields(received: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the values of a header section by name. Repeated fields are joined by a comma."""

@@ -38,6 +38,10 @@ class DecimalString(fields.Decimal):
         return None if value is None else decimal_text(value)
 
 
+class UriReference(fields.String):
+    """A URL without a host: `type: string, format: uri-reference`."""
+
+
 class UtcDateTime(fields.AwareDateTime):
     """A date and time in UTC: `type: string, format: date-time`, written with `Z` (RFC 3339)."""
 
@@ -63,6 +67,7 @@ _STRING_FIELDS: dict[str, Callable[..., fields.Field[Any]]] = {
     "date-time": UtcDateTime,
     "uuid": fields.UUID,
     "decimal": DecimalString,
+    "uri-reference": UriReference,
 }
 _FIELDS_BY_TYPE: dict[str, Callable[..., fields.Field[Any]]] = {
     "integer": Integer,
@@ -70,7 +75,9 @@ _FIELDS_BY_TYPE: dict[str, Callable[..., fields.Field[Any]]] = {
     "number": fields.Float,
     "string": fields.String,
 }
-_UNCHANGED = (fields.Boolean, fields.String, fields.Raw, fields.Float)
+_CONVERTED = ("type", "format", "items", "prefixItems", "additionalProperties", "properties")
+"""The keywords on which the conversion of a value depends."""
+_UNCHANGED = (fields.Boolean, fields.String, UriReference, fields.Raw, fields.Float)
 
 
 class MarshmallowSchemas:
@@ -78,7 +85,8 @@ class MarshmallowSchemas:
 
     def __init__(self, schemas: JsonSchemas) -> None:
         self.schemas = schemas
-        self._by_component: dict[Any, type[Representation]] = {}
+        self._representations: dict[Any, tuple[list[Any], type[Representation]]] = {}
+        """Alternatives and representation, by component or by the ids of the alternatives."""
 
     def for_schema(self, schema: Any) -> type[Representation] | None:
         """Return the marshmallow schema of an object schema with properties; None for any other schema.
@@ -90,11 +98,12 @@ class MarshmallowSchemas:
         if not shapes:
             return None
         choices = self.schemas.alternatives(schema)
-        key = tuple(component_name(choice) or id(choice) for choice in choices)
-        if key not in self._by_component:
+        key = tuple(component_name(choice) if len(choice) == 1 else id(choice) for choice in choices)
+        if key not in self._representations:
             required = [frozenset(shape.get("required", ())) for shape in shapes]
-            self._by_component[key] = self._derive(component_name(choices[0]), shapes[0], required)
-        return self._by_component[key]
+            name = component_name(choices[0]) or component_name(schema)
+            self._representations[key] = choices, self._derive(name, shapes[0], required)
+        return self._representations[key][1]
 
     def deserializer(self, schema: Any) -> Deserialize | None:
         """Return a function that turns a valid JSON value into Python values; None if they are the same.
@@ -122,9 +131,25 @@ class MarshmallowSchemas:
 
     def _shapes(self, schema: Any) -> list[dict[str, Any]]:
         shapes = [self.schemas.merge(choice) for choice in self.schemas.alternatives(schema)]
-        members = [shape.get("properties") for shape in shapes]
+        members = [self._conditional_members(shape) | shape.get("properties", {}) for shape in shapes]
         have_same_members = all(properties and properties == members[0] for properties in members)
-        return shapes if have_same_members else []
+        if not have_same_members:
+            return []
+        return [{**shape, "properties": properties} for shape, properties in zip(shapes, members, strict=True)]
+
+    def _conditional_members(self, shape: dict[str, Any]) -> dict[str, Any]:
+        """Return the properties that *shape* has under a condition. Their values are passed through unchanged."""
+        parts = [shape[word] for word in ("if", "then", "else") if word in shape]
+        parts += [*shape.get("dependentSchemas", {}).values(), *shape.get("allOf", ())]
+        members: dict[str, Any] = {}
+        for part in parts:
+            for choice in self.schemas.alternatives(part):
+                merged = self.schemas.merge(choice)
+                for name, member in merged.get("properties", {}).items():
+                    hidden = {word: True for word in ("readOnly", "writeOnly") if self.schemas.merge(member).get(word)}
+                    members[name] = members.get(name, {}) | hidden
+                members |= self._conditional_members(merged)
+        return members
 
     def _derive(self, name: str | None, shape: dict[str, Any], required: list[frozenset[str]]) -> type[Representation]:
         members = {
@@ -137,8 +162,8 @@ class MarshmallowSchemas:
         representation.component = name
         representation.required = required[0]
         representation.minimal = frozenset.intersection(*required)
-        representation.allows_extra = (
-            shape.get("additionalProperties", False) is not False or "patternProperties" in shape
+        representation.allows_extra = "patternProperties" in shape or any(
+            shape.get(word, False) is not False for word in ("additionalProperties", "unevaluatedProperties")
         )
         representation.has_links = "_links" in shape["properties"]
         return representation
@@ -148,19 +173,25 @@ class MarshmallowSchemas:
         merged = self.schemas.merge(schema)
         types = self.schemas.types(schema)
         options: dict[str, Any] = {"required": required, "allow_none": "null" in types or not types}
-        if merged.get("readOnly"):
+        is_read_only = self.schemas.is_hidden(schema, "request")
+        if is_read_only:
             options |= {"dump_only": True, "required": False}
-        if merged.get("writeOnly"):
+        if self.schemas.is_hidden(schema, "response"):
             options |= {"load_only": True}
-        if "default" in merged and not merged.get("readOnly"):
+        if "default" in merged and not is_read_only:
             options |= {"load_default": merged["default"], "required": False}
         choices = self.schemas.alternatives(schema)
         types = [kind for kind in types if kind != "null"]
         if types == ["object"] and self._shapes(schema):
             return fields.Nested(lambda: self._nested(schema), **options)
-        if len(types) != 1 or len(choices) != 1:
+        inners = [self.schemas.merge(choice) for choice in choices]
+        if (
+            len(types) != 1
+            or not inners
+            or any(inner.get(word) != inners[0].get(word) for inner in inners for word in _CONVERTED)
+        ):
             return fields.Raw(**options)
-        inner = self.schemas.merge(choices[0])
+        inner = inners[0]
         if types == ["array"] and "prefixItems" not in inner:
             return fields.List(self.field(inner.get("items", True), required=True), **options)
         if types == ["string"] and inner.get("format") in _STRING_FIELDS:

@@ -16,7 +16,7 @@ from accord.engine.contract import Contract
 from accord.engine.headers import NO_STORE
 from accord.engine.operation import Operation
 from accord.engine.policies import Mode
-from accord.engine.policies.conditional_requests import not_modified
+from accord.engine.policies.conditional_requests import PRECONDITIONS, select
 from accord.engine.problems import ContractViolation, Problem
 from accord.engine.renderers.files import ByteRange
 from accord.engine.renderers.response import Response
@@ -49,12 +49,12 @@ class ContractMiddleware(SpecMiddleware):
             return
         path_item, values = self._router.find(scope)
         if path_item is None and scope["path"] not in self._published_documents and self.app:
-            await self.app(scope, receive, send)
+            await self.app(_with_root_path(scope), receive, send)
             return
         method: str = scope["method"]
         operation = path_item.operations.get(method) if path_item else None
         context = context_of(scope)
-        context.resolved_path = scope["path"]
+        context.is_in_contract = True
         context.route = path_item.template if path_item else None
         context.operation_id = operation.id if operation else None
         request = Request(scope, receive, values)
@@ -73,7 +73,7 @@ class ContractMiddleware(SpecMiddleware):
             response = self._respond_to_error(error, operation, request)
         response.headers = response.headers + request.rate_limit_headers
         if operation and operation.is_deprecated:
-            response.headers = response.headers + operation.deprecation.headers(values)
+            response.headers = response.headers + operation.deprecation.headers(values, context.root_path)
         if file and response.byte_range:
             with file:
                 await send(_response_start(response))
@@ -106,7 +106,7 @@ class ContractMiddleware(SpecMiddleware):
             raise Problem(404, "There is nothing at this path.")
         allow = path_item.allow if path_item else "GET, HEAD, OPTIONS"
         if document and method in ("GET", "HEAD"):
-            return not_modified(request, document)
+            return select(request, document(request.context.root_path))
         if method == "OPTIONS":
             return Response(204, b"", [(b"allow", allow.encode()), *NO_STORE])
         raise Problem(405, f"This path has no {method} operation.", headers={"Allow": allow})
@@ -128,6 +128,15 @@ class ContractMiddleware(SpecMiddleware):
         return Response(status, body, headers)
 
 
+def _with_root_path(scope: Scope) -> Scope:
+    """Return the scope with the root path in its paths, as ASGI has it and the inner application expects it."""
+    root_path = scope.get("root_path")
+    if not root_path:
+        return scope
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return {**scope, "path": root_path + scope["path"], "raw_path": root_path.encode() + raw}
+
+
 async def _send_file(file: BinaryIO, byte_range: ByteRange, send: Send) -> None:
     async for chunk in byte_range.chunks(file):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -145,4 +154,5 @@ def _response_start(response: Response) -> Message:
 def _mode(operation: Operation, request: Request) -> Mode:
     if operation.is_safe:
         return "read"
-    return "repeatable_read" if operation.accepts_if_match and b"if-match" in request.headers else "write"
+    is_conditional = operation.takes_preconditions and not PRECONDITIONS.isdisjoint(request.headers)
+    return "repeatable_read" if is_conditional else "write"

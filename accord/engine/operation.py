@@ -1,6 +1,7 @@
 """An operation of the contract, compiled: parses requests, calls the handler, and renders the response."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -31,6 +32,7 @@ from accord.engine.security import SecurityRequirements, SecurityScheme
 Policy = Callable[["Operation", Handle], Handle | None]
 
 _MAX_ERRORS = 100
+_VALIDATORS = frozenset({"etag", "last-modified"})
 _POLICY_HEADERS = frozenset({"if-match"})
 """Headers whose absence is an error of a policy, not of the parser: a 428 for `If-Match`."""
 
@@ -76,16 +78,12 @@ class Operation:
         parameters = [Parameter(parameter, document_context.marshmallow_schemas) for parameter in spec["parameters"]]
         check_path_parameters(spec, path_item, parameters)
         self.parameters = ParameterParser(parameters, path_item.names, _POLICY_HEADERS)
-        if_match = [parameter for parameter in parameters if parameter.is_header("if-match")]
-        self.accepts_if_match = bool(if_match)
-        self.requires_if_match = any(parameter.required for parameter in if_match)
+        self.requires_if_match = any(parameter.required for parameter in parameters if parameter.is_header("if-match"))
+        self.takes_preconditions = False
+        """Whether the preconditions of requests are evaluated: whether there is a `validating_get`."""
         requirements = spec.get("security", document.raw.get("security", []))
         self.security = SecurityRequirements(requirements, document_context.security_schemes) if requirements else None
         self.rate_limit = document_context.rate_limits.for_operation(spec)
-        body = document.resolve(spec["requestBody"]) if "requestBody" in spec else None
-        self.body = (
-            BodyParser(body, document_context.marshmallow_schemas, document_context.body_limits) if body else None
-        )
         declared = {status: document.resolve(response) for status, response in spec["responses"].items()}
         page = self._page_location(declared.get("303", {}))
         depends_on = list(self.security.headers) if self.security and "x-cache-profile" in spec else []
@@ -97,6 +95,12 @@ class Operation:
         }
         self._ranges = declared.keys() - {str(status) for status in self.responses}
         self.success = only_success(spec, self.responses)
+        body = document.resolve(spec["requestBody"]) if "requestBody" in spec else None
+        self.body = (
+            BodyParser(body, self.success.schema, document_context.marshmallow_schemas, document_context.body_limits)
+            if body
+            else None
+        )
         is_negotiated = self.success.contents and not self.success.is_file
         self.renderers = Renderers(self.success, document_context.marshmallow_schemas, page) if is_negotiated else None
         self.cache_control = self._cache_control(document_context.cache_profiles)
@@ -119,6 +123,7 @@ class Operation:
         """
         for response in self.responses.values():
             response.compile(serializers)
+        self.takes_preconditions = self.validating_get() is not None
         for policy in policies:
             wrapped = policy(self, self.handle)
             if wrapped:
@@ -162,15 +167,35 @@ class Operation:
 
     def respond(self, request: Request, session: Any) -> Response:
         """Call the handler, and return its result as a validated response. Policies and a unit of work wrap this."""
-        caller = request.caller
-        return self.success.render(self.call_handler(request, session), caller.scopes if caller else None)
+        scopes = request.caller.scopes if request.caller else None
+        return self.success.render(self.call_handler(request, session), scopes, request.context.root_path)
+
+    def validating_get(self) -> "Operation | None":
+        """
+        Return the GET whose response has the validators of the target of this operation, or None if there are none.
+
+        It is the GET of the path. A path without a GET, such as `/tasks/{task_id}/status`, is a part of the resource
+        at its parent path.
+        """
+        get: Operation | None = self.path_item.operations.get("GET")
+        if get is None and self.path_item.parent:
+            get = self.path_item.parent.operations.get("GET")
+        return get if get and not _VALIDATORS.isdisjoint(get.success.headers) else None
+
+    def request_for(self, request: Request) -> Request:
+        """Return *request*, which is for another operation of the path, as a request for this one without a query."""
+        own = copy(request)
+        own.arguments = self.parameters.defaults() | {
+            argument: request.arguments[argument] for argument in self.parameters.path_arguments
+        }
+        return own
 
     def cache_key(self, request: Request) -> Hashable:
         """
         Return the key of the response to a safe request in a cache; None if the response depends on the caller.
 
-        The scopes are part of the key, because links depend on them. Arguments are compared by their `repr`, because
-        the decimals 1.0 and 1.00 are equal but their responses differ.
+        The scopes and the root path are part of the key, because links depend on them. Arguments are compared by their
+        `repr`, because the decimals 1.0 and 1.00 are equal but their responses differ.
         """
         caller = request.caller
         if caller and "caller" in self._argument_names:
@@ -178,7 +203,7 @@ class Operation:
         arguments = repr([request.arguments.get(name) for name in self._cache_key_arguments])
         content_type = request.media_type.content_type if request.media_type else None
         scopes = caller.scopes if caller else None
-        return self, content_type, scopes, arguments
+        return self, request.context.root_path, content_type, scopes, arguments
 
     def declares_status(self, status: int) -> bool:
         """Return whether the contract declares *status*: by number, by range, or, for an error, by `default`."""
@@ -258,9 +283,10 @@ class Operation:
         possible |= dict.fromkeys((408, 413, 415, 422), self.body is not None)
         possible |= {406: self.renderers is not None}
         possible |= dict.fromkeys((PARTIAL, 416), self.has_header("range"))
-        possible |= {410: self.deprecation.sunset is not None, 412: self.accepts_if_match, 428: self.requires_if_match}
+        possible |= {410: self.deprecation.sunset is not None}
+        possible |= {412: self.takes_preconditions, 428: self.requires_if_match}
         possible |= {429: self.rate_limit is not None}
         possible |= {404: self.success.is_file, 409: self.has_header("idempotency-key")}
-        possible |= {304: self.has_header("if-none-match") or self.has_header("if-modified-since")}
+        possible |= {304: self.is_safe and self.takes_preconditions}
         possible |= {503: self.needs_session or self.security is not None}
         yield from (status for status, is_possible in possible.items() if is_possible)

@@ -1,8 +1,10 @@
 """Problem details (RFC 9457): the form of all error responses, and the exception handlers that create them."""
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import orjson
 
@@ -18,8 +20,17 @@ JSON, XML = b"application/problem+json", b"application/problem+xml"
 VARY = b"vary", b"Accept, Accept-Encoding"
 """The `Vary` header of problems."""
 
-# Python has these names of RFC 9110 since 3.13.
-_TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+REASON_PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""Names of RFC 9110 that Python has since 3.13. Titles of problems and the status line have them."""
+
+# RFC 3986, section 3.3. `quote` leaves unreserved characters as they are.
+_PATH_CHARACTERS = "/:@!$&'()*+,;=%"
+_STRAY_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 _MEDIA_TYPES = {
     "application/problem+json": JSON,
@@ -58,17 +69,17 @@ class Problem(Exception):
 
     @property
     def title(self) -> str:
-        return _TITLES.get(self.status) or HTTPStatus(self.status).phrase
+        return REASON_PHRASES.get(self.status) or HTTPStatus(self.status).phrase
 
     @property
     def type(self) -> str:
         """The name of the problem on its page, such as `not-found`."""
         return self.title.lower().replace(" ", "-")
 
-    def body(self, instance: str, request_id: str, media_type: bytes = JSON) -> bytes:
-        """Return the problem as JSON or XML. *instance* is the path of the request."""
+    def body(self, instance: str, request_id: str, media_type: bytes = JSON, root_path: str = "") -> bytes:
+        """Return the problem as JSON or XML. *instance* is the path of the request, and *root_path* precedes `type`."""
         members: dict[str, Any] = {
-            "type": f"/problems#{self.type}",
+            "type": f"{root_path}/problems#{self.type}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
@@ -97,8 +108,21 @@ def response(problem: Problem, context: RequestContext, accept: bytes | None) ->
     media_type = problem_media_type(accept)
     headers = [(b"content-type", media_type), VARY, *NO_STORE]
     headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in problem.headers.items()]
-    instance = context.path if context.resolved_path is None else context.resolved_path
-    return ProblemResponse(problem.status, headers, problem.body(instance, context.request_id, media_type))
+    body = problem.body(_instance(context), context.request_id, media_type, context.root_path)
+    return ProblemResponse(problem.status, headers, body)
+
+
+def _instance(context: RequestContext) -> str:
+    """
+    Return the path of the request of *context* as a URI reference (RFC 9457, section 3.1.5); empty without a request.
+
+    It is not decoded, so it is the path that was sent. Bytes that cannot be in a URI are percent-encoded. Two slashes
+    at the beginning would begin the name of a host (RFC 3986, section 4.2).
+    """
+    if not context.path:
+        return ""
+    path = context.root_path + quote(_STRAY_PERCENT.sub(b"%25", context.path), safe=_PATH_CHARACTERS)
+    return f"/.{path}" if path.startswith("//") else path
 
 
 class ContractViolation(Exception):

@@ -1,6 +1,7 @@
 """The request of an operation: headers, parsed parameters and body, and the caller."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
@@ -71,6 +72,7 @@ class Request:
         """The bytes of the body. Of a multipart body, which is not held in memory, a digest of its fields and files."""
 
     def close(self) -> None:
-        """Close the uploaded files."""
+        """Close the uploaded files. On a full disk, an error at the close says that their last bytes are lost."""
         for file in self.files:
-            file.close()
+            with suppress(OSError):
+                file.close()

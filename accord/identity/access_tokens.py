@@ -1,5 +1,6 @@
 """Access tokens: JWTs after RFC 9068, verified after RFC 8725."""
 
+import hmac
 import json
 import re
 import secrets
@@ -28,7 +29,12 @@ _es256 = ECAlgorithm(ECAlgorithm.SHA256)
 
 
 class AccessTokens:
-    """Issues and verifies access tokens. `roles` has the scopes of each role, `expires_in` the lifetime in seconds."""
+    """
+    Issues and verifies access tokens, and derives refresh tokens.
+
+    `roles` has the scopes of each role, `expires_in` the lifetime in seconds. `refresh_grace` is the time after the use
+    of a refresh token in which its repetition gets the same successor.
+    """
 
     def __init__(
         self,
@@ -38,20 +44,24 @@ class AccessTokens:
         audience: str,
         access_lifetime: timedelta,
         refresh_lifetime: timedelta,
+        refresh_grace: timedelta = timedelta(0),
         roles: Mapping[str, Sequence[str]],
     ) -> None:
         self.expires_in = int(access_lifetime.total_seconds())
         self.refresh_lifetime = refresh_lifetime
+        self.refresh_grace = refresh_grace
         self._signing_keys = signing_keys
         self._issuer = issuer
         self._audience = audience
         self._scopes = {role: " ".join(scopes) for role, scopes in roles.items()}
         self._cache: dict[str, tuple[str, Caller, int]] = {}
         self._cache_keys: JwkSet = signing_keys.current()
+        self._latest = time.time()
 
     def issue(self, user_id: UUID, session_id: UUID, role: str) -> str:
         """Return a new token for a session of the user, with the scopes of the role."""
         key, now = self._signing_keys.current().newest, int(time.time())
+        self._latest = max(self._latest, now)
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -65,6 +75,13 @@ class AccessTokens:
             "roles": [role],
         }
         return jwt.encode(claims, key.private, ALGORITHM, headers={"typ": _TYPE, "kid": key.id})
+
+    def successor(self, refresh_token: str) -> str:
+        """Return the successor of a refresh token: the same one each time, which only this installation can derive."""
+        digest = hmac.digest(
+            self._signing_keys.secret(), b"refresh-token-successor:" + refresh_token.encode(), "sha256"
+        )
+        return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def verify(self, token: str) -> Caller | None:
         """Return the caller of a token; None if it is malformed, expired, wrongly signed, or for another audience."""
@@ -125,17 +142,20 @@ class AccessTokens:
                 raise ValueError("missing or invalid claim")
         if self._audience not in ([audience] if isinstance(audience, str) else audience):
             raise ValueError("other audience")
-        _check_time(issued_at, claims.get("nbf", issued_at), expires_at)
+        self._check_time(issued_at, claims.get("nbf", issued_at), expires_at)
         return Caller(_uuid(user_id), _uuid(session_id), role, frozenset(scope.split())), expires_at
 
-
-def _check_time(issued_at: Any, not_before: Any, expires_at: Any) -> None:
-    # `True` is an int in Python, and JSON parsers accept Infinity.
-    if not all(type(moment) is int and 0 <= moment <= _MAX_TIMESTAMP for moment in (issued_at, not_before, expires_at)):
-        raise ValueError("invalid timestamp")
-    now = time.time()
-    if not max(issued_at, not_before) - _CLOCK_SKEW <= now < expires_at:
-        raise ValueError("outside its period of validity")
+    def _check_time(self, issued_at: Any, not_before: Any, expires_at: Any) -> None:
+        moments = issued_at, not_before, expires_at
+        # `True` is an int in Python, and JSON parsers accept Infinity.
+        if not all(type(moment) is int and 0 <= moment <= _MAX_TIMESTAMP for moment in moments):
+            raise ValueError("invalid timestamp")
+        now = time.time()
+        # A clock that was set back does not invalidate tokens for a while. They could not log out, and would be valid
+        # again later. It does not prolong them either.
+        self._latest = max(self._latest, now)
+        if max(issued_at, not_before) - _CLOCK_SKEW > self._latest or now >= expires_at:
+            raise ValueError("outside its period of validity")
 
 
 def _uuid(text: str) -> UUID:

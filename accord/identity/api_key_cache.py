@@ -106,4 +106,4 @@ def _expires_at(row: Mapping[str, Any] | None, key_hash: str) -> float:
 
 
 def _is_due(recorded_at: datetime | None) -> bool:
-    return recorded_at is None or datetime.now(UTC) - recorded_at >= USE_RECORDED_EVERY
+    return recorded_at is None or abs(datetime.now(UTC) - recorded_at) >= USE_RECORDED_EVERY

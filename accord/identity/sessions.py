@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from accord.errors import NotFound, Unauthenticated
@@ -22,6 +22,7 @@ from db.prepared import prepare
 
 _SCHEME = "Bearer"
 _MAX_USER_AGENT_LENGTH = 200
+_INVALID = "The refresh token is no longer valid."
 
 
 @dataclass(frozen=True)
@@ -45,40 +46,49 @@ def start(session: Session, access_tokens: AccessTokens, user: User, user_agent:
     )
     session.add(started)
     session.flush()
-    return _token_pair(session, access_tokens, user, started.id, started.expires_at)
+    # The token has 256 random bits, so that a fast hash without salt is safe.
+    refresh_token = secrets.token_urlsafe(32)
+    _store(session, refresh_token, started.id, started.expires_at)
+    return _token_pair(access_tokens, user, started.id, refresh_token)
 
 
 def refresh(
     session: Session, access_tokens: AccessTokens, revocation_list: RevocationList, *, refresh_token: str
 ) -> TokenPair:
-    """Return a new pair of tokens, and use up the refresh token. Raises Unauthenticated.
-
-    A token that is presented twice has been stolen, so its session is revoked, although this unit of work fails.
     """
-    moment, token_hash = utc_now(), _hash(refresh_token)
+    Return a new pair of tokens, and use up the refresh token. Raises Unauthenticated.
+
+    A token that is presented twice has been stolen, so its session is revoked, although this unit of work fails. Within
+    `refresh_grace` the same client may repeat a request whose response was lost, or that it sent twice at once, so
+    that the same successor is returned as long as it is unused.
+    """
+    moment, token_hash, successor = utc_now(), _hash(refresh_token), access_tokens.successor(refresh_token)
     session_id = session.scalar(
         update(RefreshToken)
         .where(RefreshToken.token_hash == token_hash, RefreshToken.used_at.is_(None))
         .values(used_at=moment)
         .returning(RefreshToken.session_id)
     )
-    if session_id is None:
-        reused_session_id = session.scalar(select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash))
-        if reused_session_id:
-            unit_of_work.on_failure(session, lambda unit: revoke(unit, revocation_list, reused_session_id))
-        raise Unauthenticated("The refresh token is no longer valid.")
-    expires_at = moment + access_tokens.refresh_lifetime
-    user_id = session.scalar(
-        update(UserSession)
-        .where(UserSession.id == session_id, *_live_conditions(moment))
-        .values(last_used_at=moment, expires_at=expires_at)
-        .returning(UserSession.user_id)
-    )
-    record_change(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
+    if session_id:
+        expires_at = moment + access_tokens.refresh_lifetime
+        user_id = session.scalar(
+            update(UserSession)
+            .where(UserSession.id == session_id, *_live_conditions(moment))
+            .values(last_used_at=moment, expires_at=expires_at)
+            .returning(UserSession.user_id)
+        )
+        record_change(session, UserSession, session_id, {"expires_at": (UNKNOWN, expires_at)})
+        _store(session, successor, session_id, expires_at)
+    else:
+        # This changes nothing, so that many requests at once are not in conflict.
+        session_id = _repeated_session(session, access_tokens, revocation_list, token_hash, _hash(successor))
+        user_id = session.scalar(
+            select(UserSession.user_id).where(UserSession.id == session_id, *_live_conditions(moment))
+        )
     user = session.get(User, user_id) if user_id else None
     if user is None or not user.is_active or user.deleted_at:
-        raise Unauthenticated("The refresh token is no longer valid.")
-    return _token_pair(session, access_tokens, user, session_id, expires_at)
+        raise Unauthenticated(_INVALID)
+    return _token_pair(access_tokens, user, session_id, successor)
 
 
 def find(session: Session, user_id: UUID, current: UUID, *, page: int, per_page: int) -> Page:
@@ -139,16 +149,22 @@ _PAGE = prepare(
 
 
 def _revoke(session: Session, revocation_list: RevocationList, *conditions: ColumnElement[bool]) -> Sequence[UUID]:
-    """Revoke the sessions that meet the conditions, and return their ids."""
-    moment = utc_now()
-    revoked_ids = session.scalars(
+    """
+    Revoke the sessions that meet the conditions, and return their ids.
+
+    The time of revocation is not before the last use, also if the clock was set back in between. So the revocations
+    within the lifetime of an access token include those of all tokens that have not expired.
+    """
+    moment = literal(utc_now(), UserSession.revoked_at.type)
+    revoked = session.execute(
         update(UserSession)
         .where(UserSession.revoked_at.is_(None), *conditions)
-        .values(revoked_at=moment)
-        .returning(UserSession.id)
+        .values(revoked_at=case((UserSession.last_used_at > moment, UserSession.last_used_at), else_=moment))
+        .returning(UserSession.id, UserSession.revoked_at)
     ).all()
-    for session_id in revoked_ids:
-        record_change(session, UserSession, session_id, {"revoked_at": (None, moment)})
+    for session_id, revoked_at in revoked:
+        record_change(session, UserSession, session_id, {"revoked_at": (None, revoked_at)})
+    revoked_ids = [session_id for session_id, _ in revoked]
     unit_of_work.on_commit(session, revocation_list.add, revoked_ids)
     return revoked_ids
 
@@ -157,15 +173,41 @@ def _live_conditions(moment: datetime) -> tuple[ColumnElement[bool], ...]:
     return UserSession.revoked_at.is_(None), UserSession.expires_at > moment
 
 
-def _token_pair(
-    session: Session, access_tokens: AccessTokens, user: User, session_id: UUID, expires_at: datetime
-) -> TokenPair:
-    refresh_token = secrets.token_urlsafe(32)
+def _repeated_session(
+    session: Session,
+    access_tokens: AccessTokens,
+    revocation_list: RevocationList,
+    token_hash: str,
+    successor_hash: str,
+) -> UUID:
+    """Return the session of a refresh token that was used within the grace, and whose successor is unused.
+
+    Raises Unauthenticated for another token, and revokes its session if it was used.
+    """
+    used = session.scalar(select(RefreshToken).where(RefreshToken.token_hash == token_hash))
+    if used is None or used.used_at is None:
+        raise Unauthenticated(_INVALID)
+    session_id = used.session_id
+    # The clock of another server may be ahead, but a clock that was set back does not make the grace longer.
+    if abs(utc_now() - used.used_at) < access_tokens.refresh_grace:
+        successor = session.get(RefreshToken, successor_hash)
+        if successor is None:
+            # The signing keys were rotated meanwhile, or another release issued the successor.
+            raise Unauthenticated(_INVALID)
+        if successor.used_at is None:
+            return session_id
+    unit_of_work.on_failure(session, lambda unit: revoke(unit, revocation_list, session_id))
+    raise Unauthenticated(_INVALID)
+
+
+def _store(session: Session, refresh_token: str, session_id: UUID, expires_at: datetime) -> None:
     session.add(RefreshToken(token_hash=_hash(refresh_token), session_id=session_id, expires_at=expires_at))
     session.flush()
+
+
+def _token_pair(access_tokens: AccessTokens, user: User, session_id: UUID, refresh_token: str) -> TokenPair:
     return TokenPair(access_tokens.issue(user.id, session_id, user.role), access_tokens.expires_in, refresh_token, user)
 
 
 def _hash(refresh_token: str) -> str:
-    # The token has 256 random bits, so that a fast hash without salt is safe.
     return hashlib.sha256(refresh_token.encode()).hexdigest()

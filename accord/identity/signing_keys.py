@@ -153,6 +153,12 @@ class SigningKeys:
         """Reload and return the current keys."""
         return self._keys
 
+    def secret(self) -> bytes:
+        """Return a secret of the installation: that of the oldest key, which all servers have and keep longest."""
+        oldest = list(self.current().keys.values())[-1]
+        secret: str = oldest.private_jwk()["d"]
+        return secret.encode()
+
     def rotate(self, token_lifetime: int) -> JwkSet:
         """Sign with a new key from now on. Old keys verify for *token_lifetime* seconds. Raises SigningKeysError."""
         raise SigningKeysError(

@@ -157,7 +157,7 @@ def _create(
 
 
 def _build(password_hash: str, *, password: str, **members: Any) -> User:
-    return User(id=new_id(), password_hash=password_hash, **members)
+    return User(**{"id": new_id(), **members}, password_hash=password_hash)
 
 
 def _delete(session: Session, revocation_list: RevocationList, caller_id: UUID, users: Collection[User]) -> None:

@@ -20,7 +20,11 @@ MINIMUM_SIZE = 500
 _STREAM_SIZE = 65_536
 """Bytes. Larger chunks are compressed in a thread, because they would block the event loop."""
 
-_TAG = re.compile(rb'-(?:br|gzip)(?=")')
+_CODING = rb"br|gzip|gz|zstd|zst|deflate|df|compress"
+_TAG_CODINGS = re.compile(rb'(?:(?:--|[-;/+:._])(?:x-)?(?:%b)){1,2}(?=")' % _CODING, re.IGNORECASE)
+"""The end of an entity tag that names codings: of this service and Apache (`-gzip`), Jetty (`--gzip`), and others."""
+_CODINGS = re.compile(_CODING, re.IGNORECASE)
+_ALIASES = {"gz": "gzip", "zst": "zstd", "df": "deflate"}
 
 
 def _brotli() -> tuple[Feed, Finish]:
@@ -41,25 +45,26 @@ class CompressionMiddleware:
     """
     Compresses the responses that have `Vary: Accept-Encoding`. Responses with secrets do not have it.
 
-    A compressed response is another representation, so its entity tag ends with the coding: `"5d41-br"`. Requests send
-    such tags back. The application gets them without the coding.
+    A compressed response is another representation, so its entity tag ends with the coding: `"5d41-br"`. A proxy that
+    compresses does the same, and each in its own way. Requests send such tags back. The application gets them without
+    the coding: see `_remove_codings`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accept, none_match, has_if_match = b"", b"", False
+        accept, none_match, has_if_match = None, b"", False
         for name, value in scope.get("headers", ()):
             if name == b"accept-encoding":
-                accept += b"," + value
+                accept = value if accept is None else accept + b"," + value
             elif name == b"if-none-match":
                 none_match += b"," + value
             elif name == b"if-match":
                 has_if_match = True
+        if has_if_match or none_match:
+            scope = {**scope, "headers": _remove_codings(scope["headers"], scope["method"], accept)}
         codings = acceptable_codings(accept) if accept else ()
-        if has_if_match or (none_match and codings):
-            scope = {**scope, "headers": [_without_codings(header, codings) for header in scope["headers"]]}
         if codings:
             send = _Sender(send, scope["method"], codings, none_match)
         await self.app(scope, receive, send)
@@ -159,18 +164,33 @@ def _add_suffix(tag: bytes, coding: bytes) -> bytes:
     return b'%s-%s"' % (tag[:-1], coding)
 
 
-def _without_codings(header: tuple[bytes, bytes], codings: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+def _remove_codings(headers: RawHeaders, method: str, accept: bytes | None) -> RawHeaders:
     """
-    Return a precondition without codings in its entity tags.
+    Return *headers* with preconditions that have no codings in their entity tags.
 
-    `If-None-Match` loses only the accepted codings: a client with a response in another coding does not have the
-    representation that it would get now. `If-Match` loses all of them, because a write changes the resource, in
-    whichever coding it was read.
+    A change concerns the resource, in whichever coding it was read. So does `If-Match`, except with `Range`: an encoded
+    representation has other bytes. `If-None-Match` of a GET loses only the codings that the request accepts: a client
+    with a response in another coding does not have the representation that it would get now.
     """
-    name, value = header
-    if name == b"if-match":
-        value = _TAG.sub(b"", value)
-    elif name == b"if-none-match":
-        for coding in codings:
-            value = value.replace(b'-%s"' % coding, b'"')
-    return name, value
+    is_read = method in ("GET", "HEAD")
+    has_range = is_read and any(name == b"range" for name, _ in headers)
+    accepted = {b"if-match": b"" if has_range else None, b"if-none-match": accept if is_read else None}
+    return [(name, _without_codings(value, accepted[name]) if name in accepted else value) for name, value in headers]
+
+
+def _without_codings(value: bytes, accept: bytes | None) -> bytes:
+    """
+    Return *value*, a list of entity tags, without the codings that *accept*, a value of Accept-Encoding, accepts.
+
+    Without Accept-Encoding all codings are accepted (RFC 9110, section 12.5.3).
+    """
+    return _TAG_CODINGS.sub(lambda end: b"" if _accepts(accept, end[0]) else end[0], value)
+
+
+def _accepts(accept: bytes | None, end: bytes) -> bool:
+    """Return whether a value of Accept-Encoding accepts all codings at the end of an entity tag."""
+    if accept is None:
+        return True
+    weights = {name.lower(): quality for name, quality in parse_accept(accept)}
+    names = (name.decode().lower() for name in _CODINGS.findall(end))
+    return all(weights.get(_ALIASES.get(name, name), weights.get("*", 0)) for name in names)

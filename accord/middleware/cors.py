@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine.context import context_of
-from accord.engine.headers import RawHeaders
+from accord.engine.headers import REQUEST_HEADERS, RawHeaders
 from accord.engine.routing import PathItem
 
 EXPOSED_HEADERS = (
+    "Accept",
     "Accept-Ranges",
     "Allow",
     "Content-Disposition",
+    "Content-Encoding",
     "Content-Location",
     "Content-Range",
+    "Date",
     "Deprecation",
     "ETag",
     "Idempotency-Replayed",
@@ -23,6 +26,7 @@ EXPOSED_HEADERS = (
     "RateLimit-Policy",
     "Retry-After",
     "Sunset",
+    "Vary",
     "WWW-Authenticate",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
@@ -39,7 +43,8 @@ class CorsMiddleware:
     """
     Allows pages of *origins* to read responses, including problems. `*` allows all origins.
 
-    A preflight request to any path of the contract gets its methods, and the headers that its operations take.
+    A preflight request to any path of the contract gets its methods, the headers that its operations take, and those
+    that the service reads on every path. Other paths of the service are read only.
     Credentials of the browser are never allowed, because no operation takes cookies.
     """
 
@@ -57,36 +62,36 @@ class CorsMiddleware:
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers(scope)]
+                message["headers"] = [*message["headers"], *self._headers(scope, message["status"])]
             await send(message)
 
         await self.app(scope, receive, send_on)
 
-    def _headers(self, scope: Scope) -> RawHeaders:
+    def _headers(self, scope: Scope, status: int) -> RawHeaders:
         request_headers = dict(scope["headers"])
         allowed = self._all_origins or self._by_origin.get(request_headers.get(b"origin", b""))
         vary = [] if self._all_origins else [b"Origin"]
         headers: RawHeaders = [allowed] if allowed else []
         if scope["method"] == "OPTIONS":
             vary.append(b"Access-Control-Request-Method")
-            if allowed and b"access-control-request-method" in request_headers:
+            if allowed and b"access-control-request-method" in request_headers and status < 300:
                 headers += self._preflight(scope)
         elif allowed:
             headers.append((b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()))
         return [*headers, (b"vary", b", ".join(vary))] if vary else headers
 
     def _preflight(self, scope: Scope) -> RawHeaders:
-        context = context_of(scope)
-        path = self._path_item(context.route) if context.route is not None else None
-        if path is None:
-            return []
-        headers = {name for operation in path.operations.values() for name in operation.request_headers()}
-        if context.resolved_path != scope["path"]:
-            # The header selects a version only where the path has none.
-            headers.add("X-API-Version")
+        route = context_of(scope).route
+        path = self._path_item(route) if route is not None else None
+        operations = path.operations if path else {}
+        declared = {name for operation in operations.values() for name in operation.request_headers()}
+        headers = sorted(declared.union(REQUEST_HEADERS), key=str.lower)
         return [
-            (b"access-control-allow-methods", ", ".join(sorted(path.operations)).encode()),
-            (b"access-control-allow-headers", ", ".join(sorted(headers)).encode()),
+            (b"access-control-allow-methods", ", ".join(sorted(operations or ("GET", "HEAD"))).encode()),
+            (
+                b"access-control-allow-headers",
+                ", ".join(headers).encode(),
+            ),
             _MAX_AGE,
         ]
 

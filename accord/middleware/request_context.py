@@ -53,7 +53,7 @@ class RequestContextMiddleware:
                 context.status = message["status"]
                 request_id = (b"x-request-id", context.request_id.encode())
                 headers = message["headers"]
-                if context.resolved_path is None:
+                if not context.is_in_contract:
                     # Pages of the portal set a Content-Security-Policy of their own.
                     names = {name for name, _ in headers}
                     headers = [*headers, *(header for header in security_headers if header[0] not in names), request_id]

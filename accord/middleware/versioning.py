@@ -57,9 +57,9 @@ class ApiVersionMiddleware:
             await _refuse(problem, scope, send)
             return
         # A problem of a path that leads nowhere names the resolved path, as problems of the contract do.
-        context_of(scope).path = resolved["path"]
+        context_of(scope).path = resolved["raw_path"]
         query = resolved["query_string"]
-        location = resolved["raw_path"] + (b"?" + query if query else b"")
+        location = scope.get("root_path", "").encode() + resolved["raw_path"] + (b"?" + query if query else b"")
         is_read = scope["method"] in ("GET", "HEAD")
 
         async def send_with_location(message: Message) -> None:

@@ -18,6 +18,10 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
+PATHS = ("/docs", "/problems", "/status", "/portal")
+"""The paths of the portal; all others are below them."""
+
+
 def register_portal(flask_app: Flask, *, contracts: Mapping[str, str], problems: Path) -> None:
     """
     Add `/docs`, `/problems` and `/status`.

@@ -1,23 +1,31 @@
 """The HTTP/1.1 protocol of uvicorn, with the checks of RFC 9112 that it leaves out, and timeouts for slow clients."""
 
 import logging
+import re
 from asyncio import TimerHandle, Transport
 from typing import Any
 
+from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from accord.engine import problems
 from accord.engine.context import RequestContext
 from accord.engine.problems import Problem
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
+from accord.server.lingering import LingeringTransport
 from accord.server.timeouts import Timeouts
 
 MAX_TARGET_SIZE = 8_000
 """Maximum bytes of the request target. RFC 9110, section 4.1, recommends to support at least as many."""
 MAX_HEADER_SIZE = 64 * 1024
 """Maximum bytes of the request line and the header section together."""
-IDLE_CLOSE_DELAY = 0.3
-"""Seconds that an idle connection stays open when the server stops, for a request that is in transit."""
+MAX_UNREAD_SIZE = 256 * 1024
+"""Maximum bytes of a body that a response did not wait for, and that is read to its end to keep the connection."""
+CLOSE_DELAY = 0.3
+"""Seconds that a connection without a response to send stays open when the server stops, for what is in transit."""
+
+_METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)")
+"""A method that may be unknown (RFC 9110, section 5.6.2), as far as it has arrived."""
 
 _TOO_LONG = Problem(431, f"Request line and headers must have at most {MAX_HEADER_SIZE} bytes together.")
 
@@ -39,6 +47,8 @@ class _ResponseCycle(RequestResponseCycle):
         start, self.start = self.start, None
         if start is None and message["type"] == "http.response.start" and not self.response_started:
             self.start = message
+            if self.more_body and self._has_long_body():
+                self.keep_alive = False
         elif start is None:
             await super().send(message)
         elif not self._send_response(start, message):
@@ -77,6 +87,10 @@ class _ResponseCycle(RequestResponseCycle):
         self.on_response()
         return True
 
+    def _has_long_body(self) -> bool:
+        length = next((value for name, value in self.scope["headers"] if name == b"content-length"), None)
+        return length is None or int(length) > MAX_UNREAD_SIZE
+
 
 _CONNECTION_HEADERS = frozenset({b"connection", b"transfer-encoding"})
 _CONTROLS = bytes(set(range(32)) - set(b"\t\r\n")) + b"\x7f"
@@ -89,13 +103,20 @@ class HttpProtocol(HttpToolsProtocol):
     A request without exactly one Host (RFC 9112, section 3.2) is malformed. Fields of a trailer section are dropped:
     merged into the headers, they could contain credentials (RFC 9110, section 6.5.1). Requests that are refused before
     they reach the application get a problem, too.
+
+    An offer of another protocol is not accepted, so the request is plain HTTP/1.1 (RFC 9110, section 7.8). The parser
+    cannot ignore an offer: it stops after the headers. Another parser gets the same headers without `Upgrade`, and then
+    the rest.
     """
+
+    transport: LingeringTransport
 
     is_last = False
     """Whether the next request is the last one of the connection."""
 
     def __init__(self, *, timeouts: Timeouts, **options: Any) -> None:
         super().__init__(**options)
+        self.parser = self._create_parser()
         self.timeouts = timeouts
         self.problem = Problem(400, "The request is not valid HTTP/1.1.")
         self.is_reading_headers = False
@@ -106,26 +127,41 @@ class HttpProtocol(HttpToolsProtocol):
         self.write_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
-        super().connection_made(transport)
-        self._start_header_timer()
+        super().connection_made(
+            LingeringTransport(transport, self.loop, is_receiving=self._is_receiving, timeout=self.timeouts.body)
+        )
+        # A proxy may open a connection before it has a request. The headers have their time from their first byte on.
+        self._start_keep_alive_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.transport.connection_lost()
         for timer in (self.header_timer, self.write_timer):
             if timer:
                 timer.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_lingering:
+            self.transport.drop(data)
+            return
+        self._unset_keepalive_if_required()
         self.unread += len(data)
-        super().data_received(data)
+        try:
+            self._parse(data)
+        except HttpParserError as error:
+            self._stop_parsing(error, data)
+            return
         if self.unread > MAX_HEADER_SIZE and not self.transport.is_closing():
-            self.problem = _TOO_LONG
-            self.send_400_response("")
-        elif not self._is_responding():
+            self._refuse(_TOO_LONG)
+        elif not self._is_responding() and (self.unread or self._is_receiving()):
             self._start_header_timer()
-        elif self.header_timer:
-            self.header_timer.cancel()
-            self.header_timer = None
+        else:
+            if self.header_timer:
+                self.header_timer.cancel()
+                self.header_timer = None
+            if not self._is_responding():
+                # The rest of a body has arrived that the response did not wait for.
+                self._start_keep_alive_timer()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -154,11 +190,16 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
-            self.problem = Problem(400, "A request must have exactly one Host header.")
+        version = self.parser.get_http_version()
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            return
+        if problem := self._head_problem(version):
+            self.problem = problem
             raise ValueError
         super().on_headers_complete()
+        if version > "1.1":
+            # A higher minor version is processed as the highest one that is known (RFC 9110, section 2.5).
+            self.scope["http_version"] = "1.1"
         # Uvicorn has no setting for the class of its cycles. The task that uses this one has not begun yet.
         self.cycle.__class__ = _ResponseCycle
         self.headers = []
@@ -173,26 +214,92 @@ class HttpProtocol(HttpToolsProtocol):
         self.unread = 0
         super().on_body(body)
 
-    def send_400_response(self, msg: str) -> None:
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+            self.cycle.more_body = False
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_responding() and (self.is_reading_headers or self.cycle.more_body):
+            # The connection is not idle.
+            self._unset_keepalive_if_required()
+            self._start_header_timer()
+
+    def shutdown(self) -> None:
+        """Close the connection after its last response. An immediate close would reset a request that is in transit."""
+        self.is_last = True
+        self.transport.timeout = CLOSE_DELAY
+        if self._is_responding():
+            super().shutdown()
+        else:
+            self.loop.call_later(CLOSE_DELAY, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self._is_responding():
+            self.transport.close()
+
+    def _create_parser(self) -> HttpRequestParser:
+        parser = HttpRequestParser(self)
+        # The version is checked here, so that each reason has its status. The other option is that of uvicorn.
+        parser.set_dangerous_leniencies(lenient_version=True, lenient_data_after_close=True)
+        return parser
+
+    def _parse(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+                head = self._head_without_upgrade()
+                self.parser = self._create_parser()
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _head_problem(self, version: str) -> Problem | None:
+        """Return the problem of the request line and the headers as a whole."""
+        if version[0] != "1":
+            return Problem(505, f"HTTP/{version} is not supported. Use HTTP/1.1.")
+        if self.parser.should_upgrade():
+            return Problem(501, "CONNECT is not supported: this service is not a proxy.")
+        hosts = 0
+        codings: list[bytes] = []
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings += [coding.strip(b" \t").lower() for coding in value.split(b",")]
+        if hosts != 1 and (hosts or version != "1.0"):
+            return Problem(400, "A request must have exactly one Host header.")
+        if codings and codings != [b"chunked"]:
+            # Without `chunked` at the end, and only there, the length of the body is unknown (RFC 9112, section 6.3).
+            if codings[-1] == b"chunked" and codings.count(b"chunked") == 1:
+                return Problem(501, "The only supported transfer coding is chunked.")
+            return self.problem
+        if codings and version == "1.0":
+            return Problem(400, "A request of HTTP/1.0 must not have Transfer-Encoding.")
+        return None
+
+    def _stop_parsing(self, error: HttpParserError, data: bytes) -> None:
         cycle = self.cycle
         if self._is_responding() and (self.pipeline or cycle.response_started or not cycle.more_body):
             # Earlier requests are still to be answered. The connection ends after their responses.
             cycle.keep_alive = False
             self.flow.pause_reading()
-        else:
-            self._refuse(self.problem)
-
-    def shutdown(self) -> None:
-        """Close the connection after its last response. An immediate close would reset a request that is in transit."""
-        self.is_last = True
-        if self._is_responding():
-            super().shutdown()
-        else:
-            self.loop.call_later(IDLE_CLOSE_DELAY, self._close_if_idle)
-
-    def _close_if_idle(self) -> None:
-        if not self._is_responding():
-            self.transport.close()
+            return
+        if isinstance(error, HttpParserInvalidMethodError) and _METHOD.match(data):
+            self.problem = Problem(501, "The method of the request is unknown.")
+        elif self.parser.get_method() == b"PRI":
+            self.problem = Problem(505, "HTTP/2.0 is not supported. Use HTTP/1.1.")
+        self._refuse(self.problem)
 
     def _count(self, size: int) -> None:
         self.unread = 0
@@ -203,14 +310,24 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _is_responding(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete
+        return cycle is not None and not (cycle.response_complete or cycle.disconnected)
+
+    def _is_receiving(self) -> bool:
+        """Return whether the client may be sending a request that will not be read."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return self.is_reading_headers or bool(self.pipeline) or (cycle is not None and cycle.more_body)
+
+    def _start_keep_alive_timer(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _start_header_timer(self) -> None:
         if self.header_timer is None:
             self.header_timer = self.loop.call_later(self.timeouts.header, self._time_out)
 
     def _time_out(self) -> None:
-        if self.is_reading_headers and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.is_reading_headers:
             self._refuse(
                 Problem(408, f"The headers of the request did not arrive within {self.timeouts.header:g} seconds.")
             )
@@ -218,7 +335,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, problem: Problem) -> None:
-        context = RequestContext()
+        context = RequestContext(root_path=self.root_path)
         status, problem_headers, body = problems.response(problem, context, accept=None)
         headers = [
             *self.server_state.default_headers,
@@ -231,4 +348,8 @@ class HttpProtocol(HttpToolsProtocol):
         log.info("Refused a request (%s): %s", context.request_id, problem.detail)
         head = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+        if self._is_responding():
+            # The application must not respond as well.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()

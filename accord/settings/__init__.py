@@ -11,6 +11,7 @@ from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from accord import libpq
 from accord.settings.production import production_errors
 from accord.settings.variables import PREFIX, variable
 
@@ -59,7 +60,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite:///accord.db",
         repr=False,
-        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full.",
     )
     database_pool_size: int = Field(
         default=10,
@@ -101,13 +102,25 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         default="",
-        description="Addresses and networks, separated by commas, whose X-Forwarded-For has the client address.",
+        description="Addresses and networks, separated by commas, whose X-Forwarded-For, -Proto and -Prefix count.",
+    )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+        max_length=100,
+        description=(
+            "Path of the public URL, such as /shop, where a proxy serves this service below a path. "
+            "Unset, it is X-Forwarded-Prefix of a trusted proxy; / is none."
+        ),
     )
     header_timeout: float = Field(
         default=10.0, gt=0, le=3_600, description="Seconds that a client has to send the headers of a request."
     )
     keep_alive_timeout: float = Field(
-        default=5.0, gt=0, le=3_600, description="Seconds that a connection stays open without a further request."
+        default=620.0,
+        gt=0,
+        le=86_400,
+        description="Seconds that a connection without a request stays open; longer than the proxy keeps it.",
     )
     write_timeout: float = Field(
         default=60.0,
@@ -170,6 +183,12 @@ class Settings(BaseSettings):
         le=31_536_000,
         description="Seconds that a refresh token is valid; the default is seven days.",
     )
+    refresh_token_grace: int = Field(
+        default=30,
+        ge=0,
+        le=60,
+        description="Seconds in which a repeated refresh gets the same refresh token again; 0 turns this off.",
+    )
     password_memory_cost: int = Field(
         default=19_456, ge=8, le=4_194_304, description="Memory that argon2id uses to hash one password, in KiB."
     )
@@ -190,7 +209,9 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: str) -> str:
-        if not url.startswith(("sqlite:///", "postgresql://")) or url == "sqlite:///" or not _has_valid_port(url):
+        if url.startswith(libpq.SCHEMES):
+            libpq.parse(url)
+        elif not url.startswith("sqlite:///") or url == "sqlite:///":
             raise ValueError("should be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
         return url
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from accord import libpq
 from accord.settings.variables import variable
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ def _is_on_this_machine(url: str | None) -> bool:
 
 
 def _has_default_password(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.password is not None and parts.password.lower() in {parts.username, *_DEFAULT_PASSWORDS}
+    if not url.startswith(libpq.SCHEMES):
+        return False
+    parameters = libpq.parse(url)
+    return parameters.password is not None and parameters.password.lower() in {parameters.user, *_DEFAULT_PASSWORDS}
 
 
 _DEFAULT_PASSWORDS = ("", "password", "postgres", "admin", "secret", "changeme")

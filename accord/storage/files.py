@@ -1,5 +1,6 @@
 """File storage: the content of files, in a directory, under random names that are stored in rows."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 from uuid import uuid4
 
 from sqlalchemy import select, union_all
@@ -20,9 +21,18 @@ from db import unit_of_work
 from db.models import File, Photo
 from db.unit_of_work import run_in_thread
 
+_log = logging.getLogger(__name__)
+
 _CHUNK = 256 * 1024
 _BATCH_SIZE = 500
 _REFERENCES = (File.storage_key, Photo.storage_key)
+
+
+class StorageUnavailable(Exception):
+    """The content cannot be stored now, because the disk is full or broken. A later retry may succeed."""
+
+    retry_after: Final = 30
+    """Seconds."""
 
 
 class Upload(Protocol):
@@ -89,7 +99,7 @@ class FileStorage:
         self._folder = folder
 
     def save(self, session: Session, content: BinaryIO) -> StoredContent:
-        """Store the content durably; a rollback of the session's unit of work deletes it.
+        """Store the content durably; a rollback of the session's unit of work deletes it. Raises StorageUnavailable.
 
         The session is not used, so a unit of work that begins with this holds no connection meanwhile.
         """
@@ -124,12 +134,16 @@ class FileStorage:
 
     def _write(self, storage_key: str, content: BinaryIO) -> StoredContent:
         digest, size = sha256(), 0
-        content.seek(0)
-        with atomic_write(self._folder / storage_key) as stream:
-            while chunk := content.read(_CHUNK):
-                stream.write(chunk)
-                digest.update(chunk)
-                size += len(chunk)
+        try:
+            content.seek(0)
+            with atomic_write(self._folder / storage_key) as stream:
+                while chunk := content.read(_CHUNK):
+                    stream.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+        except OSError as error:
+            _log.error("An uploaded file cannot be stored: %s", error)
+            raise StorageUnavailable("The file cannot be stored at the moment.") from error
         return StoredContent(storage_key, size, digest.hexdigest())
 
     def _remove(self, storage_key: str) -> None:

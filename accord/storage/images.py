@@ -1,17 +1,20 @@
-"""Image files: their size in pixels, read without decoding them."""
+"""Image files: their size in pixels, read from their structure without decoding them."""
 
 import re
+import struct
+from struct import unpack_from
 from typing import BinaryIO
-
-from PIL import Image
+from zlib import crc32
 
 MAX_PIXELS = 40_000_000
 
-_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF"}
-_LAST_CHUNK_OF_PNG = b"IEND\xae\x42\x60\x82"
+_PNG_SIGNATURE_SIZE = 8
+_GIF_HEADER_SIZE = 13
 # A JPEG marker. In the data between markers, 0xFF is followed by zero or a restart marker.
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-_END, _STAND_ALONE = 0xD9, (0x01, 0xD8)
+_END, _START_OF_SCAN, _STAND_ALONE = 0xD9, 0xDA, (0x01, 0xD8)
+# 0xC4, 0xC8 and 0xCC are no frame headers (ITU-T T.81, table B.1).
+_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
 class ImageError(Exception):
@@ -22,58 +25,87 @@ def image_size(file: BinaryIO, media_type: str) -> tuple[int, int]:
     """
     Return width and height of a PNG, JPEG or GIF file, in pixels; raises ImageError.
 
-    The image is not decoded, because a small file can hold an image that fills the memory.
+    The image is not decoded, because a small file can hold an image that fills the memory. In a file of several images,
+    such as a JPEG with a second picture (MPO), which many cameras write, the first one counts. Bytes after the end of
+    the image are ignored, as viewers ignore them.
     """
     file.seek(0)
+    data = file.read()
     try:
-        with Image.open(file, formats=[_FORMATS[media_type]]) as image:
-            width, height = image.size
-            is_whole = width * height > MAX_PIXELS or _is_whole(image, file)
-    except Exception as error:  # The parsers of Pillow raise exceptions of any class.
-        raise ImageError("The image file is damaged.") from error
-    if not is_whole:
-        raise ImageError("The image is truncated.")
+        width, height = _READERS[media_type](data)
+    except (struct.error, IndexError):  # The data end before the structure does.
+        raise ImageError("The image is truncated.") from None
+    if not width or not height:
+        raise ImageError("The image file is damaged: it has no size.")
     if width * height > MAX_PIXELS:
         raise ImageError(f"The image has more than {MAX_PIXELS} pixels.")
     return width, height
 
 
-def _is_whole(image: Image.Image, file: BinaryIO) -> bool:
-    has_end = _END_CHECKS[str(image.format)]
-    image.verify()  # It checks PNG only.
-    file.seek(0)
-    return has_end(file.read())
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Read the chunks up to IEND, and compare their checksums (PNG, section 5)."""
+    at = _PNG_SIGNATURE_SIZE
+    kinds: set[bytes] = set()
+    while b"IEND" not in kinds:
+        length, kind = unpack_from(">I4s", data, at)
+        end = at + 8 + length
+        (checksum,) = unpack_from(">I", data, end)
+        if crc32(data[at + 4 : end]) != checksum or (not kinds and kind != b"IHDR"):
+            raise ImageError("The image file is damaged.")
+        kinds.add(kind)
+        at = end + 4
+    if b"IDAT" not in kinds:
+        raise ImageError("The image file is damaged: it has no image data.")
+    width, height = unpack_from(">II", data, _PNG_SIGNATURE_SIZE + 8)
+    return width, height
 
 
-def _has_png_end(data: bytes) -> bool:
-    return _LAST_CHUNK_OF_PNG in data
-
-
-def _has_jpeg_end(data: bytes) -> bool:
-    """Return whether the chain of segments reaches the end-of-image marker."""
-    at = 0
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Read the segments up to the end-of-image marker (ITU-T T.81, section B.1)."""
+    at, size, has_scan = 0, None, False
     while marker := _MARKER.search(data, at):
-        at = marker.end()
-        if marker[1][0] == _END:
-            return True
-        if marker[1][0] not in _STAND_ALONE:
-            at += int.from_bytes(data[at : at + 2], "big")
-    return False
+        code, at = marker[1][0], marker.end()
+        if code == _END:
+            break
+        if code in _STAND_ALONE:
+            continue
+        if code in _FRAME_HEADERS and size is None:
+            size = unpack_from(">HH", data, at + 3)
+        has_scan = has_scan or code == _START_OF_SCAN
+        at += unpack_from(">H", data, at)[0]
+    else:
+        raise ImageError("The image is truncated.")
+    if size is None or not has_scan:
+        raise ImageError("The image file is damaged: it has no image data.")
+    height, width = size
+    return width, height
 
 
-def _has_gif_end(data: bytes) -> bool:
-    """Return whether the chain of blocks reaches the trailer."""
-    at = 13 + _palette(data[10])
+def _gif_size(data: bytes) -> tuple[int, int]:
+    """Read the blocks up to the trailer (GIF89a, section 17 to 27). The screen contains the first image at least."""
+    width, height, flags = unpack_from("<HHB", data, 6)
+    at, has_image = _GIF_HEADER_SIZE + _palette_size(flags), False
     while (block := data[at : at + 1]) in (b"!", b","):
-        at += 2 if block == b"!" else 11 + _palette(data[at + 9])
+        if block == b",":
+            left, top, image_width, image_height, flags = unpack_from("<HHHHB", data, at + 1)
+            if not has_image:
+                width, height = max(width, left + image_width), max(height, top + image_height)
+            has_image = True
+            at += 11 + _palette_size(flags)
+        else:
+            at += 2
         while data[at]:
             at += data[at] + 1
         at += 1
-    return block == b";"
+    if block != b";":
+        raise ImageError("The image is truncated.")
+    if not has_image:
+        raise ImageError("The image file is damaged: it has no image data.")
+    return width, height
 
 
-def _palette(flags: int) -> int:
+def _palette_size(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-_END_CHECKS = {"PNG": _has_png_end, "JPEG": _has_jpeg_end, "GIF": _has_gif_end}
+_READERS = {"image/png": _png_size, "image/jpeg": _jpeg_size, "image/gif": _gif_size}

@@ -26,8 +26,8 @@ class LogWriter:
     Writes the lines of the log.
 
     While it is `buffered`, a thread writes them: errors at once, all other lines within a fraction of a second. A slow
-    reader therefore delays no request. If too many lines are queued, further lines are dropped, and one line has their
-    number.
+    reader therefore delays no request. Lines that cannot be written, or that are too many to be queued, are dropped,
+    and a later line has their number.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -72,13 +72,18 @@ class LogWriter:
 
     def _write(self) -> None:
         with self._writing:
-            queued, dropped, self._dropped = self._queued, self._dropped, 0
-            lines = [queued.popleft() for _ in range(len(queued))]
+            dropped, self._dropped = self._dropped, 0
+            queued = [self._queued.popleft() for _ in range(len(self._queued))]
+            lines = [*queued]
             if dropped:
                 lines.append(b'{"level":"error","logger":"log","message":"%d lines were dropped here."}\n' % dropped)
-            if lines:
-                self._file.write(b"".join(lines))
-                self._file.flush()
+            try:
+                if lines:
+                    self._file.write(b"".join(lines))
+                    self._file.flush()
+            except OSError:
+                # The log may be on a full disk, which must not fail the request. Later lines say how many are missing.
+                self._dropped += dropped + len(queued)
 
 
 class LogHandler(logging.Handler):

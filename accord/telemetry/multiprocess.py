@@ -5,12 +5,13 @@ Each process writes its counts to a file of its own once a second, and the proce
 adds the files up. The counters of a process remain after its end, its gauges do not.
 """
 
+import logging
 import os
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from pathlib import Path
 from time import time
@@ -21,6 +22,8 @@ import orjson
 from accord.telemetry.history import INTERVAL, LENGTH, History, Samples, summarize
 from accord.telemetry.metrics import Counts, Metrics, merge
 from accord.telemetry.prometheus import exposition
+
+_log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_WRITES = 1.0
 _MAX_AGE = 5.0
@@ -81,9 +84,18 @@ class MultiprocessMetrics:
             thread.join(_MAX_AGE)
 
     def _keep_publishing(self, stopped: threading.Event) -> None:
+        is_failing = False
         while not stopped.wait(_SECONDS_BETWEEN_WRITES):
-            self._publish(is_last=False)
-        self._publish(is_last=True)
+            try:
+                self._publish(is_last=False)
+                is_failing = False
+            except OSError as error:
+                # The disk may be full. The counts are published when it has space again.
+                if not is_failing:
+                    _log.warning("The metrics of this process cannot be written: %s", error)
+                is_failing = True
+        with suppress(OSError):
+            self._publish(is_last=True)
 
     def _publish(self, *, is_last: bool) -> None:
         assert self._metrics

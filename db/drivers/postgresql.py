@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
 import orjson
-from sqlalchemy import URL, Connection, Engine, NullPool
+from sqlalchemy import Connection, Engine, NullPool
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
+from accord.libpq import ConnectionParameters
 from db.errors import CommitRolledBack, DatabaseUnavailable
 from db.pool import Mode, PoolStats
 from db.types import json_text
@@ -22,13 +23,76 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _COMMAND_TIMEOUT_MARGIN = 2.0
-_BEGIN = {"write": "BEGIN", "repeatable_read": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
+_BEGIN: Mapping[Mode, str] = {"write": "BEGIN", "repeatable_read": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 
 
-def asyncpg_url(url: URL) -> URL:
-    """Return the URL for SQLAlchemy's asyncpg dialect, in which libpq's `sslmode` is `ssl`."""
-    query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
-    return url.set(drivername="postgresql+asyncpg", query=query)
+class PoolerDetected(Exception):
+    """A connection pooler is between the service and PostgreSQL, so that a session has no state."""
+
+
+def set_local(settings: Mapping[str, str]) -> str:
+    """Return the statement that makes these settings hold until the end of the transaction."""
+    literals = [[value.replace("'", "''") for value in pair] for pair in settings.items()]
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in literals)
+
+
+async def connect(
+    parameters: ConnectionParameters,
+    *,
+    connect_timeout: float = 60.0,
+    command_timeout: float | None = None,
+    settings: Mapping[str, str] | None = None,
+    is_pooled: bool,
+) -> asyncpg.Connection:
+    """
+    Return a connection. Without *is_pooled*, the settings hold for its session, and statements can be prepared.
+
+    Raises PoolerDetected if they do not. With *is_pooled*, *settings* are not used, and statements have no names.
+    """
+    session: dict[str, str] = {} if is_pooled else {**(settings or {}), **parameters.settings}
+    session["application_name"] = parameters.application_name or "accord"
+    if parameters.options:
+        session["options"] = parameters.options
+    try:
+        driver = await asyncpg.connect(
+            parameters.dsn,
+            ssl=parameters.ssl_context(),
+            timeout=parameters.connect_timeout or connect_timeout,
+            command_timeout=command_timeout,
+            server_settings=session,
+            statement_cache_size=0 if is_pooled else 100,
+        )
+    except asyncpg.ProtocolViolationError as error:
+        if is_pooled:
+            raise
+        raise PoolerDetected(f"it refuses the settings of a session ({error})") from error
+    if not is_pooled:
+        try:
+            await driver.execute(_verification(driver.get_server_pid(), settings or {}, parameters.settings))
+        except asyncpg.ObjectNotInPrerequisiteStateError as error:
+            driver.terminate()
+            raise PoolerDetected(str(error)) from error
+    return driver
+
+
+def _verification(pid: int, settings: Mapping[str, str], replaced: Mapping[str, str]) -> str:
+    """
+    Return a statement that fails unless the session is one of PostgreSQL, with its settings.
+
+    A pooler invents the process id, by which a statement is cancelled, because its connections have no process.
+    """
+    timeouts = [
+        f"('{name}', '{value}')" for name, value in settings.items() if name not in replaced and value.isdecimal()
+    ]
+    expected = f"(VALUES {', '.join(timeouts)})" if timeouts else "(SELECT '', '' WHERE false)"
+    return f"""DO $$ BEGIN
+        IF pg_backend_pid() <> {pid} THEN
+            RAISE object_not_in_prerequisite_state USING MESSAGE = 'the process id is not that of the server';
+        END IF;
+        IF EXISTS (SELECT FROM {expected} AS e (n, v) JOIN pg_settings s ON s.name = n WHERE setting <> v) THEN
+            RAISE object_not_in_prerequisite_state USING MESSAGE = 'the settings do not hold';
+        END IF;
+    END $$"""
 
 
 class PostgresConnection:
@@ -38,6 +102,8 @@ class PostgresConnection:
     For SQLAlchemy it is in autocommit mode. This class begins and ends the transactions, so that prepared statements
     and SQLAlchemy can alternate within one.
     """
+
+    _begin = _BEGIN
 
     def __init__(self, engine: Engine) -> None:
         self.connection: Connection = engine.connect()
@@ -52,11 +118,7 @@ class PostgresConnection:
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         try:
-            statement = self._prepared.get(sql)
-            if statement is None:
-                statement = self._wait(self._driver.prepare(sql))
-                self._prepared[sql] = statement
-            return self._wait(statement.fetch(*arguments))
+            return self._fetch(sql, arguments)
         except asyncpg.IntegrityConstraintViolationError as error:
             error.detail = None  # The detail contains the values.
             raise IntegrityError(sql, None, error) from error
@@ -65,8 +127,8 @@ class PostgresConnection:
             raise
 
     def begin(self, mode: Mode) -> None:
-        if mode != "read":
-            self._wait(self._driver.execute(_BEGIN[mode]))
+        if mode in self._begin:
+            self._wait(self._driver.execute(self._begin[mode]))
             self._is_in_transaction = True
 
     def commit(self) -> None:
@@ -88,6 +150,13 @@ class PostgresConnection:
         self.connection.invalidate()
         self.connection.close()
 
+    def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        statement = self._prepared.get(sql)
+        if statement is None:
+            statement = self._wait(self._driver.prepare(sql))
+            self._prepared[sql] = statement
+        return self._wait(statement.fetch(*arguments))
+
     def _wait(self, awaitable: Awaitable[T]) -> T:
         try:
             return await_only(awaitable)
@@ -97,21 +166,45 @@ class PostgresConnection:
             raise
 
 
+class PooledPostgresConnection(PostgresConnection):
+    """
+    A connection to a pooler, such as PgBouncer, that lends a session of PostgreSQL for one transaction.
+
+    Each unit of work is a transaction, also one that only reads, and begins with its settings. Statements have no
+    names, because a name would stay in a session that another process uses next.
+    """
+
+    def __init__(self, engine: Engine, begin: Mapping[Mode, str]) -> None:
+        super().__init__(engine)
+        self._begin = begin
+        # The connector has begun a transaction for what SQLAlchemy asks a new connection.
+        self._wait(self._driver.execute("ROLLBACK"))
+
+    def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        return self._wait(self._driver.fetch(sql, *arguments))
+
+
 class PostgresPool:
     """A pool of connections, last in, first out, so that connections beyond the usual number stay idle."""
 
     def __init__(
-        self, url: URL, *, size: int, timeout: float, statement_timeout: float, is_read_only: bool = False
+        self,
+        parameters: ConnectionParameters,
+        *,
+        size: int,
+        timeout: float,
+        statement_timeout: float,
+        is_read_only: bool = False,
     ) -> None:
-        self._engine = create_async_engine(
-            asyncpg_url(url),
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            hide_parameters=True,
-            json_serializer=json_text,
-            json_deserializer=orjson.loads,
-            connect_args={"async_creator_fn": _connector(timeout, statement_timeout, is_read_only=is_read_only)},
-        ).sync_engine
+        self._parameters = parameters
+        self._statement_timeout = statement_timeout
+        self._is_read_only = is_read_only
+        self._timeouts = {
+            "statement_timeout": f"{statement_timeout * 1000:.0f}",
+            "lock_timeout": f"{statement_timeout * 500:.0f}",
+        }
+        self._is_pooled = False
+        self._engine = self._make_engine()
         self._timeout = timeout
         self._size = size
         self._room = size
@@ -148,10 +241,57 @@ class PostgresPool:
 
     def _open(self) -> PostgresConnection:
         try:
-            return PostgresConnection(self._engine)
+            try:
+                return self._connect()
+            except PoolerDetected as reason:
+                if not self._is_pooled:
+                    log.info("PostgreSQL is behind a connection pooler, because %s.", reason)
+                    self._is_pooled = True
+                    self._engine = self._make_engine()
+                return self._connect()
         except BaseException:
             self._free_slot()
             raise
+
+    def _connect(self) -> PostgresConnection:
+        if not self._is_pooled:
+            return PostgresConnection(self._engine)
+        local = set_local(self._timeouts | self._parameters.settings)
+        if self._is_read_only:
+            return PooledPostgresConnection(self._engine, {"read": f"BEGIN READ ONLY; {local}"})
+        begin: dict[Mode, str] = {mode: f"{statement} READ WRITE; {local}" for mode, statement in _BEGIN.items()}
+        return PooledPostgresConnection(self._engine, begin)
+
+    def _make_engine(self) -> Engine:
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            json_serializer=json_text,
+            json_deserializer=orjson.loads,
+            connect_args={
+                "async_creator_fn": self._create,
+                "prepared_statement_cache_size": 0 if self._is_pooled else 100,
+            },
+        ).sync_engine
+
+    async def _create(self) -> asyncpg.Connection:
+        try:
+            driver = await connect(
+                self._parameters,
+                connect_timeout=self._timeout,
+                # PostgreSQL cancels slow statements. This timeout is for a server that no longer responds.
+                command_timeout=self._statement_timeout + _COMMAND_TIMEOUT_MARGIN,
+                settings={"default_transaction_read_only": "on" if self._is_read_only else "off", **self._timeouts},
+                is_pooled=self._is_pooled,
+            )
+            if self._is_pooled:
+                await driver.execute("BEGIN")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("PostgreSQL refused the connection: %s", error)
+            raise DatabaseUnavailable("The database is not available.") from error
+        return driver
 
     def _discard(self, pooled: PostgresConnection) -> None:
         self._free_slot()
@@ -189,27 +329,3 @@ class PostgresPool:
             if isinstance(error, TimeoutError):
                 raise DatabaseUnavailable("All connections to the database are in use.") from error
             raise
-
-
-def _connector(timeout: float, statement_timeout: float, *, is_read_only: bool) -> Callable[..., Awaitable[Any]]:
-    settings = {
-        "application_name": "accord",
-        "default_transaction_read_only": "on" if is_read_only else "off",
-        "statement_timeout": f"{statement_timeout * 1000:.0f}",
-        "lock_timeout": f"{statement_timeout * 500:.0f}",
-    }
-
-    async def connect(**arguments: Any) -> Any:
-        try:
-            return await asyncpg.connect(
-                **arguments,
-                timeout=timeout,
-                # PostgreSQL cancels slow statements. This timeout is for a server that no longer responds.
-                command_timeout=statement_timeout + _COMMAND_TIMEOUT_MARGIN,
-                server_settings=settings,
-            )
-        except (OSError, asyncpg.PostgresError) as error:
-            log.warning("PostgreSQL refused the connection: %s", error)
-            raise DatabaseUnavailable("The database is not available.") from error
-
-    return connect

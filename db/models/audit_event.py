@@ -6,6 +6,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
 from db.columns import CreatedAt, Id
+from db.triggers import APPEND_ONLY
 
 
 class AuditEvent(Base):
@@ -32,4 +33,5 @@ class AuditEvent(Base):
         Index("ix_audit_events_action_at_id", "action", "at", "id"),
         Index("ix_audit_events_object_type_at_id", "object_type", "at", "id"),
         Index("ix_audit_events_object_id_at_id", "object_id", "at", "id"),
+        {"info": APPEND_ONLY},
     )

@@ -3,6 +3,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
 from db.columns import CaseFolded, CreatedAt, Id, UpdatedAt, Versioned
+from db.triggers import counted
 
 
 class Category(Versioned, Base):
@@ -17,4 +18,7 @@ class Category(Versioned, Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
-    __table_args__ = (Index("uq_categories_name_key", "name_key", unique=True),)
+    __table_args__ = (
+        Index("uq_categories_name_key", "name_key", unique=True),
+        {"info": counted("catalogue")},
+    )

@@ -7,6 +7,7 @@ from db import Base
 from db.columns import CaseFolded, CreatedAt, DeletedAt, Id, UpdatedAt, Versioned
 from db.indexes import deleted_index, live_index
 from db.models.user import User
+from db.triggers import counted
 
 
 class Post(Versioned, Base):
@@ -32,4 +33,5 @@ class Post(Versioned, Base):
         live_index("ix_posts_created_at_id", "created_at", "id", "published", "author_id", "deleted_at"),
         live_index("ix_posts_author_id_created_at_id", "author_id", "created_at", "id"),
         deleted_index("ix_posts_deleted_at"),
+        {"info": counted("posts")},
     )

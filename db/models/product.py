@@ -8,6 +8,7 @@ from db.columns import DERIVED, CaseFolded, CreatedAt, DeletedAt, Id, Money, Upd
 from db.indexes import deleted_index, live_index
 from db.models.category import Category
 from db.models.product_tag import ProductTag
+from db.triggers import counted
 
 
 class Product(Versioned, Base):
@@ -46,4 +47,5 @@ class Product(Versioned, Base):
         live_index("ix_products_created_at_id", "created_at", "id"),
         live_index("ix_products_units_sold_id", "units_sold", "id"),
         deleted_index("ix_products_deleted_at"),
+        {"info": counted("catalogue")},
     )

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db import Base
 from db.models.tag import Tag
+from db.triggers import counted
 
 
 class ProductTag(Base):
@@ -15,5 +16,7 @@ class ProductTag(Base):
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
     tag_id: Mapped[UUID] = mapped_column(ForeignKey("tags.id", ondelete="RESTRICT"), primary_key=True, index=True)
     position: Mapped[int]
+
+    __table_args__ = ({"info": counted("catalogue")},)
 
     tag: Mapped[Tag] = relationship(lazy="joined", innerjoin=True)

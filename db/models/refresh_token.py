@@ -9,7 +9,7 @@ from db.columns import CreatedAt
 
 
 class RefreshToken(Base):
-    """A refresh token, stored as its hash. It can be used once."""
+    """A refresh token, stored as its hash. It is used once, when its successor is stored."""
 
     __tablename__ = "refresh_tokens"
 

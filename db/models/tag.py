@@ -3,6 +3,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
 from db.columns import CaseFolded, CreatedAt, Id
+from db.triggers import counted
 
 
 class Tag(Base):
@@ -15,4 +16,4 @@ class Tag(Base):
     name_key: Mapped[CaseFolded]
     created_at: Mapped[CreatedAt]
 
-    __table_args__ = (Index("uq_tags_name_key", "name_key", unique=True),)
+    __table_args__ = (Index("uq_tags_name_key", "name_key", unique=True), {"info": counted("catalogue")})

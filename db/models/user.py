@@ -4,6 +4,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db import Base
 from db.columns import SECRET, CaseFolded, CreatedAt, DeletedAt, Id, UpdatedAt, Versioned
 from db.indexes import deleted_index, live_index
+from db.triggers import counted
 
 
 class User(Versioned, Base):
@@ -34,4 +35,5 @@ class User(Versioned, Base):
         live_index("ix_users_created_at_id", "created_at", "id"),
         live_index("ix_users_role_id", "role", "id"),
         deleted_index("ix_users_deleted_at"),
+        {"info": counted("posts", "username", "deleted_at")},
     )

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.pictures import MEDIA_TYPES, drawn, pdf
+from tests.support.pictures import MEDIA_TYPES, drawn, pdf, two_pictures
 
 FILES = "/api/v1/files"
 MIB = 1024 * 1024
@@ -58,6 +58,13 @@ class TestUpload:
         assert known["sha256"] == hashlib.sha256(content).hexdigest()
         assert (known["name"], known["description"], known["owner"]["username"]) == ("notes.txt", "Signed.", "customer")
         assert content_of(created).content == content
+
+    def test_jpeg_of_two_pictures_and_pdf_after_other_bytes_are_stored_as_they_are(self, upload, content_of):
+        for content, media_type in ((two_pictures(), "image/jpeg"), (b"<br>\n" + pdf(2_000), "application/pdf")):
+            file = content_of(upload(content))
+            assert (file.content, file.headers["Content-Type"]) == (content, media_type)
+            assert file.headers["X-Content-Type-Options"] == "nosniff"
+            assert file.headers["Content-Disposition"].startswith("attachment")
 
     def test_created_file_is_where_location_says(self, upload, customer):
         created = upload()

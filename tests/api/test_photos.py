@@ -6,7 +6,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.support.pictures import MEDIA_TYPES, drawn, png
+from tests.support.pictures import MEDIA_TYPES, drawn, png, two_pictures, with_metadata
 
 VERSIONS = ["/api/v1/customers", "/api/v2/customers"]
 MIB = 1024 * 1024
@@ -78,6 +78,13 @@ def test_photo_is_known_by_its_content(place, manager, kind):
     assert manager.get(place, headers={"If-None-Match": photo.headers["ETag"]}).status_code == 304
     part = manager.get(place, headers={"Range": "bytes=-5"})
     assert (part.status_code, part.content) == (206, content[-5:])
+
+
+@pytest.mark.parametrize("content", [two_pictures(), with_metadata(), drawn("JPEG", mode="CMYK") + b"more"])
+def test_jpeg_as_devices_write_it_is_stored_as_it_is(place, manager, content):
+    assert manager.put(place, files=sent(content, "P1010001.MPO", "image/mpo")).status_code == 204
+    photo = manager.get(place)
+    assert (photo.content, photo.headers["Content-Type"]) == (content, "image/jpeg")
 
 
 @pytest.mark.parametrize("kind", ["PDF", "WEBP", "BMP"])

@@ -54,6 +54,24 @@ def test_repeat_with_key_creates_once(admin, category):
     assert len({answer.headers["Location"] for answer in answers}) == 1
 
 
+@pytest.mark.parametrize("key", ["k", "urn:order/1=2", "~" * 255, "".join(map(chr, range(0x21, 0x7F)))[2:] + '"!\\'])
+def test_key_has_up_to_255_visible_characters_in_quotes_or_bare(admin, category, key):
+    key = f"{key}-{uuid4().hex}"[-255:]
+    quoted = '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    body = {"sku": sku(), "name": "Pencil", "price": "12.50", "category_id": category}
+    answers = [admin.post("/api/v1/products", json=body, headers={"Idempotency-Key": form}) for form in (key, quoted)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].content == answers[1].content
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("key", ["~" * 256, '"' + "~" * 256 + '"', '"unclosed', "two words"])
+def test_malformed_key_is_refused(admin, category, key):
+    body = {"sku": sku(), "name": "Pencil", "price": "12.50", "category_id": category}
+    answer = admin.post("/api/v1/products", json=body, headers={"Idempotency-Key": key})
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "Idempotency-Key")
+
+
 def test_key_of_another_request_is_refused(admin, category):
     body = {"sku": sku(), "name": "Pencil", "price": "12.50", "category_id": category}
     key = {"Idempotency-Key": str(uuid4())}
@@ -148,6 +166,12 @@ def test_sku_of_a_deleted_product_is_free(make, admin):
     assert (answer.status_code, answer.json()["detail"]) == (409, "Another product has this SKU.")
 
 
+def test_page_keeps_a_price_filter_as_it_was_typed(anonymous):
+    page = anonymous.get("/api/v1/products", params={"max_price": "500", "min_price": "0.5"}).json()
+    assert (page["min_price"], page["max_price"]) == ("0.5", "500")
+    assert anonymous.get(page["_links"]["self"]["href"]).json()["total"] == page["total"]
+
+
 def test_filters_hold_together(make, anonymous, category):
     make(name="Löwe", price="10.00", stock=0, tags=["Tier"])
     make(name="Tiger 100%", price="20.00", stock=1, tags=["Tier", "Katze"])
@@ -159,6 +183,8 @@ def test_filters_hold_together(make, anonymous, category):
 
     assert names() == ["Löwe", "Tiger 100%", "Maus_2"]
     assert names(min_price="10.01", max_price="30.00") == ["Tiger 100%", "Maus_2"]
+    assert names(min_price="10.1", max_price="30") == ["Tiger 100%", "Maus_2"]
+    assert names(min_price="30.01", max_price="10") == []
     assert names(in_stock="false") == ["Löwe"]
     assert names(tag=["tier", "KATZE"]) == ["Tiger 100%"]
     assert names(q="LÖWE") == ["Löwe", "Maus_2"]

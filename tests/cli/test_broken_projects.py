@@ -108,7 +108,7 @@ BROKEN = {
     ),
     "exception of a migration": (
         write(NEW, MIGRATION % (NEXT, HEAD, "op.drop_table('unknown')")), "migrate",
-        rf"{NEW}:8: OperationalError \(no such table: unknown\); correct this line\.",
+        rf"{NEXT}_zz\.py:8: the migration failed and changed nothing: no such table: unknown\. Correct it and run it",
     ),
     "new migration": (
         write(NEW, MIGRATION % (NEXT, HEAD, "pass")), "serve",

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from accord import cli
 from db import migrations
-from tests.support.databases import fresh_database
+from tests.support.databases import fresh_database, migrated_database
 from tests.support.server import ROOT
 
 HEAD = migrations.head_revision()
@@ -218,6 +218,18 @@ class TestDatabase:
             done = run(command, ACCORD_DATABASE_URL=url)
             assert done.returncode == status, (command, done.stderr)
             assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+    def test_seeds_at_once_add_the_demo_data_once(self, settings, kind, tmp_path):
+        environment = settings | {"ACCORD_DATABASE_URL": migrated_database(kind, tmp_path)}
+        command = [sys.executable, "main.py", "seed"]
+        seeds = [
+            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for _ in range(2)
+        ]
+        printed = [seed.communicate() for seed in seeds]
+        assert [seed.returncode for seed in seeds] == [0, 0], printed
+        assert sum(out.startswith(b"The demo data is complete.") for out, _ in printed) == 1
 
     @pytest.mark.parametrize("revision", ["nonsense", "-1"])
     def test_revision_that_there_is_not_is_refused(self, run, revision):

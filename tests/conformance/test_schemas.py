@@ -8,7 +8,7 @@ from jsonschema_specifications import REGISTRY
 
 from tests.support.operations import OPERATIONS, PUBLISHED
 
-KEYWORDS = {"example", "discriminator", "xml", "externalDocs", "x-shown-once"} | {
+KEYWORDS = {"example", "discriminator", "xml", "externalDocs", "x-shown-once", "x-unique"} | {
     keyword for url in REGISTRY if "draft/2020-12/meta/" in url for keyword in REGISTRY.contents(url)["properties"]
 }
 LENGTH_IS_KNOWN = {"uuid", "date", "date-time"}
@@ -112,7 +112,14 @@ def test_every_number_that_is_sent_has_bounds():
         assert wrong(SENT, kind, {"minimum", "maximum"}.issubset) == []
 
 
+def test_every_name_that_is_sent_excludes_nul():
+    """Names are declared, so that no text of a client reaches a handler as a name."""
+    assert wrong(SENT, "object", lambda s: s.get("additionalProperties") is False) == []
+
+
 def test_every_text_that_is_sent_excludes_nul():
+    """JSON allows U+0000 in strings and PostgreSQL does not, so that every schema of a request excludes it."""
+
     def is_right(schema):
         pattern = schema.get("pattern")
         if "contentMediaType" in schema:

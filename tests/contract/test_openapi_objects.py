@@ -135,6 +135,10 @@ def parent(document, path):
     return node
 
 
+def place_of(node, key):
+    return f"{node.place.rpartition(':')[0]}:{node.lines[key]}"
+
+
 def errors(raw):
     document = Document(raw)
     page_links.complete(document.raw, document.resolve)
@@ -163,14 +167,15 @@ def test_misspelt_field_is_named_with_the_nearest_one(path):
     node = parent(raw, path)
     misspelt = f"{key}{key[-1]}"
     node[misspelt] = node.pop(key)
-    node.key_places[misspelt] = place = node.key_places.pop(key)
+    place = place_of(node, key)
+    node.lines = {**node.lines, misspelt: node.lines[key]}
     (named,) = [line for line in errors(raw) if line.startswith(f"{place}: `{misspelt}` is not a field of the ")]
     assert f"did you mean `{key}`?" in named
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path[-1] not in FREE], ids=as_id)
 def test_value_of_another_type_is_named_once_with_its_place(path):
-    place, original = parent(ORIGINAL, path).key_places[path[-1]], parent(ORIGINAL, path)[path[-1]]
+    place, original = place_of(parent(ORIGINAL, path), path[-1]), parent(ORIGINAL, path)[path[-1]]
     for value in (value for name, value in VALUES.items() if name != kind(original)):
         raw = deepcopy(ORIGINAL)
         parent(raw, path)[path[-1]] = value

@@ -2,7 +2,8 @@
 
 import pytest
 
-from db.migration_files import MigrationError, read_revisions
+from db.errors import MigrationError
+from db.migration_files import read_revisions
 
 FILES = {
     "0001_first.py": '"""First."""\n\nrevision = "0001"\ndown_revision = None\n',

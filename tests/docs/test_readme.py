@@ -14,50 +14,54 @@ TEXT = ROOT.joinpath("README.md").read_text("utf-8")
 HEADINGS = re.findall(r"^### (\d+\. .+): ([\d, ]+)$", TEXT, re.MULTILINE)
 SHOWN = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", TEXT, re.DOTALL)]
 
-# curl as everybody has it, telling the status of each answer beside.
-PRELUDE = """\
-set -euo pipefail
-curl() { command curl --max-time 20 -w '%{stderr}status %{http_code}\\n' "$@"; }
-"""
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 
 
 @pytest.fixture(scope="module")
-def tour(tmp_path_factory):
-    """What each step of the tour answered: its statuses, and what it printed."""
-    folder = tmp_path_factory.mktemp("tour")
-    server = demo_shop("sqlite", folder)
+def server(tmp_path_factory):
+    """The service with the rate limits of the contract, which readers have as well."""
+    server = demo_shop("sqlite", tmp_path_factory.mktemp("tour"), ACCORD_RATE_LIMITS="{}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module", params=["bash", "sh"])
+def tour(request, server, tmp_path_factory):
+    """What each step of the tour printed, and the statuses that it showed. The second run follows the first at once."""
     steps = re.split(r"^### (.+):.*\n", TEXT.partition("## A tour")[2].partition("\n## ")[0], flags=re.MULTILINE)
-    script = PRELUDE + "".join(
+    script = "".join(
         f"printf '\\n### {name}\\n' | tee /dev/stderr\n" * bool(name) + "".join(_commands(text))
         for name, text in zip(["", *steps[1::2]], steps[::2], strict=True)
     )
     script = script.replace("http://127.0.0.1:8080", server.base)
-    done = subprocess.run(["bash"], input=script, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    server.stop()
+    done = subprocess.run(
+        [request.param], input=script, cwd=tmp_path_factory.mktemp("shell"),
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     printed, told = (
         dict(re.findall(r"^### (.+)\n((?:(?!###).*\n?)*)", text, re.MULTILINE)) for text in (done.stdout, done.stderr)
     )
-    return {name: (re.findall(r"status (\d+)", told[name]), printed[name]) for name in printed}
+    return {name: (re.findall(r"^=> (\d+)$", told[name], re.MULTILINE), printed[name]) for name in printed}
 
 
 def test_tour_has_ten_steps():
     assert [heading.partition(".")[0] for heading, _ in HEADINGS] == [str(n) for n in range(1, 11)]
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@needs_curl
 @pytest.mark.parametrize(("name", "statuses"), HEADINGS)
 def test_step_answers_what_its_heading_says(tour, name, statuses):
     assert tour[name][0] == statuses.split(", ")
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@needs_curl
 def test_nonsense_is_answered_as_shown(tour):
     printed = json.loads(tour["6. Send nonsense"][1])
     assert printed | {"request_id": ""} == SHOWN[0] | {"request_id": ""}
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@needs_curl
 def test_second_creation_is_a_replay(tour):
     first, second = tour["4. Create, and be sure"][1].split("HTTP/1.1 201")[1:]
     assert "idempotency-replayed" not in first.lower()

@@ -231,9 +231,20 @@ def test_body_of_another_media_type_is_a_415_that_names_the_right_ones(media_typ
     assert refused.header("accept") == "application/json"
 
 
-def test_encoded_body_is_a_415():
-    assert echo(TEXT).send("POST", "/echo", b"{}", {"Content-Encoding": "gzip"}).status == 415
-    assert echo(TEXT).send("POST", "/echo", b"{}", {"Content-Encoding": "Identity"}).status == 200
+@pytest.mark.parametrize(
+    "coding", ["gzip", "x-gzip", "br", "aes128gcm", "gzip, identity", "identity, gzip", "identityx"]
+)
+def test_encoded_body_is_a_415_that_names_the_codings(coding):
+    """RFC 9110, section 15.5.16: `Accept-Encoding` if the coding was the cause, and otherwise `Accept`."""
+    refused = echo(TEXT).send("POST", "/echo", b"{}", {"Content-Encoding": coding})
+    assert (refused.status, refused.header("accept-encoding"), refused.header("accept")) == (415, "identity", None)
+    other = echo(TEXT).send("POST", "/echo", b"{}", media_type="text/plain")
+    assert (other.header("accept-encoding"), other.header("accept")) == (None, "application/json")
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", "identity, identity", " identity ,", ""])
+def test_coding_that_changes_nothing_is_none(coding):
+    assert echo(TEXT).send("POST", "/echo", b'{"text": "a"}', {"Content-Encoding": coding}).status == 200
 
 
 def test_media_type_with_json_at_its_end_is_json():
@@ -306,18 +317,30 @@ def test_body_that_is_not_json_is_a_400(body):
     assert echo({}).send("POST", "/echo", body).status == 400
 
 
+FREE_OF_NUL = {"type": "string", "pattern": "^[^\\x00]*$"}
+
+
 @pytest.mark.parametrize(
-    ("body", "pointer"),
+    ("schema", "body", "errors"),
     [
-        (b'"\\u0000"', ""),
-        (b'{"a": ["x", "y\\u0000"]}', "/a/1"),
-        (b'{"a": {"b\\u0000": 1}}', "/a/b\u0000"),
-        (b'{"a~/": "\\u0000"}', "/a~0~1"),
+        (FREE_OF_NUL, b'"\\u0000"', {("", "pattern")}),
+        ({"items": FREE_OF_NUL}, b'["x", "y\\u0000"]', {("/1", "pattern")}),
+        ({"type": "string", "format": "email"}, b'"a\\u0000@b.example"', {("", "format")}),
+        ({"enum": ["a"]}, b'"a\\u0000"', {("", "enum")}),
+        ({**TEXT, "additionalProperties": False}, b'{"b\\u0000": 1}', {("/b\0", "additionalProperties")}),
+        ({"propertyNames": FREE_OF_NUL}, b'{"b\\u0000": 1}', {("", "propertyNames")}),
     ],
+    ids=str,
 )
-def test_nul_in_a_text_is_a_400_with_a_pointer(body, pointer):
-    refused = echo({}).send("POST", "/echo", body)
-    assert (refused.status, refused.errors) == (400, {(pointer, "nul")})
+def test_nul_is_a_422_where_the_schema_excludes_it(schema, body, errors):
+    """A string can have any character, also an escaped U+0000 (RFC 8259, section 7). So the JSON is well-formed."""
+    refused = echo(schema).send("POST", "/echo", body)
+    assert (refused.status, refused.errors) == (422, errors)
+
+
+@pytest.mark.parametrize("body", [b'"\\u0000"', b'{"a":["x","y\\u0000"]}', b'{"b\\u0000":1}'])
+def test_nul_arrives_where_the_schema_allows_it(body):
+    assert echo({}).send("POST", "/echo", body).body == body
 
 
 def test_backslash_before_u0000_is_no_nul():

@@ -210,6 +210,7 @@ TREE = {
         "id": {"type": "string", "format": "uuid", "readOnly": True},
     },
 }
+TREE_REFERENCE = {"$ref": "#/components/schemas/Tree"}
 
 
 @pytest.fixture(scope="module")
@@ -281,3 +282,17 @@ def test_moment_is_dumped_in_utc_or_not_at_all():
     shape = SHAPES.for_schema({"$ref": "#/components/schemas/Category"})
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert shape(only=("created_at",)).dump({"created_at": moment}) == {"created_at": "2026-01-31T12:00:00Z"}
+
+
+@pytest.mark.parametrize("beside", [{}, {"xml": {"name": "it"}, "description": "It."}, {"minProperties": 1}], ids=str)
+def test_alternatives_have_the_component_of_the_first_one(beside):
+    part = {**TREE, "required": ["name"]}
+    schemas = {
+        "Tree": TREE,
+        "Part": part,
+        "View": {"anyOf": [TREE_REFERENCE, {"$ref": "#/components/schemas/Part"}], **beside},
+    }
+    representations = MarshmallowSchemas(JsonSchemas(Document({"components": {"schemas": schemas}})))
+    representation = representations.for_schema({"$ref": "#/components/schemas/View"})
+    assert representation.component == "Tree"
+    assert (representation.required, representation.minimal) == ({"name", "children"}, {"name"})

@@ -46,6 +46,7 @@ LIST = {"type": "array", "items": {"type": "integer"}}
         ({"enum": ["a", 1, None]}, "1", 1),
         ({"enum": ["a", 1, None]}, "a", "a"),
         ({"const": True}, "true", True),
+        ({"type": "string"}, "a%00b", "a\0b"),
     ],
 )
 def test_text_becomes_a_value_of_its_schema(schema, text, value):
@@ -88,7 +89,8 @@ def test_text_becomes_a_value_of_its_schema(schema, text, value):
         ({"type": "string", "format": "decimal"}, "1e3"),
         ({"type": "string", "format": "decimal"}, "%D9%A3"),
         ({"type": "string", "maxLength": 3}, "four"),
-        ({"type": "string"}, "a%00b"),
+        ({"type": "string", "pattern": "^[^\\x00]*$"}, "a%00b"),
+        ({"enum": ["a"]}, "a%00"),
         ({"enum": [1, 2]}, "3"),
     ],
 )

@@ -188,7 +188,11 @@ def test_unchanged_thing_is_a_304_without_a_body(engine, header):
     assert engine.send("HEAD", "/notes/1", headers={"If-None-Match": tag}).status == 304
 
 
-@pytest.mark.parametrize("header", ['"other"', "{bare}", "", '"', "**", 'w/"x"', "W/", '"{bare}'])
+@pytest.mark.parametrize(
+    "header",
+    ['"other"', "{bare}", "", '"', "**", 'w/"x"', "W/", '"{bare}', 'w/"{bare}"', '*, "{bare}"',
+     '"{bare}" or none', "caf\xe9"],
+)  # fmt: skip
 def test_other_tag_or_garbage_is_no_match(engine, header):
     bare = engine.get("/notes/1").header("etag").strip('"')
     assert engine.get("/notes/1", {"If-None-Match": header.format(bare=bare)}).status == 200
@@ -201,14 +205,10 @@ def test_change_with_the_current_tag_happens_and_answers_the_next_tag(engine):
     assert reply.header("etag") == engine.get("/notes/1").header("etag")
 
 
-@pytest.mark.parametrize("header", ['"other", {}', "{},{}", "*"])
+@pytest.mark.parametrize("header", ['"other", {}', "{},{}", "*", ", ,{},"])
 def test_change_with_the_current_tag_among_others_happens(engine, header):
     tag = engine.get("/notes/1").header("etag")
     assert put(engine, header.format(tag, tag)).status == 200
-
-
-def test_change_with_a_weak_tag_is_a_412(engine):
-    assert put(engine, "W/" + engine.get("/notes/1").header("etag")).status == 412
 
 
 def test_change_with_a_stale_tag_is_a_412_and_changes_nothing(engine):
@@ -233,7 +233,8 @@ def test_change_with_a_tag_is_guarded(engine):
 
 
 def create(engine, key="key-1", text="new", target="/notes"):
-    return engine.post(target, {"text": text}, {"Idempotency-Key": key} if key else None)
+    keys = key if isinstance(key, list) else [key] if key else []
+    return engine.post(target, {"text": text}, [("Idempotency-Key", each) for each in keys])
 
 
 def test_repeat_with_key_creates_once_and_answers_the_same(engine):
@@ -256,6 +257,54 @@ def test_key_of_another_request_is_a_422(engine, text, target):
 
 def test_key_that_is_not_as_declared_is_a_400(engine):
     assert create(engine, "k").errors == {("Idempotency-Key", "minLength")}
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ('"key-1"', "key-1"),
+        ("key-1", '"key-1"'),
+        ('"key-1"', '"key-1";v=1;w="a;\\"b"; x'),
+        ('  "key-1"', '"key-1"  '),
+        ('"a\\"b\\\\c"', 'a"b\\c'),
+        ('"a:b/c=d"', "a:b/c=d"),
+        ("key-1;v=1", '"key-1;v=1"'),
+    ],
+)
+def test_key_in_quotes_and_bare_key_are_one(engine, first, again):
+    """The header is a String Item (Idempotency-Key draft, section 2.1; RFC 9651, section 3.3.3); ours is also bare."""
+    assert create(engine, first).header("idempotency-replayed") is None
+    assert create(engine, again).header("idempotency-replayed") == "true"
+    assert len(engine.database.kept["notes"]) == 3
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        '""',
+        '"key-1',
+        'key-1 "',
+        '"key"1"',
+        '"a\\b"',
+        '"k\xe9y-1"',
+        "k\xe9y-1",
+        "key 1",
+        '"key-1" x',
+        '"key-1";V=1',
+        '"key-1", "key-2"',
+        '"key-1",',
+    ],
+)
+def test_malformed_key_is_a_400_that_says_what_to_send(engine, key):
+    refused = create(engine, [key])
+    assert (refused.status, refused.errors) == (400, {("Idempotency-Key", "malformed")})
+    assert len(engine.database.kept["notes"]) == 2
+
+
+def test_repeated_header_of_a_key_is_a_400(engine):
+    for keys in (["key-1", "key-1"], ['"key-1"', '"key-1"']):
+        assert create(engine, keys).errors == {("Idempotency-Key", "malformed")}
 
 
 def test_answer_that_is_shown_once_is_kept_nowhere(secretive):

@@ -279,6 +279,18 @@ def test_refused(token):
     assert tokens().verify(token) is None
 
 
+def test_clock_that_was_set_back_neither_invalidates_nor_prolongs_a_token(monkeypatch):
+    """Another server, whose clock has never been there, refuses a token from the future."""
+    issuer, reader, now = tokens(), tokens(), time.time
+    token = issuer.issue(USER, SESSION, "admin")
+    monkeypatch.setattr(time, "time", lambda: now() - 120)
+    assert issuer.verify(token)
+    assert tokens().verify(token) is None
+    monkeypatch.setattr(time, "time", lambda: now() + 3_600)
+    assert issuer.verify(token) is None
+    assert reader.verify(token) is None
+
+
 def test_each_single_character_of_a_token_counts():
     reader, alphabet = tokens(), "Aa0-_.=é"
     for place, was in enumerate(GOOD):

@@ -154,6 +154,19 @@ def test_what_no_token_can_speak_of_any_more_is_forgotten(database, monkeypatch)
     assert other in known
 
 
+def test_what_the_database_still_has_is_not_forgotten(database, monkeypatch):
+    """A clock that is set back prolongs the tokens, and the database has their revocation as long as they live."""
+    monkeypatch.setattr(module, "_OVERLAP", timedelta(0))
+    monkeypatch.setattr(module, "_SECONDS_BETWEEN_COMPLETE_READS", 0.05)
+    monkeypatch.setattr(module, "_FRESH_SECONDS", 0)
+    known = RevocationList(database.read, token_lifetime=timedelta(seconds=0.2))
+    database.revoked[SESSION] = datetime.now(UTC) + HOUR
+    for _ in range(6):
+        asyncio.run(known.refresh())
+        assert SESSION in known
+        time.sleep(0.1)
+
+
 def test_when_reading_fails_all_who_wait_are_told(known, database):
     database.error = OSError("away")
 

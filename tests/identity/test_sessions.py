@@ -3,13 +3,15 @@
 import asyncio
 import time
 from datetime import timedelta
+from hashlib import sha256
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
 
 from accord.errors import NotFound, Unauthenticated
-from accord.identity import sessions
+from accord.identity import access_tokens, revocation_list, sessions
 from db.columns import utc_now
 from db.models import RefreshToken, User, UserSession
 
@@ -69,6 +71,92 @@ def test_of_two_refreshes_at_once_exactly_one_wins(service, user):
     assert service.caller(pair) is None
 
 
+class TestGrace:
+    """Within seconds of its use a refresh token gets the same unused successor again, and ends nothing."""
+
+    @pytest.fixture
+    def tokens(self, service):
+        return service.minting(refresh_grace=timedelta(seconds=30))
+
+    @pytest.fixture
+    def pair(self, service, user, tokens):
+        return service.log_in(user.username, access_tokens=tokens)
+
+    def used(self, service, pair, ago):
+        """The refresh token as if it had been used this long ago, or later if negative."""
+        of_pair = RefreshToken.token_hash == sha256(pair.refresh_token.encode()).hexdigest()
+        values = {"used_at": utc_now() - timedelta(seconds=ago)}
+        service(lambda session: session.execute(update(RefreshToken).where(of_pair).values(**values)))
+
+    def live(self, service, user):
+        of_user = UserSession.user_id == user.id, UserSession.revoked_at.is_(None)
+        return service(lambda session: len(session.scalars(select(UserSession.id).where(*of_user)).all()))
+
+    def test_a_repetition_gets_the_same_successor_and_tokens_that_work(self, service, user, tokens, pair):
+        first = service.refresh(pair, tokens)
+        for ago in (0, 25, -25):
+            self.used(service, pair, ago)
+            again = service.refresh(pair, tokens)
+            assert again.refresh_token == first.refresh_token
+            assert tokens.verify(again.access_token).id == user.id
+        assert service.refresh(again, tokens).refresh_token != first.refresh_token
+        assert self.live(service, user) == 1
+
+    @pytest.mark.parametrize("ago", [31, 3_600, -31, -3_600])
+    def test_a_repetition_after_the_grace_ends_the_session(self, service, user, tokens, pair, ago):
+        """Also if the clock was set back in the meantime, which would make the grace longer."""
+        second = service.refresh(pair, tokens)
+        self.used(service, pair, ago)
+        for one in (pair, second):
+            with pytest.raises(Unauthenticated):
+                service.refresh(one, tokens)
+        assert self.live(service, user) == 0
+
+    def test_a_token_whose_successor_was_used_ends_the_session(self, service, user, tokens, pair):
+        third = service.refresh(service.refresh(pair, tokens), tokens)
+        for one in (pair, third):
+            with pytest.raises(Unauthenticated):
+                service.refresh(one, tokens)
+        assert self.live(service, user) == 0
+
+    def test_many_at_once_get_one_successor_and_so_does_the_next_round(self, service, user, tokens, pair):
+        async def rush(token):
+            tabs = (
+                service.doing(sessions.refresh, tokens, service.revocations, refresh_token=token) for _ in range(12)
+            )
+            return await asyncio.gather(*tabs)
+
+        token = pair.refresh_token
+        for _ in range(3):
+            successors = {one.refresh_token for one in service.runner.run(rush(token))}
+            assert len(successors) == 1
+            assert token not in successors
+            (token,) = successors
+        assert self.live(service, user) == 1
+
+    def test_a_repetition_prolongs_nothing_and_brings_no_ended_session_back(self, service, user, tokens, pair):
+        second = service.refresh(pair, tokens)
+        expiry = select(UserSession.expires_at, UserSession.last_used_at).where(UserSession.user_id == user.id)
+        before = service(lambda session: session.execute(expiry).one())
+        service.refresh(pair, tokens)
+        assert service(lambda session: session.execute(expiry).one()) == before
+        service(sessions.revoke_all, service.revocations, user.id)
+        for one in (pair, second):
+            with pytest.raises(Unauthenticated):
+                service.refresh(one, tokens)
+
+    def test_a_repetition_after_a_change_of_keys_is_refused_and_ends_nothing(self, service, user, tokens, pair):
+        second = service.refresh(pair, tokens)
+        with pytest.raises(Unauthenticated):
+            service.refresh(pair, service.minting(refresh_grace=timedelta(seconds=30)))
+        assert service.refresh(second, tokens)
+
+    def test_a_successor_cannot_be_derived_without_the_keys(self, service, tokens):
+        others = service.minting(refresh_grace=timedelta(seconds=30))
+        assert tokens.successor("x") == tokens.successor("x") != others.successor("x")
+        assert len({tokens.successor(one) for one in ("x", "y", tokens.successor("x"))}) == 3
+
+
 def test_an_unknown_refresh_token_is_refused(service):
     with pytest.raises(Unauthenticated):
         service(sessions.refresh, service.tokens, service.revocations, refresh_token="unknown")
@@ -122,6 +210,49 @@ def test_a_server_that_starts_knows_what_was_revoked_before(service, user):
     pair = service.log_in(user.username)
     service(sessions.revoke, service.revocations, service.caller(pair).session_id)
     assert service.caller(pair, service.another_server()) is None
+
+
+class Clock:
+    """A clock that was set back, in the modules that read it; `seconds` may be changed."""
+
+    def __init__(self, monkeypatch, seconds=0):
+        self.seconds, now = seconds, time.time
+        monkeypatch.setattr(sessions, "utc_now", lambda: utc_now() - timedelta(seconds=self.seconds))
+        monkeypatch.setattr(access_tokens, "time", SimpleNamespace(time=lambda: now() - self.seconds))
+
+
+@pytest.mark.parametrize("seconds", [120, 10_000])
+@pytest.mark.parametrize("end", ["log out", "delete", "all"])
+def test_a_session_that_ends_while_the_clock_is_set_back_stays_ended(service, user, monkeypatch, seconds, end):
+    """Also on a server that starts, and on one that has read the revocations up to now."""
+    running, pair = service.another_server(), service.log_in(user.username)
+    clock = Clock(monkeypatch)
+    session_id = service.caller(pair, running).session_id
+    clock.seconds = seconds
+    assert service.caller(pair), "The token is valid, so that it can log out."
+    ends = {
+        "log out": (sessions.revoke, service.revocations, session_id),
+        "delete": (sessions.revoke_own, service.revocations, user.id, session_id),
+        "all": (sessions.revoke_all, service.revocations, user.id),
+    }
+    service(*ends[end])
+    clock.seconds = 0
+    time.sleep(1)
+    for server in (None, running, service.another_server()):
+        assert service.caller(pair, server) is None
+    with pytest.raises(Unauthenticated):
+        service.refresh(pair)
+
+
+def test_a_revocation_with_a_time_long_ago_is_known_everywhere_within_a_minute(service, user, monkeypatch):
+    monkeypatch.setattr(revocation_list, "_SECONDS_BETWEEN_COMPLETE_READS", 0.6)
+    running, pair = service.another_server(), service.log_in(user.username)
+    caller = service.caller(pair, running)
+    of_session = UserSession.id == caller.session_id
+    values = {"last_used_at": utc_now() - timedelta(minutes=50), "revoked_at": utc_now() - timedelta(minutes=40)}
+    service(lambda session: session.execute(update(UserSession).where(of_session).values(**values)))
+    time.sleep(1.2)
+    assert service.caller(pair, running) is None
 
 
 def test_what_is_rolled_back_is_not_revoked(service, user):

@@ -1,10 +1,15 @@
 """Pages of other origins: which of them may call the API, and what their scripts may send and see."""
 
+import ast
+import re
+
 import pytest
 
+from accord.engine.headers import REQUEST_HEADERS
 from accord.middleware.cors import EXPOSED_HEADERS, CorsMiddleware
 from tests.support.engine import Engine, start
 from tests.support.operations import OPERATIONS, each
+from tests.support.server import ROOT
 
 ORIGIN = "https://shop.example"
 ALWAYS_SEEN = {"Cache-Control", "Content-Language", "Content-Length", "Content-Type", "Expires", "Last-Modified"}
@@ -51,7 +56,7 @@ def taken(operation):
 
 
 @each(OPERATIONS)
-def test_preflight_has_exactly_the_methods_and_headers_of_the_path(preflight, operation):
+def test_preflight_has_the_methods_and_headers_of_the_path_and_of_every_path(preflight, operation):
     beside = [other for other in OPERATIONS if other.path == operation.path]
     methods = {other.method for other in beside}
     answer = preflight(operation.unknown(), operation.method)
@@ -59,15 +64,78 @@ def test_preflight_has_exactly_the_methods_and_headers_of_the_path(preflight, op
     assert answer.status == 204
     assert names(allowed.pop("allow-methods")) == methods | ({"HEAD"} if "GET" in methods else set())
     headers = {header for other in beside for header in taken(other)}
-    assert names(allowed.pop("allow-headers", "")) - {""} == headers
+    assert names(allowed.pop("allow-headers")) == headers | set(REQUEST_HEADERS)
     assert allowed == {"allow-origin": ORIGIN, "max-age": "3600"}
     assert vary(answer) == {"Origin", "Access-Control-Request-Method"}
 
 
-def test_path_without_a_version_takes_the_header_that_names_one(preflight):
+def test_path_without_a_version_has_what_the_one_with_its_version_has(preflight):
     with_version, without = (cors(preflight(path, "GET")) for path in ("/api/v1/tags", "/api/tags"))
-    assert names(without["allow-headers"]) == names(with_version["allow-headers"]) | {"X-API-Version"}
-    assert without["allow-methods"] == with_version["allow-methods"]
+    assert with_version == without
+
+
+@pytest.mark.parametrize("path", ["/api/v1/openapi.json", "/docs", "/problems", "/portal/docs.css"])
+def test_page_and_published_contract_take_what_every_path_takes(preflight, path):
+    allowed = cors(preflight(path, "GET"))
+    assert names(allowed["allow-headers"]) == set(REQUEST_HEADERS)
+    assert names(allowed["allow-methods"]) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/api/v1/nowhere"])
+def test_nothing_may_be_sent_to_what_is_not_there(preflight, path):
+    assert cors(preflight(path, "GET")) == {"allow-origin": ORIGIN}
+
+
+READ_FROM_RESPONSES = {"content-disposition", "etag", "last-modified", "vary", "location", "link"}
+SET_BY_BROWSERS = {"accept-encoding", "access-control-request-method", "content-length", "origin", "transfer-encoding"}
+"""Header names that scripts cannot set (Fetch, section 2.2.2, *forbidden request-header*)."""
+SET_BY_PROXIES = {"x-forwarded-prefix"}
+REFUSED = {"content-encoding"}
+"""Read only to refuse it: no operation takes an encoded body."""
+
+
+def header_names_in(source):
+    """The names that a module looks up in header fields, or compares with their names."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Subscript(slice=ast.Constant(value=bytes(name))):
+                yield name
+            case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=bytes(name)), *_]):
+                yield name
+            case ast.Compare(left=left, comparators=compared):
+                yield from (each.value for each in (left, *compared) if isinstance(each, ast.Constant))
+            case ast.Call(func=ast.Name(id="frozenset"), args=[ast.Set(elts=elements)]):
+                yield from (each.value for each in elements if isinstance(each, ast.Constant))
+
+
+def test_every_header_that_the_code_reads_is_allowed():
+    """A header that the service reads, but a preflight does not allow, cannot be sent by a page."""
+    rooms = (ROOT / "accord" / room for room in ("engine", "middleware", "telemetry"))
+    header_name = re.compile(rb"[a-z]+(-[a-z]+)+|range|etag|vary|origin|accept|trace[a-z]+")
+    read = {
+        name.decode()
+        for room in rooms
+        for module in room.rglob("*.py")
+        for name in header_names_in(module.read_text("utf-8"))
+        if isinstance(name, bytes) and header_name.fullmatch(name)
+    }
+    declared = {header.lower() for operation in OPERATIONS for header in taken(operation)}
+    read -= READ_FROM_RESPONSES | SET_BY_BROWSERS | SET_BY_PROXIES | REFUSED
+    assert {"x-request-id", "traceparent", "if-match", "range", "idempotency-key"} <= read
+    assert read <= declared | {name.lower() for name in REQUEST_HEADERS}
+
+
+def test_every_header_of_an_answer_can_be_seen(open_shop):
+    of_browsers = {
+        "access-control-allow-origin", "access-control-expose-headers", "content-security-policy", "referrer-policy",
+        "strict-transport-security", "x-content-type-options", "x-frame-options", "connection", "transfer-encoding",
+    }  # fmt: skip
+    visible = {name.lower() for name in ALWAYS_SEEN.union(EXPOSED_HEADERS)} | of_browsers
+    for request in ("GET /api/products", "POST /api/v1/products", "DELETE /api/v1/tags", "GET /api/v1/customers"):
+        method, path = request.split()
+        lines = [f"Origin: {ORIGIN}", "Accept-Encoding: gzip", open_shop.authorization, "Content-Type: text/x"]
+        answer = open_shop.exchange(method, path, *lines, body=b"{}" if method == "POST" else None)
+        assert {name for name, _ in answer.headers} <= visible
 
 
 @pytest.mark.parametrize(

@@ -64,39 +64,77 @@ def test_other_version_of_an_operation_is_one_click_away(page):
     expect(customers).not_to_contain_text("deprecated", ignore_case=True)
 
 
-def test_wrong_password_is_told(page):
+def test_loading_is_shown_until_the_operations_are(page):
+    requests = []
+
+    def hold(route):
+        requests.append(route)
+
+    page.route("**/openapi.json", hold)
     page.goto("/docs")
-    log_in(page, "admin", "not the password")
-    expect(page.get_by_role("status")).not_to_be_empty()
-    expect(page.locator("#log-out")).to_be_hidden()
+    expect(page.locator("#loading")).to_contain_text("Loading…")
+    requests.pop().continue_()
+    expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator("#loading")).to_have_count(0)
 
 
-def test_log_out_ends_the_session(page):
+@pytest.mark.parametrize("outage", ["no connection", 503])
+def test_contract_that_cannot_be_loaded_is_an_error_on_the_page(page, outage):
+    page.route(
+        "**/openapi.json", lambda route: route.fulfill(status=outage) if outage == 503 else route.abort("failed")
+    )
     page.goto("/docs")
-    with page.expect_response("**/auth/login") as response:
-        log_in(page, *demo_data.LOGINS["customer"])
-    token = response.value.json()["access_token"]
-    page.get_by_role("button", name="Log out", exact=True).click()
-    expect(page.get_by_role("status")).to_have_text("Logged out.")
-    expect(execute(operation(page, "get_me"))).to_have_text("401")
-    assert page.request.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}).status == 401
+    reason = "responds with status 503" if outage == 503 else "does not respond"
+    expect(page.locator("#loading")).to_have_text(
+        f"The contract cannot be shown: The service {reason}. Reload the page to try again."
+    )
 
 
-def test_session_that_has_ended_elsewhere_is_noticed(page):
+def test_page_without_javascript_leads_to_the_contract(chromium, address):
+    context = chromium.new_context(base_url=address, java_script_enabled=False)
+    page = context.new_page()
     page.goto("/docs")
-    log_in(page, *demo_data.LOGINS["customer"])
-    expect(execute(operation(page, "log_out_all_sessions"))).to_have_text("204")
-    expect(execute(operation(page, "get_me"))).to_have_text("401")
-    expect(page.get_by_role("status")).to_have_text("Your session has ended.")
+    # Playwright does not draw it.
+    expect(page.locator("noscript")).to_contain_text("This page needs JavaScript.")
+    expect(page.locator("#loading")).to_be_hidden()
+    context.close()
 
 
-def test_nothing_outlives_the_page(page):
+def test_operations_come_before_the_prose(page):
     page.goto("/docs")
-    log_in(page, *demo_data.LOGINS["admin"])
-    expect(page.locator("#log-out")).to_be_visible()
-    assert page.evaluate("[document.cookie.length, localStorage.length, sessionStorage.length]") == [0, 0, 0]
-    page.reload()
-    expect(page.locator("#log-in")).to_be_visible()
+    expect(page.locator(".opblock").first).to_be_in_viewport()
+    expect(page.get_by_text("Every request and every response is checked")).to_be_hidden()
+    page.get_by_text("Conventions of all operations").click()
+    expect(page.get_by_text("Every request and every response is checked")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("phrase", "found"),
+    [
+        ("create_product", ["create_product", "create_products"]),  # an operationId
+        ("THEFT refresh", ["refresh_tokens"]),  # words of a description, in any order and case
+        ("/customers/{customer_id}/photo put", ["replace_customer_photo"]),  # path and method
+        ("tags", ["list_tags"]),
+    ],
+)
+def test_search_finds_operations_by_name_and_by_words_of_their_descriptions(page, phrase, found):
+    page.goto("/docs")
+    # A closed tag does not hide what is found.
+    page.locator(".opblock-tag", has_text="Products").first.click()
+    page.get_by_label("Search operations").fill(phrase)
+    for operation_id in found:
+        expect(page.locator(f".opblock[id$='-{operation_id}']")).to_be_visible()
+    if phrase != "tags":
+        expect(page.locator(".opblock")).to_have_count(len(found))
+    page.get_by_label("Search operations").fill("")
+    expect(page.locator(".opblock[id$='-get_index']")).to_be_visible()
+
+
+def test_search_without_result_says_so(page):
+    page.goto("/docs")
+    page.get_by_label("Search operations").fill("xyzzy")
+    expect(page.locator(".found")).to_have_text("No operation matches “xyzzy”.")
+    expect(page.locator(".opblock")).to_have_count(0)
 
 
 def test_type_of_a_problem_leads_to_its_explanation(page):
@@ -110,6 +148,8 @@ def test_page_fits_a_phone(page, path):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(path)
     if path == "/docs":
+        log_in(page, "admin", "not the password")
+        expect(page.locator("#notice")).to_be_in_viewport()
         execute(operation(page, "list_products"))
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 

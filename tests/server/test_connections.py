@@ -5,6 +5,7 @@ import time
 import psutil
 import pytest
 
+from accord.settings import Settings
 from tests.support.servers import JSON
 from tests.support.wire import request
 
@@ -81,10 +82,43 @@ def test_caller_may_ask_to_close(wire):
     assert wire.rest() == b""
 
 
-def test_wish_for_another_protocol_is_not_followed(wire):
-    for upgrade in ("websocket", "h2c"):
-        wire.send(request("GET", "/health/live", "Connection: Upgrade", f"Upgrade: {upgrade}"))
-        assert wire.answer().status == 200
+class TestKeepAlive:
+    """A proxy that keeps a connection longer than the service may send a request that is lost with it."""
+
+    @pytest.mark.parametrize("seconds", [60, 90, 120, 600], ids=["nginx and AWS", "Traefik", "Caddy", "Google Cloud"])
+    def test_default_is_longer_than_that_of_a_proxy(self, seconds):
+        assert Settings(_env_file=None).keep_alive_timeout > seconds
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def patient(cls, start):
+        return start("sqlite", ACCORD_HEADER_TIMEOUT="0.3", ACCORD_KEEP_ALIVE_TIMEOUT="3600")
+
+    @pytest.mark.parametrize("before", [b"", LIVE])
+    def test_time_for_headers_begins_with_their_first_byte(self, patient, before):
+        with patient.wire() as wire:
+            wire.send(before)
+            if before:
+                assert wire.answer().status == 200
+            assert wire.is_silent(1)
+            wire.send(LIVE)
+            assert wire.answer().status == 200
+
+    def test_connection_is_idle_after_the_rest_of_a_body(self, patient):
+        with patient.wire() as wire:
+            wire.send(request("POST", "/nowhere", JSON, "Content-Length: 2000"))
+            assert wire.answer().status == 404
+            wire.send(b" " * 2_000)
+            assert wire.is_silent(1)
+            wire.send(LIVE)
+            assert wire.answer().status == 200
+
+    def test_beginning_of_a_request_behind_another_one_has_the_time_of_headers(self, patient):
+        with patient.wire() as wire:
+            wire.send(LIVE + b"GET /")
+            assert wire.answer().status == 200
+            answer = wire.answer()
+            assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
 
 
 class TestExpect:

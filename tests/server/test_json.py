@@ -21,13 +21,12 @@ NOT_JSON = [
     b'{"a":--1}',
     b'{"a":-}', b'{"a":1,"b"', b"[" * 100_000, b'{"a":' * 50_000, b"[" * 1_500 + b"]" * 1_500,
     b'{"a":' * 1_500 + b"1" + b"}" * 1_500,
-    b'{"a":"\\u0000"}', b'{"\\u0000":1}',
 ]  # fmt: skip
-"""What RFC 8259 has not, what it leaves to us and we refuse: BOMs, lone surrogates, NULs, endless depth."""
+"""What RFC 8259 has not, what it leaves to us and we refuse: BOMs, lone surrogates, endless depth."""
 
 NO_PRODUCT = [
     b"null", b"true", b"0", b"-0", b"1e400", b'""', b"[]", b"[{}]", b"{}", b"[[[[[[]]]]]]", b'{"":1}',
-    b'{"__proto__":{}}',
+    b'{"__proto__":{}}', b'{"a":"\\u0000"}', b'{"\\u0000":1}',
     b'{"sku":1e400}', b'{"a":' + b"9" * 5_000 + b"}", b'{"a":1' + b"0" * 400 + b".5}",
     b'{"a":"' + b"x" * 900_000 + b'"}',
     b"[" + b"0," * 400_000 + b"0]", b"{" + b",".join(b'"k%d":0' % n for n in range(50_000)) + b"}",
@@ -74,7 +73,7 @@ ODD_MEMBERS = {
 def test_odd_member_is_refused_and_pointed_at(shop, name, value):
     body = json.loads(shop.product(sku="NEVER-MADE")) | {name: value}
     answer = shop.exchange("POST", "/api/v1/products", shop.authorization, JSON, body=json.dumps(body).encode())
-    assert answer.status == (400 if value == "nul\0" else 422), answer.body[:300]
+    assert answer.status == 422, answer.body[:300]
     assert {error["pointer"].split("/")[1] for error in answer.json["errors"]} == {name}
     if name != "sku":
         assert not shop.has("NEVER-MADE")

@@ -9,7 +9,9 @@ from uuid import uuid4
 
 import pytest
 
+from db import migrations
 from tests.support.databases import KINDS
+from tests.support.migrations import Team
 from tests.support.servers import JSON
 from tests.support.wire import request
 
@@ -72,3 +74,45 @@ def test_nobody_sees_an_old_stock_after_the_writer_has_its_answer(servers):
         finally:
             is_over.append(True)
         assert all(len(reader.result()) > 1 for reader in readers)
+
+
+def test_change_is_seen_at_once_after_a_migration_of_the_table(servers, tmp_path):
+    """SQLite rebuilds the table in both directions, and nothing else than its triggers counts the changes."""
+    busy, other = servers
+    team = Team(busy.database_url, tmp_path)
+    body = """
+    with op.batch_alter_table("products", recreate="auto") as batch:
+        batch.alter_column("{0}", type_=sa.{1}, existing_type=sa.{2})"""
+    team.write(body.format("sku", "String(40)", "String(32)"), body.format("sku", "String(32)", "String(40)"))
+    team.upgrade()
+    team.downgrade(migrations.head_revision())
+    assert busy.exchange("GET", "/health/ready").status == 200
+
+    made = busy.exchange("POST", "/api/v1/products", busy.authorization, JSON, body=busy.product(name="Zari")).body
+    item = f"/api/v1/products/{json.loads(made)['id']}"
+
+    def prices():
+        lists = (server.exchange("GET", "/api/v1/products?q=Zari") for server in servers)
+        return [[product["price"] for product in json.loads(answer.body)["items"]] for answer in lists]
+
+    assert prices() == [["9.50"], ["9.50"]]
+    busy.exchange("PATCH", item, busy.authorization, JSON, body=b'{"price": "7.25"}')
+    assert prices() == [["7.25"], ["7.25"]]
+    busy.exchange("DELETE", item, busy.authorization)
+    assert prices() == [[], []]
+    assert other.exchange("GET", item).status == 404
+
+
+def test_lost_trigger_is_named_by_the_readiness_and_by_check_and_migrate_creates_it(servers):
+    busy, _ = servers
+    with busy.neighbour() as do:
+        do("DROP TRIGGER tags_count_insert" + (" ON tags" if busy.kind == "postgresql" else ""))
+    for _ in range(2):
+        answer = busy.exchange("GET", "/health/ready")
+        assert (answer.status, b"trigger tags_count_insert of table tags" in answer.body) == (503, True)
+    done = busy.server.run("check", check=False)
+    assert done.returncode == 1
+    assert "trigger tags_count_insert of table tags" in done.stderr
+    assert "tags_count_insert" in busy.server.run("migrate").stderr
+    assert busy.exchange("GET", "/health/ready").status == 200
+    busy.server.run("check")

@@ -1,6 +1,7 @@
 """The store: content comes and goes with the rows that name it."""
 
 import asyncio
+import errno
 import os
 import time
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy.orm.exc import StaleDataError
 
 from accord.errors import NotFound
+from accord.storage.atomic import atomic_write
 from accord.storage.files import FileStorage, Orphans
 from db.models import File
 from services import files
@@ -53,6 +55,20 @@ class Broken(BytesIO):
 
 def names(folder):
     return sorted(file.name for file in folder.iterdir())
+
+
+def test_write_that_fails_leaves_the_file_there_was_and_nothing_else(tmp_path):
+    file = tmp_path / "keys.json"
+    file.write_bytes(b"old")
+
+    def fail():
+        with atomic_write(file) as stream:
+            stream.write(b"new")
+            raise OSError(errno.ENOSPC, "The disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert (names(tmp_path), file.read_bytes()) == (["keys.json"], b"old")
 
 
 def aged(folder, name, seconds):

@@ -57,6 +57,34 @@ def lasting_headers(answer: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in OF_ITS_REQUEST}
 
 
+_FORMATS = FormatChecker()
+_URI_REFERENCE = re.compile(r"(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+
+
+@_FORMATS.checks("uri-reference")
+def is_uri_reference(value: object) -> bool:
+    """Whether text has the characters of a URI reference (RFC 3986, section 2), and names no host."""
+    return not isinstance(value, str) or (
+        _URI_REFERENCE.fullmatch(value) is not None and not value.startswith("//") and value.count("#") < 2
+    )
+
+
+def problem_errors(response: httpx.Response) -> list[str]:
+    """Return what RFC 9457, section 3.1, says against a problem, beside its schema."""
+    problem, sent = response.json(), response.request.url.raw_path.partition(b"?")[0].decode()
+    # Two slashes at the beginning of a reference would begin the name of a host (RFC 3986, section 4.2).
+    sent = f"/.{sent}" if sent.startswith("//") else sent
+    errors = []
+    if problem["status"] != response.status_code:
+        errors.append(f"the status is {problem['status']}")
+    if problem["title"] != response.reason_phrase:
+        errors.append(f"the status line says {response.reason_phrase!r}, and the title {problem['title']!r}")
+    is_same = re.sub("^/api/v[0-9]+/", "/api/", problem["instance"]) == re.sub("^/api/v[0-9]+/", "/api/", sent)
+    if not is_same or not is_uri_reference(problem["instance"]):
+        errors.append(f"the instance of {sent} is {problem['instance']}")
+    return errors
+
+
 class PublishedContract:
     """The contract as its readers have it."""
 
@@ -157,7 +185,7 @@ class PublishedContract:
 
     def _schema_errors(self, pointer: str, value: Any) -> list[str]:
         schema = {"$ref": f"urn:contract#{pointer}"}
-        validator = Draft202012Validator(schema, registry=self._registry, format_checker=FormatChecker())
+        validator = Draft202012Validator(schema, registry=self._registry, format_checker=_FORMATS)
         return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
     def _unmarked(self, schema: Any, found: Any) -> Any:
@@ -238,8 +266,11 @@ class ContractClient(httpx.Client):
             raise AssertionError("The contract allows this request; do not say undeclared=True.")
         response = self.send(request)
         wrong = self.contract.response_errors(response)
+        if response.headers.get("content-type") == "application/problem+json" and response.request.method != "HEAD":
+            wrong += problem_errors(response)
         assert not wrong, f"{method} {url} {response.status_code} broke the contract: {wrong}\n{response.text[:2000]}"
-        assert not (wrong := lint(response)), f"{method} {url} {response.status_code}: {wrong} in {response.headers}"
+        told = lint(response)
+        assert not told, f"{method} {url} {response.status_code}: {told} in {response.headers}"
         assert not errors or response.status_code >= 400, f"{method} {url} was accepted against the contract: {errors}"
         return response
 

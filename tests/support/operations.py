@@ -94,11 +94,14 @@ class Operation:
 
     @cached_property
     def query(self):
-        """What its query must have."""
+        """What its query must have: ids, of which none exists."""
         required = [
-            parameter for parameter in self.parameters if parameter["in"] == "query" and parameter.get("required")
+            parameter["name"]
+            for parameter in self.parameters
+            if parameter["in"] == "query" and parameter.get("required")
         ]
-        return {parameter["name"]: self.example(parameter["schema"]) for parameter in required}
+        assert required in ([], ["id"])
+        return {name: [str(uuid4())] for name in required}
 
     @property
     def success(self):

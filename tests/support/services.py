@@ -66,8 +66,8 @@ class Service:
         tools = {"password_hasher": self.passwords, "access_tokens": self.tokens, **changes}
         return self(accounts.log_in, username=username, password=password, user_agent=None, **tools)
 
-    def refresh(self, pair):
-        return self(sessions.refresh, self.tokens, self.revocations, refresh_token=pair.refresh_token)
+    def refresh(self, pair, tokens=None):
+        return self(sessions.refresh, tokens or self.tokens, self.revocations, refresh_token=pair.refresh_token)
 
     def caller(self, pair, revocations=None):
         async def verified():

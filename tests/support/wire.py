@@ -3,7 +3,7 @@
 import contextlib
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 HOST = b"Host: 127.0.0.1\r\n"
@@ -16,6 +16,7 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    reason: str = ""
 
     def header(self, name: str) -> str | None:
         return next((value for known, value in self.headers if known == name), None)
@@ -34,6 +35,8 @@ class Wire:
 
     def __init__(self, port: int, *, timeout: float = 10.0) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
+        # A second piece does not wait until the first one is acknowledged.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._seen = b""
 
     def __enter__(self) -> Self:
@@ -58,17 +61,17 @@ class Wire:
     def answer(self, *, method: bytes = b"GET") -> Answer:
         """The next answer; an answer to HEAD has no body, whatever its length says."""
         start, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        version, status, *_ = start.split(" ", 2)
+        version, status, reason = start.split(" ", 2)
         assert version == "HTTP/1.1", start
         headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-        answer = Answer(int(status), headers, b"")
+        answer = Answer(int(status), headers, b"", reason)
         if answer.status < 200 or answer.status in {204, 304} or method == b"HEAD":
             return answer
         if (length := answer.header("content-length")) is not None:
-            return Answer(answer.status, headers, self._take(int(length)))
+            return replace(answer, body=self._take(int(length)))
         if answer.header("transfer-encoding") == "chunked":
-            return Answer(answer.status, headers, self._chunks())
-        return Answer(answer.status, headers, self.rest())
+            return replace(answer, body=self._chunks())
+        return replace(answer, body=self.rest())
 
     def is_silent(self, seconds: float) -> bool:
         """Whether nothing comes in this time."""

@@ -57,17 +57,23 @@ class Writer:
     def __init__(self, ask, known):
         self.ask, self.known = ask, known
 
-    def __call__(self, operation, **options):
+    def prepare(self, operation):
+        """What is sent to have the operation succeed, about something made for it."""
         recipe = RECIPES.get(operation.id)
         sent = recipe(self) if recipe else self.by_example(operation)
         if operation.body is not None:
             sent.setdefault("json", self.filled(operation.body))
         elif operation.form:
             sent.setdefault("files", dict.fromkeys(operation.form["files"], ("picture.png", drawn(), "image/png")))
-        headers = {**sent.pop("headers", {}), **options.pop("headers", {})}
+        headers = sent.pop("headers", {})
         if "Idempotency-Key" in operation.names("header"):
             headers["Idempotency-Key"] = str(uuid4())
-        answer = self.ask(operation, headers=headers, **{"path": operation.path, **sent, **options})
+        return {"path": operation.path, **sent, "headers": headers}
+
+    def __call__(self, operation, **options):
+        sent = self.prepare(operation)
+        headers = {**sent.pop("headers"), **options.pop("headers", {})}
+        answer = self.ask(operation, headers=headers, **{**sent, **options})
         assert answer.status_code < 300, (
             f"{operation.id} is to succeed, but {answer.text}. Say in tests/support/write_operations.py what it takes."
         )

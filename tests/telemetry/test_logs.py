@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -186,6 +187,18 @@ def test_reader_who_is_too_slow_holds_nobody_up_and_is_told_what_is_lost(monkeyp
     assert reader.getvalue().startswith(b"first\n0\n1\n")
     assert b"9\n" in reader.getvalue()
     assert b"5 lines were dropped here" in reader.getvalue()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Only Linux has a device that is always full.")
+def test_log_that_cannot_be_written_raises_nothing_and_says_later_what_is_lost():
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        lines = LogWriter(full)
+        for number in range(3):
+            lines.put(b"%d\n" % number)
+        lines._file = io.BytesIO()
+        lines.put(b"3\n")
+    assert lines._file.getvalue().startswith(b"3\n")
+    assert b"3 lines were dropped here" in lines._file.getvalue()
 
 
 class Stuck(io.BytesIO):

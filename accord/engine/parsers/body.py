@@ -1,6 +1,7 @@
 """Parser of request bodies: JSON, forms and CSV, with limits of size and time."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from marshmallow import ValidationError
 from werkzeug.http import parse_options_header
 
 from accord.contract.errors import error_at
-from accord.contract.json_schemas import pointer
+from accord.contract.json_schemas import JsonSchemas, pointer
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.parsers.csv import CsvParser
 from accord.engine.parsers.forms import FormParser, without_files
@@ -18,20 +19,29 @@ from accord.engine.problems import ErrorDetail, Problem, body_error
 from accord.engine.request import BodyLimits, ClientDisconnect, Request
 
 _MAX_DEPTH = 100
+# A list of codings, of which `identity` changes nothing (RFC 9110, section 8.4).
+_IDENTITY_CODINGS = re.compile(rb"[ \t,]*(?:identity[ \t]*(?:,[ \t,]*|$))*", re.IGNORECASE)
 
 # Parses the chunks of a body, and sets `Request.raw_body`.
 Parse = Callable[[Request, AsyncIterator[bytes]], Awaitable[Any]]
 
 
 class BodyParser:
-    """Parses the request bodies of one operation."""
+    """
+    Parses the request bodies of one operation.
 
-    def __init__(self, spec: dict[str, Any], marshmallow_schemas: MarshmallowSchemas, limits: BodyLimits) -> None:
+    A client that changes a representation and sends it back is told what to do with the properties that only responses
+    have. *representation* is the schema of the response.
+    """
+
+    def __init__(
+        self, spec: dict[str, Any], representation: Any, marshmallow_schemas: MarshmallowSchemas, limits: BodyLimits
+    ) -> None:
         self.required: bool = spec.get("required", False)
         self.limits = limits
         content = {name.lower(): media_type for name, media_type in spec["content"].items()}
         self._by_media_type = {
-            name.encode(): _MediaTypeParser(name, media_type, marshmallow_schemas)
+            name.encode(): _MediaTypeParser(name, media_type, representation, marshmallow_schemas)
             for name, media_type in content.items()
         }
         self._accepted = ", ".join(spec["content"])
@@ -53,10 +63,11 @@ class BodyParser:
         limit = self.limits.max_size + (parser.files_size if parser else 0)
         if length is not None and length.isdigit() and int(length) > limit:
             raise _too_large(limit)
-        if parser is None or headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise Problem(
-                415, f"The body must be {self._accepted}, without encoding.", headers={"Accept": self._accepted}
-            )
+        if parser is None:
+            raise Problem(415, f"The body must be {self._accepted}.", headers={"Accept": self._accepted})
+        if not _IDENTITY_CODINGS.fullmatch(headers.get(b"content-encoding", b"")):
+            detail = "The body has a Content-Encoding. Send it without one."
+            raise Problem(415, detail, headers={"Accept-Encoding": "identity"})
         try:
             async with asyncio.timeout(self.limits.timeout) as deadline:
                 value = await parser.parse(request, self._chunks(request, limit, deadline))
@@ -89,8 +100,11 @@ class BodyParser:
 class _MediaTypeParser:
     """Parses and validates bodies of one media type."""
 
-    def __init__(self, name: str, content: dict[str, Any], marshmallow_schemas: MarshmallowSchemas) -> None:
+    def __init__(
+        self, name: str, content: dict[str, Any], representation: Any, marshmallow_schemas: MarshmallowSchemas
+    ) -> None:
         self.schema = content.get("schema", True)
+        self.response_properties = _response_properties(self.schema, representation, marshmallow_schemas.schemas)
         self.marshmallow_schemas = marshmallow_schemas
         self.deserialize = marshmallow_schemas.deserializer(self.schema)
         self.parse: Parse
@@ -116,7 +130,7 @@ class _MediaTypeParser:
         """Return *value* as Python values, or None after adding its errors to *errors*."""
         data = without_files(value) if self.is_form else value
         if not self.validator.is_valid(data):
-            errors += [body_error(*error) for error in self.validator.errors(data)]
+            errors += [self._body_error(*error) for error in self.validator.errors(data)]
             return None
         if self.deserialize is None:
             return value
@@ -126,6 +140,25 @@ class _MediaTypeParser:
             conversion_errors = self.marshmallow_schemas.conversion_errors(self.schema, value)
             errors += [body_error(where, detail, "range") for where, detail in conversion_errors]
             return None
+
+    def _body_error(self, place: str, detail: str, code: str) -> ErrorDetail:
+        if code == "additionalProperties" and place in self.response_properties:
+            return body_error(place, self.response_properties[place], code)
+        return body_error(place, detail, code)
+
+
+def _response_properties(body: Any, representation: Any, schemas: JsonSchemas) -> dict[str, str]:
+    """Return what a client is told of the properties that the response has and the body has not, by their pointers."""
+    accepted = schemas.merge(body).get("properties", {})
+    details: dict[str, str] = {}
+    for name in schemas.merge(representation).get("properties", {}):
+        reference = f"{name}_id"
+        details[pointer([name])] = (
+            f"This property is read-only. Send the `id` in it as `{reference}` instead."
+            if reference in accepted
+            else "This property is read-only. Leave it out."
+        )
+    return details
 
 
 def _too_large(limit: int) -> Problem:
@@ -139,8 +172,8 @@ async def _json(request: Request, chunks: AsyncIterator[bytes]) -> Any:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
-    if b"\\u0000" in raw or raw.count(b"[") + raw.count(b"{") > _MAX_DEPTH:
-        _refuse_nul_and_depth(value)
+    if raw.count(b"[") + raw.count(b"{") > _MAX_DEPTH:
+        _refuse_depth(value)
     return value
 
 
@@ -153,19 +186,15 @@ async def _csv(parser: CsvParser, request: Request, chunks: AsyncIterator[bytes]
     return parser.parse(raw)
 
 
-def _refuse_nul_and_depth(value: Any) -> None:
-    """Raise a 400 Problem if a text in *value* has a NUL character, or if *value* is nested too deep to be rendered."""
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+def _refuse_depth(value: Any) -> None:
+    """Raise a 400 Problem if *value* is nested too deep to be rendered."""
+    pending = [(0, value)]
     while pending:
-        path, node = pending.pop()
-        if len(path) > _MAX_DEPTH:
+        depth, node = pending.pop()
+        if depth > _MAX_DEPTH:
             raise Problem(400, f"The body is nested deeper than {_MAX_DEPTH} levels.")
         match node:
-            case str() if "\0" in node:
-                error = body_error(pointer(path), "The text has a NUL character.", "nul")
-                raise Problem(400, "The body has a NUL character.", [error])
             case dict():
-                pending += [((*path, name), name) for name in node if "\0" in name]
-                pending += [((*path, name), inner) for name, inner in node.items()]
+                pending += [(depth + 1, inner) for inner in node.values()]
             case list():
-                pending += [((*path, index), inner) for index, inner in enumerate(node)]
+                pending += [(depth + 1, inner) for inner in node]

@@ -2,29 +2,22 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, BinaryIO
-
-from puremagic import PureError, magic_stream
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers
-from starlette.formparsers import MultiPartException, MultiPartParser
+from typing import Any, BinaryIO, cast
 
 from accord.contract.errors import error_at
 from accord.contract.json_schemas import JsonSchemas, pointer
+from accord.engine.parsers.multipart import FilePart, MultipartError, MultipartParser
 from accord.engine.parsers.parameters import parse_query
 from accord.engine.parsers.scalars import ParseScalar, scalar_parser
+from accord.engine.parsers.signatures import detect_media_types
 from accord.engine.problems import Problem, body_error
 from accord.engine.request import Request
 
 _CHUNK = 64 * 1024
 _ANY_MEDIA_TYPE = "application/octet-stream"
-
-# Bytes at the end of a body that are searched for the last boundary. A boundary has up to 70 characters, and little
-# can follow it (RFC 2046, section 5.1.1).
-_MAX_TRAILER_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +95,7 @@ class FormParser:
                 raise error_at(member, message) from None
         self.files_size = int(sum(sizes)) if math.isfinite(sum(sizes)) else 0
         # A file is not a JSON value. The schema validates whether it is there, and this parser validates its content.
-        self.schema = {**merged, "properties": merged.get("properties", {}) | file_schemas}
+        self.schema = {**merged, "properties": merged["properties"] | file_schemas} if file_schemas else schema
 
     async def parse_urlencoded(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
         """Return the properties of an `application/x-www-form-urlencoded` body. Raises a 400 Problem."""
@@ -116,39 +109,24 @@ class FormParser:
 
     async def parse_multipart(self, request: Request, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
         """Return the properties of a `multipart/form-data` body. Raises Problem: 400, 413 or 415."""
-        end = b""
-
-        async def remember_end() -> Any:
-            nonlocal end
-            async for chunk in chunks:
-                end = (end + chunk)[-_MAX_TRAILER_SIZE:]
-                yield chunk
-
-        content_type = request.headers[b"content-type"]
-        headers = Headers({"content-type": content_type.decode("latin-1")})
-        parser = MultiPartParser(headers, remember_end())
-        # The request owns the files from the first byte, because Starlette closes them after its own errors only.
-        request.files = parser._files_to_close_on_error
         try:
-            form = await parser.parse()
-        except (MultiPartException, ValueError, LookupError) as error:
+            parser = MultipartParser(request.headers[b"content-type"].decode("latin-1"))
+            # The request owns the files from the first byte, so that an error closes them.
+            request.files = parser.files
+            await parser.parse(chunks)
+        except MultipartError as error:
             raise Problem(400, f"The body is not a multipart form: {error}") from None
-        boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-        if b"--" + boundary + b"--" not in end:
-            raise Problem(400, "The body is not a multipart form: its end is missing.")
         if b"idempotency-key" in request.headers:
-            request.raw_body = await asyncio.to_thread(_digest, form.multi_items())
-        return self._members(form.multi_items())
+            request.raw_body = await asyncio.to_thread(_digest, parser.items)
+        return self._members(parser.items)
 
-    def _members(self, items: list[tuple[str, Any]]) -> dict[str, Any]:
+    def _members(self, items: Sequence[tuple[str, str | FilePart]]) -> dict[str, Any]:
         body: dict[str, Any] = {}
         for name, value in items:
             if name in self._files:
                 member: Any = self._uploaded_file(name, value)
             elif not isinstance(value, str):
                 raise _field_problem(name, "This field cannot be a file.", "type")
-            elif "\0" in name + value:
-                raise _field_problem(name, "The field has a NUL character.", "nul")
             else:
                 parse = self._parsers.get(name)
                 member = parse(value) if parse else value
@@ -160,21 +138,21 @@ class FormParser:
                 body[name] = member
         return body
 
-    def _uploaded_file(self, name: str, value: Any) -> UploadedFile:
+    def _uploaded_file(self, name: str, value: str | FilePart) -> UploadedFile:
         if isinstance(value, str):
             raise _field_problem(name, "This field must be a file.", "type")
-        declared = (value.content_type or _ANY_MEDIA_TYPE).partition(";")[0].strip().lower()
+        declared = value.media_type or _ANY_MEDIA_TYPE
         field = self._files[name]
-        size = value.size or 0
-        if size > field.max_size:
+        file = cast("BinaryIO", value.file)
+        if value.size > field.max_size:
             raise _field_problem(name, f"The file may have at most {field.max_size} bytes.", "maxLength", status=413)
-        media_type = declared if field.accepts(_ANY_MEDIA_TYPE) else _detect_media_type(value.file, declared, field)
+        media_type = declared if field.accepts(_ANY_MEDIA_TYPE) else _detect_media_type(file, declared, field)
         if media_type is None or not field.accepts(media_type):
             raise _field_problem(name, f"The file must be {', '.join(field.accepted)}.", "contentType", status=415)
-        return UploadedFile(value.filename or "", media_type, size, value.file)
+        return UploadedFile(value.filename, media_type, value.size, file)
 
 
-def _digest(items: list[tuple[str, Any]]) -> bytes:
+def _digest(items: Sequence[tuple[str, str | FilePart]]) -> bytes:
     """Return a hash of the fields and files of a form.
 
     The bytes of equal forms differ by their boundaries, so they cannot be compared.
@@ -184,7 +162,7 @@ def _digest(items: list[tuple[str, Any]]) -> bytes:
         if isinstance(value, str):
             digest.update(repr((name, value)).encode())
             continue
-        digest.update(repr((name, value.filename, value.content_type, value.size)).encode())
+        digest.update(repr((name, value.filename, value.media_type, value.size)).encode())
         while chunk := value.file.read(_CHUNK):
             digest.update(chunk)
         value.file.seek(0)
@@ -196,16 +174,8 @@ def _detect_media_type(file: BinaryIO, declared: str, field: _FileField) -> str 
 
     The content of text has no signature, so *declared* counts for text.
     """
-    try:
-        matches = magic_stream(file)
-    except (PureError, ValueError):
-        return declared if declared.startswith("text/") and field.accepts(declared) else None
-    finally:
-        file.seek(0)
-    # A negative offset is one from the end of the file.
-    matches = [match for match in matches if match.offset >= 0]
-    best = [match.mime_type for match in matches if match.confidence == matches[0].confidence]
-    return next((media_type for media_type in best if field.accepts(media_type)), None)
+    detected = detect_media_types(file) or ([declared] if declared.startswith("text/") else [])
+    return next((media_type for media_type in detected if field.accepts(media_type)), None)
 
 
 def _field_problem(name: str, detail: str, code: str, status: int = 400) -> Problem:

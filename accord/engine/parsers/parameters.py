@@ -13,6 +13,7 @@ from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.parsers.scalars import scalar_parser
 from accord.engine.problems import ErrorDetail, Problem, parameter_error
 from accord.engine.request import Request
+from accord.engine.structured_fields import parse_key
 
 _SEPARATORS = {"form": ",", "simple": ",", "spaceDelimited": " ", "pipeDelimited": "|"}
 # The supported styles by location; the first one is the default.
@@ -49,6 +50,7 @@ class Parameter:
             message = f"parameter {self.name}: a parameter cannot have type {error}; use scalars or lists of scalars."
             raise error_at(spec, message) from None
         self.is_plain = schemas.types(item) == ["integer"] or schemas.merge(item).get("format") == "uuid"
+        self._is_key = self.is_header("idempotency-key")
         self.deserialize = marshmallow_schemas.deserializer(schema)
         self.has_default = "default" in merged
         self.default = merged.get("default")
@@ -65,16 +67,11 @@ class Parameter:
             return self._add_error(errors, "The parameter is repeated.", "repeated")
         if self.separator:
             texts = [text.strip(" ") if self.location == "header" else text for text in texts[0].split(self.separator)]
-        for text in texts:
-            if "\0" in text:
-                return self._add_error(errors, "The value has a NUL character.", "nul")
+        if self._is_key:
+            return self._parse_key(texts[0], errors)
         values = [self._parse_scalar(text) for text in texts] if self._parse_scalar else texts
         value = values if self.is_list else values[0]
-        if not self.validator.is_valid(value):
-            errors += [
-                parameter_error(self.location, self.name, detail, code)
-                for _, detail, code in self.validator.errors(value)
-            ]
+        if not self._validate(value, errors):
             return None
         if self.deserialize is None:
             return value
@@ -82,6 +79,22 @@ class Parameter:
             return self.deserialize(value)
         except ValidationError:
             return self._add_error(errors, "The value is out of range.", "range")
+
+    def _parse_key(self, text: str, errors: list[ErrorDetail]) -> str | None:
+        try:
+            item, key = parse_key(text)
+        except ValueError as error:
+            self._add_error(errors, str(error), "malformed")
+            return None
+        return key if self._validate(item, errors) else None
+
+    def _validate(self, value: Any, errors: list[ErrorDetail]) -> bool:
+        if self.validator.is_valid(value):
+            return True
+        errors += [
+            parameter_error(self.location, self.name, detail, code) for _, detail, code in self.validator.errors(value)
+        ]
+        return False
 
     def _add_error(self, errors: list[ErrorDetail], detail: str, code: str) -> None:
         errors.append(parameter_error(self.location, self.name, detail, code))
@@ -96,6 +109,7 @@ class ParameterParser:
         self.by_argument = {parameter.argument: parameter for parameter in self.every}
         path = {parameter.name: parameter for parameter in self.every if parameter.location == "path"}
         self._path = [path[name] for name in path_names]
+        self.path_arguments = [parameter.argument for parameter in self._path]
         self._query = {parameter.name: parameter for parameter in self.every if parameter.location == "query"}
         headers = [parameter for parameter in self.every if parameter.location == "header"]
         self._headers = [(parameter.name.lower().encode("latin-1"), parameter) for parameter in headers]
@@ -106,12 +120,17 @@ class ParameterParser:
         }
         self._lists = [argument for argument, default in self._defaults.items() if isinstance(default, list)]
 
-    def parse(self, request: Request, errors: list[ErrorDetail]) -> dict[str, Any]:
-        """Return the parameters of a request by argument name, and add their errors to *errors*."""
+    def defaults(self) -> dict[str, Any]:
+        """Return the arguments of a request without parameters."""
         values = dict(self._defaults)
         # Handlers can change their arguments, so each request gets lists of its own.
         for name in self._lists:
             values[name] = [*values[name]]
+        return values
+
+    def parse(self, request: Request, errors: list[ErrorDetail]) -> dict[str, Any]:
+        """Return the parameters of a request by argument name, and add their errors to *errors*."""
+        values = self.defaults()
         for parameter, text in zip(self._path, request.path_values, strict=True):
             values[parameter.argument] = parameter.parse([text], errors)
         query = request.scope["query_string"]

@@ -1,92 +1,150 @@
 """Conditional requests: entity tags, dates, and the preconditions that compare them (RFC 9110, section 13)."""
 
 import re
-from datetime import UTC
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from accord.contract.errors import error_at
 from accord.engine.policies import Handle
-from accord.engine.problems import Problem
+from accord.engine.problems import ExceptionHandlers, Problem
 from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
 
-_CONTENT_HEADERS = frozenset({b"content-type", b"content-disposition"})
+PRECONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since"})
+"""The preconditions of every operation whose target has a validator, declared or not."""
+_READ_PRECONDITIONS = PRECONDITIONS | {b"if-modified-since"}
+
+_METADATA = frozenset(
+    {b"content-type", b"content-disposition", b"accept-ranges", b"link", b"last-modified", b"idempotency-replayed"}
+)
+"""The headers that a 304 does not repeat, because the client has them (RFC 9110, section 15.4.5)."""
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
+_HTTP_DATE = re.compile(
+    r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT|\w{6,9}, \d\d-\w{3}-\d\d [\d:]{8} GMT|\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}",
+    re.ASCII,
+)
 
 
-def if_match(operation: "Operation", handle: Handle) -> Handle | None:
+def entity_tag(operation: "Operation", handle: Handle) -> Handle | None:
     """
-    Serve the `ETag` header of the response, and the `If-Match` parameter.
+    Serve the `ETag` header of the response.
 
     An entity tag is computed from the bytes of the JSON representation. Another media type has the same tag with a
-    suffix, which `If-Match` accepts as well. `If-Match` is compared with the response of the GET on the same path in
-    the same unit of work, which therefore runs in the mode `repeatable_read`: see `Database`. A path without a GET,
-    such as `/tasks/{task_id}/status`, is a part of the resource at its parent path.
+    suffix.
     """
-    has_tag = "etag" in operation.success.headers
-    get = _get(operation) if operation.accepts_if_match else None
-    suffixes = [kind.tag_suffix for kind in get.renderers.every] if get and get.renderers else [b""]
-    if not (has_tag or get):
+    if "etag" not in operation.success.headers:
+        return None
+
+    def handle_with_tag(request: Request, session: Any) -> Response:
+        response = handle(request, session)
+        suffix = request.media_type.tag_suffix if request.media_type else b""
+        response.headers.append((b"etag", _etag(response, suffix)))
+        return response
+
+    return handle_with_tag
+
+
+class ChangePreconditions:
+    """
+    The preconditions of requests that change something: a 412 if one of them is false, before the handler runs.
+
+    They are compared with the response of `Operation.validating_get` in the same unit of work, which therefore runs in
+    the mode `repeatable_read`: see `Database`. The tags of all its media types match, because the change concerns the
+    resource. If the target does not exist, `If-Match` is false and `If-None-Match` is true.
+    """
+
+    def __init__(self, exception_handlers: ExceptionHandlers) -> None:
+        """*exception_handlers* recognize the error of a GET whose resource does not exist."""
+        self.exception_handlers = exception_handlers
+
+    def __call__(self, operation: "Operation", handle: Handle) -> Handle | None:
+        get = operation.validating_get()
+        if operation.has_header("if-match") and (get is None or "etag" not in get.success.headers):
+            message = f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."
+            raise error_at(operation.spec, message)
+        if operation.is_safe or get is None:
+            return None
+        suffixes = [kind.tag_suffix for kind in get.renderers.every] if get.renderers else [b""]
+        has_tag = "etag" in get.success.headers
+
+        def handle_conditionally(request: Request, session: Any) -> Response:
+            headers = request.headers
+            if operation.requires_if_match and b"if-match" not in headers:
+                raise Problem(428, "If-Match is required: send the ETag of the version that you change.")
+            if PRECONDITIONS.isdisjoint(headers):
+                return handle(request, session)
+            # The session references rows only weakly, so the variable keeps the rows until the handler is done.
+            current = self._current(get, request, session)
+            tags = [_etag(current, suffix) for suffix in suffixes] if current and has_tag else []
+            modified_at = current.modified_at if current else None
+            exists = current is not None
+            listed = headers.get(b"if-none-match")
+            is_known = listed is not None and lists_etag(listed, tags, exists=exists)
+            if is_known or not _matches(headers, tags, modified_at, exists=exists):
+                if not exists:
+                    # Without the precondition there may be another problem, which then precedes the 412 (RFC 9110,
+                    # section 13.2.1). Otherwise the 412 rolls the change back.
+                    handle(request, session)
+                raise _precondition_failed(is_known=is_known)
+            return handle(request, session)
+
+        return handle_conditionally
+
+    def _current(self, get: "Operation", request: Request, session: Any) -> Response | None:
+        """Return the current representation of the target of *request*, or None if there is none."""
+        try:
+            return get.respond(get.request_for(request), session)
+        except Exception as error:
+            problem = self.exception_handlers.to_problem(error)
+            if problem is None or problem.status != 404:
+                raise
+            return None
+
+
+def conditional_get(operation: "Operation", handle: Handle) -> Handle | None:
+    """Evaluate the preconditions of a GET or HEAD whose response has a validator: see `select`."""
+    for name, header in (("If-None-Match", "ETag"), ("If-Modified-Since", "Last-Modified")):
+        if operation.has_header(name.lower()) and header.lower() not in operation.success.headers:
+            raise error_at(operation.spec, f"{operation.id} takes {name}, but its response declares no {header}.")
+    if not operation.is_safe or operation.validating_get() is None or operation.cache_control.uses_server_cache:
+        # The response cache stores complete responses, and calls `select` itself.
         return None
 
     def handle_conditionally(request: Request, session: Any) -> Response:
-        current = None
-        if get:
-            condition = request.headers.get(b"if-match")
-            if condition is None and operation.requires_if_match:
-                raise Problem(428, "If-Match is required: send the ETag of the version that you change.")
-            if condition is not None:
-                # The session references rows only weakly, so the variable keeps the rows until the handler is done.
-                current = get.respond(request, session)
-                if not matches_etag(condition, *(_etag(current, suffix) for suffix in suffixes)):
-                    raise Problem(412, "The resource has changed since you read it. Read it again, then change it.")
-        response = handle(request, session)
-        if has_tag:
-            response.headers.append(
-                (b"etag", _etag(response, request.media_type.tag_suffix if request.media_type else b""))
-            )
-        return response
+        return select(request, handle(request, session))
 
     return handle_conditionally
 
 
-def if_none_match(operation: "Operation", handle: Handle) -> Handle | None:
-    """Serve the `If-None-Match` and `If-Modified-Since` parameters: a 304 if the client has the current version."""
-    by_tag, by_date = (operation.has_header(name) for name in ("if-none-match", "if-modified-since"))
-    for name, is_taken, header in (("If-None-Match", by_tag, "ETag"), ("If-Modified-Since", by_date, "Last-Modified")):
-        if is_taken and header.lower() not in operation.success.headers:
-            raise error_at(operation.spec, f"{operation.id} takes {name}, but its response declares no {header}.")
-    if not (by_tag or by_date) or operation.cache_control.uses_server_cache:
-        # The response cache stores complete responses, and makes a 304 of them itself.
-        return None
-
-    def handle_unless_not_modified(request: Request, session: Any) -> Response:
-        return not_modified(request, handle(request, session))
-
-    return handle_unless_not_modified
-
-
-def not_modified(request: Request, response: Response) -> Response:
+def select(request: Request, response: Response) -> Response:
     """
-    Return *response*, or a 304 if the client has it already.
+    Return *response*, or a 304 if the client has it already. Raises a 412 Problem if another precondition is false.
 
-    `If-Modified-Since` is ignored if there is an `If-None-Match` (RFC 9110, section 13.1.3).
+    The order is that of RFC 9110, section 13.2.2. `Range` is evaluated afterwards.
     """
-    tags, since = request.headers.get(b"if-none-match"), request.headers.get(b"if-modified-since")
-    if tags:
-        is_current = any(name == b"etag" and matches_etag(tags, value, weak=True) for name, value in response.headers)
-    elif since and tags is None:
-        is_current = any(name == b"last-modified" and not _is_later(value, since) for name, value in response.headers)
-    else:
+    headers = request.headers
+    if _READ_PRECONDITIONS.isdisjoint(headers):
         return response
+    sent = dict(response.headers)
+    tags = [sent[b"etag"]] if b"etag" in sent else []
+    # A range of an encoded representation has other bytes, so a tag that a proxy changed does not select it.
+    if not _matches(headers, tags, response.modified_at, is_strong=b"range" in headers):
+        raise _precondition_failed(is_known=False)
+    if b"if-none-match" in headers:
+        is_current = lists_etag(headers[b"if-none-match"], tags)
+    else:
+        since = parse_date(headers.get(b"if-modified-since"))
+        modified_at = response.modified_at if b"last-modified" in sent else None
+        is_current = since is not None and modified_at is not None and modified_at <= since
     if not is_current:
         return response
-    return Response(304, b"", [header for header in response.headers if header[0] not in _CONTENT_HEADERS])
+    return Response(304, b"", [header for header in response.headers if header[0] not in _METADATA])
 
 
 def etag(body: bytes, suffix: bytes = b"") -> bytes:
@@ -94,37 +152,51 @@ def etag(body: bytes, suffix: bytes = b"") -> bytes:
     return b'"%s%s"' % (blake2b(body, digest_size=12).hexdigest().encode(), suffix)
 
 
-def matches_etag(header: bytes, *tags: bytes, weak: bool = False) -> bool:
+def lists_etag(header: bytes, tags: Sequence[bytes], *, exists: bool = True, is_strong: bool = False) -> bool:
     """
-    Return whether *header*, a value of If-Match or If-None-Match, matches one of *tags*.
+    Return whether *header*, a value of If-Match or If-None-Match, lists one of *tags*, or is `*` and the target exists.
 
-    With *weak* the comparison is weak: a weak tag in the header matches, too (RFC 9110, section 8.8.3.2).
+    A weak tag in the header matches as well: all tags of this service are strong, so a proxy has weakened it. With
+    *is_strong* it does not (RFC 9110, section 8.8.3.2). A header that is not a list of entity tags lists none.
     """
     if header.strip() == b"*":
-        return True
-    return any((listed.removeprefix(b"W/") if weak else listed) in tags for listed in _TAG.findall(header))
+        return exists
+    if _TAG.sub(b"", header).strip(b" \t,"):
+        return False
+    return any((listed if is_strong else listed.removeprefix(b"W/")) in tags for listed in _TAG.findall(header))
 
 
-def _is_later(modified: bytes, since: bytes) -> bool:
-    """Return whether *modified* is a later date than *since*. An invalid *since* is earlier than every date."""
+def _matches(
+    headers: Mapping[bytes, bytes],
+    tags: Sequence[bytes],
+    modified_at: datetime | None,
+    *,
+    exists: bool = True,
+    is_strong: bool = False,
+) -> bool:
+    """Return whether `If-Match` is true, or without it `If-Unmodified-Since`. They are true if they are missing."""
+    if b"if-match" in headers:
+        return lists_etag(headers[b"if-match"], tags, exists=exists, is_strong=is_strong)
+    since = parse_date(headers.get(b"if-unmodified-since"))
+    return since is None or modified_at is None or modified_at <= since
+
+
+def parse_date(value: bytes | None) -> datetime | None:
+    """Return the time of an HTTP-date, or None for another value, which is ignored (RFC 9110, section 13.1.4)."""
+    text = value.decode("latin-1") if value else ""
+    if not _HTTP_DATE.fullmatch(text):
+        return None
     try:
-        date = parsedate_to_datetime(since.decode("latin-1"))
+        return parsedate_to_datetime(text).replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        return True
-    return parsedate_to_datetime(modified.decode()) > (date if date.tzinfo else date.replace(tzinfo=UTC))
+        return None
 
 
 def _etag(response: Response, suffix: bytes) -> bytes:
     return etag(response.body, suffix) if response.etag is None else f'"{response.etag}"'.encode()
 
 
-def _get(operation: "Operation") -> "Operation":
-    """Return the GET of the path of *operation*, or of its parent path. Raises ContractError if it has no ETag."""
-    get: Operation | None = operation.path_item.operations.get("GET")
-    if get is None and operation.path_item.parent:
-        get = operation.path_item.parent.operations.get("GET")
-    if get is None or "etag" not in get.success.headers:
-        raise error_at(
-            operation.spec, f"{operation.id} takes If-Match, but its path has no GET whose response declares an ETag."
-        )
-    return get
+def _precondition_failed(*, is_known: bool) -> Problem:
+    if is_known:
+        return Problem(412, "The resource exists in a version that If-None-Match excludes.")
+    return Problem(412, "The resource has changed since you read it. Read it again, then change it.")

@@ -44,12 +44,12 @@ class Deprecation:
         if self.sunset:
             self._fixed.append((b"sunset", format_datetime(self.sunset, usegmt=True).encode()))
 
-    def headers(self, path_values: Sequence[str]) -> RawHeaders:
-        """Return the headers of the response to a request whose path has these values."""
+    def headers(self, path_values: Sequence[str], root_path: str) -> RawHeaders:
+        """Return the headers of the response to a request whose path has these values below *root_path*."""
         if self.successor is None:
             return self._fixed
         href = "".join(quote(path_values[p], safe="") if isinstance(p, int) else p for p in self._pieces)
-        return [*self._fixed, (b"link", f'<{href}>; rel="successor-version"'.encode("latin-1"))]
+        return [*self._fixed, (b"link", f'<{root_path}{href}>; rel="successor-version"'.encode("latin-1"))]
 
     def is_past_sunset(self) -> bool:
         """Return whether there is a sunset, and it has passed."""

@@ -1,5 +1,6 @@
 """Idempotency: a retry with the same `Idempotency-Key` has no second effect, and gets the first response again."""
 
+import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +12,10 @@ from accord.engine.request import Request
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
+
+
+_ROOT_PATH = ":root-path"
+"""Stored beside the headers: the root path of the links in a response."""
 
 
 class StoredResponse(Protocol):
@@ -49,8 +54,8 @@ class Idempotency:
     """
     The `Idempotency-Key` parameter.
 
-    A key is bound to the caller, the operation, and the fingerprint of path, query and body. Its use for another
-    request is a 422. A request that fails stores no key.
+    The argument is the key itself, however the header writes it. A key is bound to the caller, the operation, and the
+    fingerprint of path, query and body. Its use for another request is a 422. A request that fails stores no key.
 
     The body of a response with a property that is `x-shown-once` is not stored. Its key is, and a retry is a 409 that
     has the location of the created resource.
@@ -68,32 +73,47 @@ class Idempotency:
         shows_once = _shows_once(operation)
 
         def handle_once(request: Request, session: Any) -> Response:
-            key = request.headers.get(b"idempotency-key")
+            key = request.arguments.get("idempotency_key")
             if key is None:
                 return handle(request, session)
             key_scope = {
                 "caller": str(request.caller.id) if request.caller else "",
                 "operation": operation.id,
-                "key": key.decode("latin-1"),
+                "key": key,
             }
             fingerprint = _fingerprint(request)
             stored = store.claim(session, **key_scope, fingerprint=fingerprint)
             if stored is None:
                 response = handle(request, session)
                 headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
+                if request.context.root_path:
+                    headers.append((_ROOT_PATH, request.context.root_path))
                 body = b"" if shows_once else response.body
                 store.save(session, **key_scope, status=response.status, headers=headers, body=body)
                 return response
             if stored.fingerprint != fingerprint:
                 raise Problem(422, "This Idempotency-Key was used for another request. Use a new key.")
+            headers, stored_body = _below(request.context.root_path, stored)
             if shows_once:
-                location = dict(stored.headers).get("location")
+                location = dict(headers).get("location")
                 place = f" The created resource is at {location}." if location else ""
                 raise Problem(409, f"This request was completed before, and its secret is shown only once.{place}")
-            raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stored.headers]
-            return Response(stored.status, stored.body, [*raw_headers, (b"idempotency-replayed", b"true")])
+            raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+            return Response(stored.status, stored_body, [*raw_headers, (b"idempotency-replayed", b"true")])
 
         return handle_once
+
+
+def _below(root_path: str, stored: StoredResponse) -> tuple[list[tuple[str, str]], bytes]:
+    """Return headers and body of a stored response, with links below *root_path* instead of that of its request."""
+    old = dict(stored.headers).get(_ROOT_PATH, "")
+    headers = [(name, value) for name, value in stored.headers if name != _ROOT_PATH]
+    if old == root_path:
+        return headers, stored.body
+    # The value of Location, and the values in angle brackets of Link.
+    link = re.compile(rf"(?:^|(?<=<)){re.escape(old)}(?=/)")
+    headers = [(name, link.sub(root_path, value) if name in ("location", "link") else value) for name, value in headers]
+    return headers, stored.body.replace(f'"href":"{old}/'.encode(), f'"href":"{root_path}/'.encode())
 
 
 def _shows_once(operation: "Operation") -> bool:

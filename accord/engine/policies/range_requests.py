@@ -8,6 +8,7 @@ from werkzeug.http import parse_range_header
 
 from accord.contract.errors import error_at
 from accord.engine.policies import Handle
+from accord.engine.policies.conditional_requests import parse_date
 from accord.engine.problems import Problem
 from accord.engine.renderers.files import ByteRange
 from accord.engine.renderers.response import Response
@@ -26,7 +27,8 @@ def byte_ranges(operation: "Operation", handle: Handle) -> Handle | None:
     Serve the `Range` parameter of the header: a 206 with the bytes of the range, a 416 if there are none.
 
     Several ranges at once, other units, and invalid ranges give the whole content. So does an `If-Range` with another
-    entity tag than the current one.
+    validator than the current one, which is an entity tag or a date that is strong: see `files.last_modified`. RFC
+    9110, section 14.2, defines `Range` for GET only.
     """
     if not operation.has_header("range"):
         return None
@@ -39,7 +41,9 @@ def byte_ranges(operation: "Operation", handle: Handle) -> Handle | None:
             return response
         response.headers.append((b"accept-ranges", b"bytes"))
         value, condition = request.headers.get(b"range"), request.headers.get(b"if-range")
-        if value is None or (condition is not None and condition != dict(response.headers).get(b"etag")):
+        if value is None or request.scope["method"] != "GET":
+            return response
+        if condition is not None and condition not in _strong_validators(response):
             return response
         part = _byte_range(value, response.byte_range)
         if part is None:
@@ -48,6 +52,14 @@ def byte_ranges(operation: "Operation", handle: Handle) -> Handle | None:
         return Response(206, headers=[*response.headers, span], byte_range=part)
 
     return handle_range
+
+
+def _strong_validators(response: Response) -> list[bytes]:
+    headers, modified_at = dict(response.headers), response.modified_at
+    last_modified = headers.get(b"last-modified")
+    date = parse_date(last_modified)
+    strong = [headers[b"etag"]] if b"etag" in headers else []
+    return [*strong, last_modified] if last_modified and date and modified_at and date >= modified_at else strong
 
 
 def _byte_range(value: bytes, whole: ByteRange) -> ByteRange | None:

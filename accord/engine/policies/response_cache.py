@@ -4,12 +4,13 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from accord.engine.headers import RawHeaders
 from accord.engine.policies import Database
-from accord.engine.policies.conditional_requests import not_modified
+from accord.engine.policies.conditional_requests import select
 from accord.engine.renderers.response import Response
 from accord.engine.request import Request
 
@@ -49,6 +50,7 @@ class _Entry:
     status: int
     headers: RawHeaders
     body: bytes
+    modified_at: datetime | None
 
     @property
     def size(self) -> int:
@@ -80,7 +82,7 @@ class ResponseCache:
         """Return the response to the request, stored or new, or the 304 in its place."""
         key = operation.cache_key(request)
         if key is None:
-            return not_modified(request, await database.run("read", operation.handle, request))
+            return select(request, await database.run("read", operation.handle, request))
         version = (await self._versions.current())[operation.cache_control.name]
         entry = self._entries.get(key)
         if entry and entry.version == version and monotonic() < entry.until:
@@ -88,7 +90,8 @@ class ResponseCache:
             self.stats.hits[operation.id] += 1
         else:
             entry = await self._render_once(key, version, operation, request, database)
-        return not_modified(request, Response(entry.status, entry.body, entry.headers))
+        response = Response(entry.status, entry.body, entry.headers, modified_at=entry.modified_at)
+        return select(request, response)
 
     async def _render_once(
         self, key: Hashable, version: int, operation: "Operation", request: Request, database: Database
@@ -103,7 +106,9 @@ class ResponseCache:
         entry = None
         try:
             response = await database.run("read", operation.handle, request)
-            entry = _Entry(version, monotonic() + _MAX_AGE, response.status, response.headers, response.body)
+            entry = _Entry(
+                version, monotonic() + _MAX_AGE, response.status, response.headers, response.body, response.modified_at
+            )
             self._store(key, entry)
             self.stats.misses[operation.id] += 1
             return entry

@@ -39,6 +39,6 @@ def sparse_fieldsets(operation: "Operation", handle: Handle) -> Handle | None:
         data = response.data
         sparse = {**data, "items": [select(item) for item in data["items"]]} if items else select(data)
         reduced = success.from_data(sparse)
-        return Response(response.status, reduced.body, response.headers, reduced.data)
+        return Response(response.status, reduced.body, response.headers, reduced.data, modified_at=response.modified_at)
 
     return handle_sparsely

@@ -45,7 +45,7 @@ class CsvRenderer:
     def _find_columns(self, schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], CsvCell]]:
         shapes = [self._schemas.merge(choice).get("properties") or {} for choice in self._schemas.alternatives(schema)]
         for name, member in shapes[0].items():
-            if name == "_links" or self._schemas.merge(member).get("writeOnly"):
+            if name == "_links" or self._schemas.is_hidden(member, "response"):
                 continue
             if "object" in self._schemas.types(member) and len(path) < _MAX_DEPTH:
                 yield from self._find_columns(member, (*path, name))

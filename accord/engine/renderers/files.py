@@ -84,13 +84,27 @@ def headers(content: FileContent) -> RawHeaders:
     The disposition makes a browser save the file (RFC 6266). The security headers of all responses forbid it to
     guess the media type.
     """
-    # `Last-Modified` must not be later than `Date`, which the server updates once a second (RFC 9110, section 8.8.2.1).
-    modified_at = min(content.modified_at, datetime.now(UTC) - timedelta(seconds=1))
     return [
         (b"content-type", content.media_type.encode()),
         (b"content-disposition", _disposition(content.name)),
-        (b"last-modified", format_datetime(modified_at, usegmt=True).encode()),
+        (b"last-modified", format_datetime(last_modified(content.modified_at), usegmt=True).encode()),
     ]
+
+
+def last_modified(modified_at: datetime) -> datetime:
+    """
+    Return the value of `Last-Modified` of content that was changed at *modified_at*: the first full second after it.
+
+    Until that second is over, the value is earlier than the change, and so is not yet a validator of this content: a
+    precondition compares it with the exact time of the change. So no two states have the same valid date, which RFC
+    9110, section 8.8.2.2, requires of a strong validator. Nor is the value later than `Date` (section 8.8.2.1), which
+    the server updates once a second.
+    """
+    second = timedelta(seconds=1)
+    full_second = modified_at.replace(microsecond=0)
+    if full_second < modified_at:
+        full_second += second
+    return min(full_second, datetime.now(UTC).replace(microsecond=0) - second)
 
 
 def _disposition(name: str) -> bytes:
@@ -99,9 +113,8 @@ def _disposition(name: str) -> bytes:
     Letters lose their accents there, and other characters are underscores.
     """
     letters = "".join(each for each in normalize("NFKD", name) if not combining(each))
-    return (
-        f"attachment; filename=\"{_NOT_QUOTABLE.sub('_', letters)}\"; filename*=UTF-8''{quote(name, safe='')}".encode()
-    )
+    fallback = _NOT_QUOTABLE.sub("_", letters)
+    return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe='')}".encode()
 
 
 def _missing_file(path: Path) -> Problem:

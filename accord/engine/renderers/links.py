@@ -11,7 +11,7 @@ from marshmallow.fields import Field
 from accord.contract.document import component_name
 from accord.contract.errors import error_at
 from accord.engine.marshmallow_schemas import MarshmallowSchemas, Representation
-from accord.engine.renderers.serializer import LinkTemplate
+from accord.engine.renderers.serializer import ROOT_PATH, LinkTemplate
 
 if TYPE_CHECKING:
     from accord.engine.operation import Operation
@@ -115,6 +115,7 @@ def _link_source(
                 conditions.append(present)
         else:
             query.append(f"({piece} if {present} else '')" if present else piece)
+    url[0] = ROOT_PATH + url[0]
     href = " + ".join(repr(piece) if n % 2 == 0 else piece for n, piece in enumerate(url) if piece)
     if query:
         href = f"build_url({href}, {' + '.join(query)})"

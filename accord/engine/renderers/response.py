@@ -1,6 +1,7 @@
 """Responses: renders the result of a handler as a declared response, and validates it."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -18,10 +19,11 @@ class Response:
     The response that is sent.
 
     `data` is the JSON value of `body`, if there is one. `byte_range` is sent instead of `body` for a file, and `etag`
-    identifies the content of the file.
+    identifies the content of the file. `modified_at` is the time of the last change: of a file, or `updated_at` of a
+    JSON object. It is the exact time, which `Last-Modified` is not.
     """
 
-    __slots__ = ("body", "byte_range", "data", "etag", "headers", "status")
+    __slots__ = ("body", "byte_range", "data", "etag", "headers", "modified_at", "status")
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class Response:
         data: Any = None,
         byte_range: files.ByteRange | None = None,
         etag: str | None = None,
+        modified_at: datetime | None = None,
     ) -> None:
         self.status = status
         self.body = body
@@ -38,6 +41,7 @@ class Response:
         self.data = data
         self.byte_range = byte_range
         self.etag = etag
+        self.modified_at = modified_at
 
 
 class ResponseDefinition:
@@ -74,11 +78,12 @@ class ResponseDefinition:
         self._vary = self._vary_header(schemas, depends_on)
         self._base_headers = [(b"content-type", (self.media_type or "").encode()), *self._vary]
         self._serializers: Serializers | None = None
-        self._serializer_for: dict[Scopes, Serialize | None] = {}
+        self._serializer_for: dict[tuple[Scopes, str], Serialize | None] = {}
         self._location: Callable[[Any], str] | None = None
         self._spec = spec
         self._has_location = status < 300 and "location" in self.headers
-        self._has_link = "link" in self.headers
+        # An optional `Link` is the one of deprecated operations, which `Deprecation` adds.
+        self._has_link = bool(self.headers.get("link", {}).get("required"))
 
     def compile(self, serializers: Serializers) -> None:
         """Prepare serialization, when all links are known. Raises ContractError for `Location` without a link."""
@@ -89,9 +94,11 @@ class ResponseDefinition:
                 self._spec, f"{self.label} has Location, which needs a link `self` to a GET; declare that link."
             )
 
-    def render(self, result: Any, scopes: Scopes = None) -> Response:
+    def render(self, result: Any, scopes: Scopes = None, root_path: str = "") -> Response:
         """
         Return the response with *result*, the result of the handler, for a caller with *scopes*.
+
+        *root_path* precedes the paths of its links.
 
         Raises ContractViolation if the result does not match the contract.
         """
@@ -108,20 +115,24 @@ class ResponseDefinition:
             return Response(self.status, body, [*self._base_headers])
         try:
             cached = self._serializer_for
-            if scopes not in cached:
+            key = scopes, root_path
+            if key not in cached:
                 if len(cached) >= MAX_SCOPE_SETS:
                     # The dictionary is replaced and not cleared, because other threads may be reading it.
                     cached = {}
                     self._serializer_for = cached
-                cached[scopes] = self._serializers.for_schema(self.schema, scopes) if self._serializers else None
-            serialize = cached[scopes]
+                cached[key] = self._serializers.for_schema(self.schema, *key) if self._serializers else None
+            serialize = cached[key]
             data = serialize(result) if serialize else result
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise ContractViolation(f"{self.label}: the result of the handler lacks {error}.") from error
-        return self.from_data(data)
+        return self.from_data(data, root_path)
 
-    def from_data(self, data: Any) -> Response:
-        """Return the response with the JSON value *data*. Raises ContractViolation if it is invalid."""
+    def from_data(self, data: Any, root_path: str = "") -> Response:
+        """Return the response with the JSON value *data*, and with *root_path* before its `Location`.
+
+        Raises ContractViolation if it is invalid.
+        """
         try:
             body = orjson.dumps(data, option=orjson.OPT_UTC_Z)
         except TypeError as error:
@@ -129,11 +140,12 @@ class ResponseDefinition:
         self.check(body)
         headers = [*self._base_headers]
         if self._location:
-            headers.append((b"location", self._location(data).encode("latin-1")))
+            headers.append((b"location", (root_path + self._location(data)).encode("latin-1")))
         if self._has_link:
             links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in data["_links"].items())
             headers.append((b"link", links.encode("latin-1")))
-        return Response(self.status, body, headers, data)
+        modified_at = data.get("updated_at") if isinstance(data, dict) else None
+        return Response(self.status, body, headers, data, modified_at=modified_at)
 
     def _vary_header(self, schemas: JsonSchemas, depends_on: Sequence[str]) -> RawHeaders:
         """
@@ -158,6 +170,7 @@ class ResponseDefinition:
             headers=[*files.headers(result), *self._vary],
             byte_range=files.whole_file(result),
             etag=result.etag,
+            modified_at=result.modified_at,
         )
 
     def check(self, body: bytes) -> None:

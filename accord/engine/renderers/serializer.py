@@ -10,7 +10,13 @@ from marshmallow import Schema, fields
 
 from accord.codegen import define
 from accord.contract.document import component_name
-from accord.engine.marshmallow_schemas import DecimalString, MarshmallowSchemas, Representation, decimal_text
+from accord.engine.marshmallow_schemas import (
+    DecimalString,
+    MarshmallowSchemas,
+    Representation,
+    UriReference,
+    decimal_text,
+)
 
 Serialize = Callable[[Any], Any]
 
@@ -18,6 +24,8 @@ Scopes = frozenset[str] | None
 """The scopes of a caller; None without credentials."""
 MAX_SCOPE_SETS = 200
 """The number of sets of scopes whose serializers are cached. The number of possible sets is unlimited."""
+ROOT_PATH = "{root_path}"
+"""Stands for the root path in the source of a link."""
 
 
 class _Target(Protocol):
@@ -34,7 +42,11 @@ class LinkTemplate:
 
 
 class Serializers:
-    """The serializers of a document. Each set of scopes has its own, because links lead only to allowed operations."""
+    """
+    The serializers of a document.
+
+    Each set of scopes has its own, because links lead only to allowed operations. So has each root path.
+    """
 
     def __init__(
         self, marshmallow_schemas: MarshmallowSchemas, links: dict[str, list[LinkTemplate]], helpers: dict[str, Any]
@@ -43,32 +55,40 @@ class Serializers:
         self.marshmallow_schemas = marshmallow_schemas
         self.links = links
         self.helpers = helpers
-        self._compilers: dict[Scopes, _Compiler] = {}
+        self._compilers: dict[tuple[Scopes, str], _Compiler] = {}
         # Serializers are compiled at their first use, which can be in several threads at the same time.
         self._lock = Lock()
 
-    def for_schema(self, schema: Any, scopes: Scopes = None) -> Serialize | None:
-        """Return the serializer of *schema* for callers with *scopes*; None if its values need no serialization."""
+    def for_schema(self, schema: Any, scopes: Scopes = None, root_path: str = "") -> Serialize | None:
+        """
+        Return the serializer of *schema* for callers with *scopes*; None if its values need no serialization.
+
+        *root_path* precedes the links, and values of `format: uri-reference` that are paths.
+        """
+        key = scopes, root_path
         with self._lock:
-            if scopes not in self._compilers:
+            if key not in self._compilers:
                 if len(self._compilers) >= MAX_SCOPE_SETS:
                     self._compilers.clear()
                 allowed = {
-                    component: [link.source for link in links if link.target.allows(scopes)]
+                    component: [
+                        link.source.replace(ROOT_PATH, root_path) for link in links if link.target.allows(scopes)
+                    ]
                     for component, links in self.links.items()
                 }
-                self._compilers[scopes] = _Compiler(self.marshmallow_schemas, allowed, self.helpers)
-            return self._compilers[scopes].for_schema(schema)
+                self._compilers[key] = _Compiler(self.marshmallow_schemas, allowed, self.helpers, root_path)
+            return self._compilers[key].for_schema(schema)
 
     def location(self, schema: Any) -> Callable[[Any], str] | None:
         """Return a function that gives the `self` link of a representation of *schema*; None if it has no such link.
 
-        The function does not depend on scopes.
+        The function does not depend on scopes. The root path is to precede the link.
         """
         sources = {link.name: link.source for link in self.links.get(component_name(schema) or "", ())}
         if "self" not in sources:
             return None
-        links_of: Serialize = define("links", f"def links(data):\n  return {{{sources['self']}}}\n", dict(self.helpers))
+        source = sources["self"].replace(ROOT_PATH, "")
+        links_of: Serialize = define("links", f"def links(data):\n  return {{{source}}}\n", dict(self.helpers))
         return lambda data: str(links_of(data)["self"]["href"])
 
 
@@ -82,11 +102,16 @@ class _Compiler:
     """
 
     def __init__(
-        self, marshmallow_schemas: MarshmallowSchemas, links: dict[str, list[str]], helpers: dict[str, Any]
+        self,
+        marshmallow_schemas: MarshmallowSchemas,
+        links: dict[str, list[str]],
+        helpers: dict[str, Any],
+        root_path: str,
     ) -> None:
         self.marshmallow_schemas = marshmallow_schemas
         self.links = links
         self.helpers = helpers
+        self.root_path = root_path
         self._by_shape: dict[type[Schema], Serialize] = {}
 
     def for_schema(self, schema: Any) -> Serialize | None:
@@ -185,6 +210,8 @@ class _Compiler:
                 expression = f"decimal_text({value})"
             case fields.UUID():
                 expression = f"str({value})"
+            case UriReference() if self.root_path:
+                expression = f"({self.root_path!r} + {value} if {value}[:1] == '/' else {value})"
             case _:
                 return value
         return f"(None if {value} is None else {expression})" if field.allow_none else expression

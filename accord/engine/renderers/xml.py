@@ -44,11 +44,11 @@ class XmlRenderer:
     def __init__(self, schema: Any, marshmallow_schemas: MarshmallowSchemas) -> None:
         """Raise ContractError for an XML Object that is not supported, an invalid name, or a root without a name."""
         self._schemas = marshmallow_schemas.schemas
-        self._forms: dict[int, _ElementForm] = {}
+        self._forms: dict[int, tuple[Any, _ElementForm]] = {}
         form = self._form(schema)
         names = [
             form.name,
-            *(str(component_name(choice) or "").lower() for choice in self._schemas.alternatives(schema)),
+            *(str(component_name(choice) or "").lower() for choice in [*self._schemas.alternatives(schema), schema]),
         ]
         self._root = next((name for name in names if name), "")
         if not self._root:
@@ -65,10 +65,10 @@ class XmlRenderer:
 
     def _form(self, schema: Any) -> _ElementForm:
         if id(schema) in self._forms:
-            return self._forms[id(schema)]
+            return self._forms[id(schema)][1]
         form = _ElementForm()
         # The form is stored before its members are known, so that a recursive schema ends here.
-        self._forms[id(schema)] = form
+        self._forms[id(schema)] = schema, form
         for choice in [schema, *self._schemas.alternatives(schema)]:
             merged = self._schemas.merge(choice)
             xml = merged.get("xml", {})

@@ -1,7 +1,10 @@
 // The contract for Swagger UI: descriptions of operations and parameters get what Swagger UI does not show.
 
 export async function loadContract(url) {
-  const contract = await (await fetch(url)).json();
+  const response = await fetch(url).catch(() => null);
+  if (!response) throw new Error("The service does not respond.");
+  if (!response.ok) throw new Error(`The service responds with status ${response.status}.`);
+  const contract = await response.json();
   const paths = Object.values(contract.paths);
   const operations = paths.flatMap(Object.values).filter((operation) => operation.operationId);
   operations.forEach((operation) => describeAccess(operation, contract));
@@ -51,9 +54,10 @@ function describeDeprecation(operation) {
   append(operation, `${parts.filter(Boolean).join("; ")}.`, "\n\n");
 }
 
-// Swagger UI fills in examples like defaults, and a request with a value for every filter finds nothing.
+// Swagger UI fills in examples like defaults, and a request with a value for every filter finds nothing. Required
+// parameters need a value.
 function describeExample(parameter, contract) {
-  if (parameter.$ref) return;
+  if (parameter.$ref || parameter.required) return;
   const { example, ...schema } = resolve(parameter.schema, contract);
   const value = parameter.example ?? example;
   parameter.schema = schema;
@@ -65,7 +69,7 @@ function append(described, text, separator) {
   described.description = [described.description, text].filter(Boolean).join(separator);
 }
 
-function resolve({ $ref, ...schema }, contract) {
+export function resolve({ $ref, ...schema }, contract) {
   if (!$ref) return schema;
   const target = $ref.slice(2).split("/").reduce((node, key) => node[key.replaceAll("~1", "/").replaceAll("~0", "~")], contract);
   return { ...resolve(target, contract), ...schema };

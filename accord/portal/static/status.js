@@ -29,22 +29,20 @@ const contract = await (await fetch(main.dataset.contract)).json();
 let latest = null;
 let timer = null;
 
-const caller = account(contract, { onLogIn: refresh, onLogOut: clear });
+const caller = account(contract, { onChange: (credentials) => (credentials ? refresh() : clear()) });
 const drawnPlots = PLOTS.map(drawPlot);
 plots.append(...drawnPlots.map(({ figure }) => figure));
-caller.show();
+if (caller.credentials) refresh();
 
 async function refresh() {
   clearTimeout(timer);
   const response = await caller.call("get_metrics_history");
-  if (caller.token === null) return;
-  if (response?.status === 401) return caller.clearToken("Your session has ended.");
-  if (response?.status === 403) return;
+  if (caller.credentials === null || response?.status === 403) return;
   if (response?.ok) {
     latest = await response.json();
-    caller.show();
     show();
   }
+  clearTimeout(timer);
   timer = setTimeout(refresh, REFRESH_SECONDS * 1000);
 }
 
