@@ -23,6 +23,7 @@ from db import database_objects
 from db.drivers.postgresql import connect, set_local
 from db.drivers.sqlite import sqlite_engine
 from db.errors import DatabaseUnavailable, MigrationError, as_unavailable
+from db.migration_files import read_revisions
 
 T = TypeVar("T")
 
@@ -56,6 +57,21 @@ def applied_revision(session: Session) -> str | None:
     return _revision(session.connection())
 
 
+def require_head(url: str) -> None:
+    """Raise MigrationError unless the database has the newest migration of this release."""
+    applied, head = current_revision(url), head_revision()
+    if applied != head:
+        require_known(applied)
+        raise MigrationError(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
+
+
+def require_known(revision: str | None) -> None:
+    """Raise MigrationError if the revision of the database is not that of a migration of this release."""
+    if revision is not None and revision not in read_revisions():
+        message = f"The database has migration {revision}, but the newest one of this release is {head_revision()}"
+        raise MigrationError(f"{message}: use the release that has it, or go back there with `migrate --to`.")
+
+
 def missing_objects(url: str) -> list[str]:
     """Return what the database lacks beyond tables and columns. Raises DatabaseUnavailable."""
     return run_with_connection(
@@ -83,10 +99,8 @@ def report_errors(scripts: ScriptDirectory) -> Iterator[None]:
 
 @cache
 def head_revision() -> str:
-    """Return the revision that this release needs."""
-    revision = ScriptDirectory.from_config(Config(_CONFIG)).get_current_head()
-    assert revision is not None
-    return revision
+    """Return the revision that this release needs. Raises MigrationError."""
+    return read_revisions()[-1]
 
 
 def run_with_connection(url: str, function: Callable[[Connection], T], *, alone: bool = False) -> T:

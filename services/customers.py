@@ -85,7 +85,7 @@ def create(
     session.add(customer)
     _flush(session, customer)
     customer_photos.record_photo_change(session, customer.id, None, new_photo)
-    return get(session, customer.id)
+    return _with_photo(_CUSTOMER.all(session, id=customer.id)[0])
 
 
 def update(session: Session, customer_id: UUID, **changes: Any) -> dict[str, Any]:

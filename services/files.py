@@ -77,7 +77,7 @@ def create(
     )
     session.add(new_file)
     session.flush()
-    return get(session, owner_id, new_file.id)
+    return _FILE.all(session, id=new_file.id)[0]
 
 
 def update(session: Session, owner: UUID | Everyone, file_id: UUID, **changes: Any) -> dict[str, Any]:

@@ -139,9 +139,9 @@ def update(
 ) -> dict[str, Any]:
     """Change members of the order if it belongs to *owner*; raises NotFound, and Invalid for an unknown customer."""
     order = _load(session, owner, order_id)
-    errors = list(_customer_errors(session, changes.get("customer_id"), may_reference_customers))
-    if errors:
-        raise _combine_errors(errors)
+    error = next(_customer_errors(session, changes.get("customer_id"), may_reference_customers), None)
+    if error:
+        raise error
     assign(order, changes)
     session.flush()
     return get(session, owner, order_id)
@@ -200,9 +200,7 @@ def _next_number(session: Session, year: int) -> str:
     return f"{year}-{number:06}"
 
 
-def _customer_errors(
-    session: Session, customer_id: UUID | None, may_reference_customers: bool
-) -> Iterator[ServiceError]:
+def _customer_errors(session: Session, customer_id: UUID | None, may_reference_customers: bool) -> Iterator[Invalid]:
     if customer_id is not None and not (may_reference_customers and customers.exists(session, customer_id)):
         yield Invalid("There is no customer with this id.", pointer="/customer_id")
 

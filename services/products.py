@@ -69,8 +69,9 @@ _PRODUCTS = ListQuery(Product, _select_product, _FILTERS, {"name": "name_key"})
 _POPULAR = ListQuery(
     Product, lambda product: _select_product(product).add_columns(product.units_sold), default_sort="-units_sold"
 )
+_UNIQUE: Constraints = {"uq_products_sku": partial(Conflict, "Another product has this SKU.", pointer="/sku")}
 _CONSTRAINTS: Constraints = {
-    "uq_products_sku": partial(Conflict, "Another product has this SKU.", pointer="/sku"),
+    **_UNIQUE,
     "fk_products_category_id": partial(Invalid, "There is no category with this id.", pointer="/category_id"),
 }
 
@@ -142,10 +143,10 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
 
 
 def update(session: Session, product_id: UUID, **changes: Any) -> dict[str, Any]:
-    """Change members of the product; raises NotFound, and Conflict or Invalid as `create` does."""
+    """Change `price` and `stock` of the product; raises NotFound."""
     product = _load(session, product_id)
     assign(product, changes)
-    flush(session, _CONSTRAINTS)
+    session.flush()
     return get(session, product_id)
 
 
@@ -171,7 +172,7 @@ def restore(session: Session, product_id: UUID) -> dict[str, Any]:
     product = require("deleted product", load_deleted(session, Product, product_id))
     product.deleted_at = None
     with without_pointers():
-        flush(session, _CONSTRAINTS)
+        flush(session, _UNIQUE)
     return get(session, product_id)
 
 

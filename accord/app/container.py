@@ -17,7 +17,9 @@ from accord.contract.document import Document
 from accord.engine.contract import Contract
 from accord.engine.policies import rate_limits
 from accord.engine.policies.response_cache import ResponseCache
+from accord.engine.raised_errors import RaisedErrors
 from accord.engine.request import BodyLimits
+from accord.errors import ServiceError
 from accord.identity import api_keys, sessions
 from accord.identity.access_tokens import AccessTokens
 from accord.identity.api_key_cache import ApiKeyCache
@@ -45,6 +47,10 @@ from services.health import HealthCheck
 
 if TYPE_CHECKING:
     from accord.rate_limits.redis import RedisStorage
+
+
+_BUSINESS_RULES = ("handlers", "services", "accord.errors", "accord.identity", "accord.storage", "db")
+"""The packages whose functions can raise the errors of handlers."""
 
 
 class Container:
@@ -279,3 +285,8 @@ class Container:
             contract.add_document(document, f"{API_PREFIX}/{version}/openapi")
         contract.validate()
         return contract
+
+    @cached_property
+    def raised_errors(self) -> RaisedErrors:
+        """Return the analysis of the errors that handlers can raise."""
+        return RaisedErrors(_BUSINESS_RULES, [ServiceError, *ERRORS.classes])

@@ -36,22 +36,28 @@ def _error_detail(error: errors.ServiceError) -> ErrorDetail | None:
     return None
 
 
-def _cursor_problem(error: InvalidCursor) -> Problem:
-    return Problem(400, str(error), [parameter_error("query", "cursor", str(error), "malformed")])
+def _challenge_problem(status: int, error: errors.Unauthenticated) -> Problem:
+    return Problem(status, str(error), headers={"WWW-Authenticate": 'Bearer realm="api"'})
+
+
+def _cursor_problem(status: int, error: InvalidCursor) -> Problem:
+    return Problem(status, str(error), [parameter_error("query", "cursor", str(error), "malformed")])
+
+
+def _unavailable_problem(status: int, error: DatabaseUnavailable) -> Problem:
+    return Problem(status, str(error), headers={"Retry-After": str(error.retry_after)})
 
 
 ERRORS = ExceptionHandlers(
     {
-        InvalidCursor: _cursor_problem,
-        errors.Unauthenticated: lambda error: Problem(
-            401, str(error), headers={"WWW-Authenticate": 'Bearer realm="api"'}
-        ),
-        errors.NotFound: lambda error: _service_problem(404, error),
-        errors.Conflict: lambda error: _service_problem(409, error),
-        errors.Invalid: lambda error: _service_problem(422, error),
+        InvalidCursor: (400, _cursor_problem),
+        errors.Unauthenticated: (401, _challenge_problem),
+        errors.NotFound: (404, _service_problem),
+        errors.Conflict: (409, _service_problem),
+        errors.Invalid: (422, _service_problem),
         RequestInProgress: 409,
-        DatabaseUnavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
-        StorageUnavailable: lambda error: Problem(503, str(error), headers={"Retry-After": str(error.retry_after)}),
+        DatabaseUnavailable: (503, _unavailable_problem),
+        StorageUnavailable: (503, _unavailable_problem),
     }
 )
 """The table. A subclass has the entry of its base class."""

@@ -1,9 +1,14 @@
 """The command line."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pkgutil import resolve_name
+from typing import Any
 
 import click
+
+from accord.cli.import_errors import describe_import_error
 
 COMMANDS = {
     "check": ("contract:check", "Check settings, contract and migrations, and report errors."),
@@ -17,6 +22,10 @@ COMMANDS = {
     "signing-keys": ("signing_keys:signing_keys", "Manage the keys that sign access tokens."),
 }
 """Module and function of each command in this package, and the first sentence of its help."""
+
+
+STARTUP_FAILURE = 3
+"""The exit status of a worker that cannot start, after which uvicorn's supervisor does not start another one."""
 
 
 class _LazyGroup(click.Group):
@@ -42,13 +51,30 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. Errors of settings, contract and database are reported without a traceback."""
-    try:
+    """Run the command line. Errors of settings, contract, modules and database are reported in a sentence."""
+    with _exit_with_sentence(1):
         cli(standalone_mode=True)
-    except Exception as error:
-        from accord.cli.errors import EXPECTED_ERRORS  # noqa: PLC0415  # It imports many packages, which not every command needs.
 
-        if not isinstance(error, EXPECTED_ERRORS):
+
+def create_app() -> Any:
+    """Return the application, for a process that uvicorn starts. Errors are reported as `main` does."""
+    with _exit_with_sentence(STARTUP_FAILURE):
+        from accord import app  # noqa: PLC0415  # The block reports errors of its import.
+
+        return app.create_app()
+
+
+@contextmanager
+def _exit_with_sentence(status: int) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        sentence = describe_import_error(error)
+        if sentence is None:
+            from accord.cli.errors import describe_error  # noqa: PLC0415  # It imports many packages, which not every command needs.
+
+            sentence = describe_error(error)
+        if sentence is None:
             raise
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        click.echo(f"Error: {sentence}", err=True)
+        sys.exit(status)

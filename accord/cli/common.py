@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import click
-
 from accord import settings as configuration
 from accord.settings import Settings
 from accord.telemetry.logs import configure_logging
 from db import migrations
 from db.database import open_database
+from db.errors import MigrationError
 from db.pool import Mode
 
 T = TypeVar("T")
@@ -24,12 +23,10 @@ def load_settings() -> Settings:
 
 
 def require_migrations(settings: Settings) -> None:
-    """Raise ClickException unless the database has the newest migration, and the objects that the service relies on."""
-    applied, head = migrations.current_revision(settings.database_url), migrations.head_revision()
-    if applied != head:
-        raise click.ClickException(f"The database has migration {applied}, this release needs {head}: run `migrate`.")
+    """Raise MigrationError unless the database has the newest migration, and the objects that the service relies on."""
+    migrations.require_head(settings.database_url)
     if missing := migrations.missing_objects(settings.database_url):
-        raise click.ClickException("\n".join(["The database lacks these objects; run `migrate`:", *missing]))
+        raise MigrationError("\n".join(["The database lacks these objects; run `migrate`:", *missing]))
 
 
 def run_in_database(settings: Settings, mode: Mode, function: Callable[[Any], T]) -> T:

@@ -19,9 +19,11 @@ from db import migrations
 def check() -> None:
     """Check settings, contract and migrations, and report errors."""
     settings = load_settings()
-    contract = Container(settings).contract
-    click.echo(f"The contract is valid: {len(contract.operations)} operations, each with its handler.")
+    container = Container(settings)
+    contract = container.contract
+    contract.validate_statuses(container.raised_errors)
     require_migrations(settings)
+    click.echo(f"The contract is valid: {len(contract.operations)} operations, each with its handler.")
     click.echo(f"The database has migration {migrations.head_revision()}.")
     if errors := production_errors(settings):
         click.echo("\n".join(["These settings are for development only:", *errors]))

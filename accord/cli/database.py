@@ -4,6 +4,8 @@ import click
 
 from accord.cli.common import load_settings, require_migrations, run_in_database
 from db import migrations
+from db.errors import MigrationError
+from db.migration_files import read_revisions
 
 
 @click.command()
@@ -11,7 +13,11 @@ from db import migrations
 def migrate(revision: str) -> None:
     """Migrate the database to the newest revision."""
     url = load_settings().database_url
+    known = ["base", *read_revisions(), "head"]
+    if revision not in known:
+        raise MigrationError(f"There is no revision {revision}; known: {', '.join(known)}.")
     before = migrations.current_revision(url)
+    migrations.require_known(before)
     if revision == "head":
         migrations.upgrade(url)
     else:

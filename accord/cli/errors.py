@@ -1,22 +1,49 @@
-"""The errors that an operator can correct. The command line reports them without a traceback."""
+"""The errors that an operator can correct, in one sentence. The command line reports them without a traceback."""
+
+import os
 
 from alembic.util import CommandError
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from accord.contract.errors import ContractError
 from accord.identity.signing_keys import SigningKeysError
-from accord.settings import SettingsError
+from accord.settings import SettingsError, load
 from accord.telemetry.tracing import TracingError
 from db.errors import DatabaseUnavailable, MigrationError
 
-EXPECTED_ERRORS = (
-    SettingsError,
-    ContractError,
-    SigningKeysError,
-    TracingError,
-    DatabaseUnavailable,
-    MigrationError,
-    CommandError,
-    DBAPIError,
-    OSError,
-)
+EXPECTED_ERRORS = (SettingsError, ContractError, SigningKeysError, TracingError, MigrationError, CommandError)
+
+
+def describe_error(error: BaseException) -> str | None:
+    """Return the sentence for an error that an operator can correct; None for a failure of the program."""
+    if isinstance(error, DatabaseUnavailable | DBAPIError):
+        return f"The database {_database()} cannot be used ({_reason(error)}); correct it or ACCORD_DATABASE_URL."
+    if isinstance(error, EXPECTED_ERRORS):
+        return str(error)
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{_reason(error)}."
+    return None
+
+
+def _database() -> str:
+    """Return file, or host and name, of the database of the settings, without its password."""
+    url = make_url(load().database_url)
+    host = f"{url.host or 'localhost'}:{url.port or 5432}/" if url.get_backend_name() == "postgresql" else ""
+    return f"{host}{url.database}"
+
+
+def _reason(error: BaseException) -> str:
+    """Return the reason that the driver or the system gives, without a full stop."""
+    cause = error
+    while isinstance(cause, DatabaseUnavailable | DBAPIError):
+        inner = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
+        if inner is None:
+            break
+        cause = inner
+    text = str(cause)
+    if isinstance(cause, OSError) and cause.errno:
+        # The text of asyncio's errors is that of the call, and `gaierror` has numbers of its own.
+        text = os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
+    return " ".join(text.split()).rstrip(".") or type(cause).__name__

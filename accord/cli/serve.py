@@ -1,7 +1,11 @@
 """The command that serves the contract."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EACCES, EADDRINUSE, EADDRNOTAVAIL
 from functools import partial
+from socket import gaierror
 from typing import Any
 
 import click
@@ -11,7 +15,7 @@ from prometheus_client import start_http_server
 from accord.app.container import Container
 from accord.app.documents import PUBLISHED
 from accord.app.factory import build_app, create_app
-from accord.cli.common import load_settings
+from accord.cli.common import load_settings, require_migrations
 from accord.server import supervisor
 from accord.server.protocol import HttpProtocol
 from accord.server.timeouts import Timeouts
@@ -32,14 +36,18 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         raise click.ClickException("ACCORD_ENVIRONMENT is production, where --reload is not allowed.")
     host, workers = host or settings.host, workers or settings.workers
     port = settings.port if port is None else port
+    require_migrations(settings)
     app = _application(settings, in_this_process=workers == 1 and not reload)
+    with _binding(host, port, "--host or ACCORD_HOST", "--port or ACCORD_PORT"):
+        listening = supervisor.bind(host, port)
     if reload:
         # A restart for a changed file should not wait for the draining.
         os.environ["ACCORD_DRAIN_SECONDS"] = "0"
     multiprocess.clean_up(settings.data_dir)
     if settings.metrics_port is not None:
         metrics = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
-        start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(metrics.snapshot))
+        with _binding(settings.metrics_host, settings.metrics_port, "ACCORD_METRICS_HOST", "ACCORD_METRICS_PORT"):
+            start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(metrics.snapshot))
     timeouts = Timeouts(header=settings.header_timeout, body=settings.body_timeout, write=settings.write_timeout)
     config = uvicorn.Config(
         app,
@@ -63,8 +71,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         http=partial(HttpProtocol, timeouts=timeouts),  # type: ignore[arg-type]  # Uvicorn only calls it.
         ws="none",
     )
-    listening = config.bind_socket()
-    _print_addresses(host, listening.getsockname()[1])
+    supervisor.call_when_listening(listening, partial(_print_addresses, host, listening.getsockname()[1]))
     if workers > 1 and settings.redis_url is None:
         click.echo(
             f"Each of the {workers} processes counts rate limits for itself. Set ACCORD_REDIS_URL to count together.",
@@ -82,11 +89,30 @@ def _application(settings: Settings, *, in_this_process: bool) -> Any:
     if in_this_process:
         return create_app(settings)
     build_app(Container(settings))
-    return "accord.app:create_app"
+    return "accord.cli:create_app"
+
+
+@contextmanager
+def _binding(host: str, port: int, host_setting: str, port_setting: str) -> Iterator[None]:
+    """Raise ClickException, in a sentence, if the block cannot bind the port."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == EADDRINUSE:
+            sentence = f"Port {port} of {host} is in use: stop the program that uses it, or set {port_setting}"
+        elif error.errno == EACCES:
+            sentence = f"Port {port} needs a permission that this user lacks: set {port_setting} to 1024 or higher"
+        elif error.errno == EADDRNOTAVAIL or isinstance(error, gaierror):
+            sentence = f"The address {host} is not one of this machine: correct {host_setting}"
+        else:
+            sentence = (
+                f"Port {port} of {host} cannot be opened ({error.strerror}): set {host_setting}, or {port_setting}"
+            )
+        raise click.ClickException(f"{sentence}.") from None
 
 
 def _print_addresses(host: str, port: int) -> None:
-    base = f"http://{host}:{port}"
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     click.echo(f"Documentation  {base}/docs\nContract       {base}{PUBLISHED['v1']}")
     click.echo(f"Health         {base}/health/ready")
     click.echo(f"Example        curl '{base}/api/v1/products?sort=-price&per_page=3'")

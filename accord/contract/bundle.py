@@ -1,7 +1,8 @@
 """Bundles the YAML files of a contract into one OpenAPI document, with the file names as component names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,17 +17,27 @@ from accord.contract.references import Place, fragment, is_uri, pointer_parts
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def bundle(index: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Sources:
+    """The files of a document: their contents by path, and file and name of each component that is referred to."""
+
+    root: Path
+    files: Mapping[Path, Any]
+    components: frozenset[tuple[Path, str]]
+
+
+def bundle(index: Path) -> tuple[dict[str, Any], Sources]:
     """
-    Return *index* and all files that it refers to as one document.
+    Return *index* and all files that it refers to as one document, and these files.
 
     A reference to `components/schemas/Product.yaml` becomes a reference to the component of that name.
     References to other files, such as path items and texts (`description.md`), are replaced by their targets.
 
     Raises ContractError for a file that is missing, is not YAML, has a duplicate key, or refers to itself.
     """
-    document: dict[str, Any] = _Bundle(index.resolve()).document
-    return document
+    bundled = _Bundle(index.resolve())
+    components = frozenset((file, name) for (_, name), file in bundled.origins.items())
+    return bundled.document, Sources(bundled.root, bundled.files, components)
 
 
 class _Bundle:
@@ -55,7 +66,7 @@ class _Bundle:
                 message = f"{referrer['$ref']} refers to {name}, which cannot be read; correct the reference."
                 raise error_at(referrer, message) from None
             except yaml.YAMLError as error:
-                raise ContractError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from None
+                raise _yaml_error(str(name), error) from None
         return self.files[file]
 
     def _gather(self, node: Any, here: Path, has_id: bool = False) -> Any:
@@ -162,6 +173,14 @@ def _load(text: str, source: str) -> Any:
         loader.dispose()
 
 
+def _yaml_error(name: str, error: yaml.YAMLError) -> ContractError:
+    """Return the ContractError with the line at which the YAML could not be parsed."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    parts = [getattr(error, "context", None), getattr(error, "problem", None)]
+    reason = ", ".join(part for part in parts if part) or " ".join(str(error).split())
+    return ContractError(f"{name}{f':{mark.line + 1}' if mark else ''}: this is not valid YAML ({reason}); correct it.")
+
+
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]:
     mapping = SourceMapping()
     mapping.place = f"{loader.source}:{node.start_mark.line + 1}"
@@ -170,8 +189,11 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]
     lines: dict[str, int] = {}
     mapping.lines = lines
     for key_node, value_node in node.value:
-        key = str(key_node.value)
         line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            message = "a key must be a string, not a list or a mapping; correct the YAML."
+            raise ContractError(f"{loader.source}:{line}: {message}")
+        key = str(key_node.value)
         if key in mapping:
             raise ContractError(f"{loader.source}:{line}: {key!r} is a duplicate key; remove one.")
         lines[key] = line

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import yaml
 
-from accord.contract import page_links, preconditions
-from accord.contract.bundle import bundle
+from accord.contract import common_responses, page_links, preconditions
+from accord.contract.bundle import Sources, bundle
 from accord.contract.errors import SourceMapping, error_at
 from accord.contract.references import pointer_parts, replace_identifiers, schema_objects
 
@@ -30,12 +30,15 @@ PRIVATE_EXTENSIONS = frozenset(
 class Document:
     """The contract as one OpenAPI document. All of its references are JSON pointers into it."""
 
-    def __init__(self, raw: dict[str, Any]) -> None:
+    def __init__(self, raw: dict[str, Any], sources: Sources | None = None) -> None:
         """Store *raw*, whose references to a `$id` or an `$anchor` become JSON pointers.
 
-        Raises ContractError for a reference to another document.
+        *sources* are the files that it was read from. Raises ContractError for a reference to another document.
         """
         self.raw = raw
+        self.sources = sources
+        self.common_headers: frozenset[str] = frozenset()
+        """The headers of every response, in lower case. They are not added by the operation."""
         self.schema_objects = list(schema_objects(raw))
         """Place and value of each Schema Object that is a mapping."""
         replace_identifiers(self.schema_objects)
@@ -44,13 +47,14 @@ class Document:
 
     @classmethod
     def read(cls, index: Path) -> "Document":
-        """Return the document that `bundle` makes of *index*, with its page links and its 412 responses completed.
+        """Return the document that `bundle` makes of *index*, with its page links and common responses completed.
 
         Raises ContractError, as `bundle` and `page_links.complete` do.
         """
-        document = cls(bundle(index))
+        document = cls(*bundle(index))
         page_links.complete(document.raw, document.resolve)
         preconditions.complete(document.raw, document.resolve)
+        document.common_headers = common_responses.complete(document.raw, document.resolve)
         return document
 
     def resolve(self, node: Any) -> Any:
@@ -114,6 +118,7 @@ class Document:
                 if method in item:
                     spec = SourceMapping(item[method])
                     spec.place = getattr(item[method], "place", SourceMapping.place)
+                    spec.lines = getattr(item[method], "lines", SourceMapping.lines)
                     spec["parameters"] = list((shared | self._parameters(item[method])).values())
                     servers = spec.get("servers") or item.get("servers") or self.raw.get("servers") or [{"url": "/"}]
                     yield _server_path(servers[0]["url"]) + path, method, spec

@@ -77,7 +77,7 @@ def _page_links(response: Any, operation: str) -> Iterator[tuple[str, SourceMapp
 
 
 def _query_names(path_item: dict[str, Any], operation: dict[str, Any], resolve: Resolve) -> list[str]:
-    declared = [*(path_item.get("parameters") or ()), *(operation.get("parameters") or ())]
+    declared = [*_list(path_item.get("parameters")), *_list(operation.get("parameters"))]
     parameters = [_mapping(resolve(parameter)) for parameter in declared]
     return list(dict.fromkeys(str(each.get("name")) for each in parameters if each.get("in") == "query"))
 
@@ -92,12 +92,16 @@ def _property_names(schema: Any, resolve: Resolve, within: list[Any]) -> Iterato
     if isinstance(schema, dict) and not any(schema is outer for outer in within):
         yield from _mapping(schema.get("properties"))
         target = [resolve({"$ref": schema["$ref"]})] if "$ref" in schema else []
-        for part in [*target, *schema.get("allOf", ())]:
+        for part in [*target, *_list(schema.get("allOf"))]:
             yield from _property_names(part, resolve, [*within, schema])
 
 
 def _query_name(key: str) -> str:
     return key.removeprefix("query.")
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Any) -> dict[str, Any]:

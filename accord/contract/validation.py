@@ -10,6 +10,7 @@ import jsonschema_rs
 from accord.contract.document import METHODS, PRIVATE_EXTENSIONS, Document
 from accord.contract.errors import SourceMapping, error_at
 from accord.contract.json_schemas import JsonSchemas, pointer
+from accord.contract.openapi_objects import object_errors, suggestion
 
 _OPENAPI = jsonschema_rs.Draft202012Validator(
     json.loads(files("openapi_spec_validator").joinpath("resources/schemas/v3.1/schema.json").read_text("utf-8"))
@@ -26,6 +27,8 @@ KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
     "x-rate-limit",
     "x-cache-profiles",
     "x-cache-profile",
+    "x-common-responses",
+    "x-common-headers",
 }
 
 # Keywords with values, in which `x-` members are not extensions.
@@ -59,9 +62,12 @@ _NAMES = frozenset(
 
 
 def structure_errors(document: Document) -> Iterator[Exception]:
-    """Yield a ContractError for each error that the JSON Schema of OpenAPI 3.1 finds in *document*."""
+    """Yield a ContractError for each error in the objects of *document*, or else by the JSON Schema of OpenAPI 3.1."""
     if not str(document.raw.get("openapi", "")).startswith("3.1"):
         yield error_at(document.raw, "openapi must be 3.1.x; the engine supports no other version.")
+        return
+    if ill_formed := list(object_errors(document.raw)):
+        yield from ill_formed
         return
     errors = list(_OPENAPI.iter_errors(document.raw))
     for error in errors:
@@ -77,7 +83,7 @@ def structure_errors(document: Document) -> Iterator[Exception]:
     for path, item in document.raw.get("paths", {}).items():
         path_item = document.resolve(item)
         for method in METHODS:
-            if method in path_item and "responses" not in path_item[method]:
+            if method in path_item and not path_item[method].get("responses"):
                 yield error_at(path_item[method], f"{method} {path} has no responses; declare its responses.")
 
 
@@ -90,6 +96,10 @@ def semantic_errors(document: Document, schemas: JsonSchemas) -> Iterator[Except
     yield from _unknown_extensions(document.raw)
     yield from _example_errors(document.raw, schemas)
     scopes = {name: granted_scopes(spec) for name, spec in document.security_schemes().items()}
+    tags = [tag["name"] for tag in document.raw.get("tags", ())]
+    for n, tag in enumerate(tags):
+        if tag in tags[:n]:
+            yield error_at(document.raw["tags"][n], f"the tag {tag} is declared before; remove one.")
     operations: dict[Any, str] = {}
     for path, method, spec in document.operations():
         name = spec.get("operationId")
@@ -98,6 +108,10 @@ def semantic_errors(document: Document, schemas: JsonSchemas) -> Iterator[Except
         elif name in operations:
             yield error_at(spec, f"operationId {name} is also that of {operations[name]}; rename one.")
         operations[name] = f"{method} {path}"
+        for tag in spec.get("tags", ()):
+            if tag not in tags:
+                message = f"{name} has the tag `{tag}`, which `tags` of the document does not list"
+                yield error_at(spec, f"{message}; {suggestion(tag, tags)}", "tags")
         yield from _security_errors(document, spec, scopes)
 
 
@@ -106,8 +120,7 @@ def _unknown_extensions(node: Any, names: bool = False) -> Iterator[Exception]:
         case dict():
             for key, value in node.items():
                 if not names and key.startswith("x-") and key not in KNOWN_EXTENSIONS:
-                    known = ", ".join(sorted(KNOWN_EXTENSIONS))
-                    yield error_at(node, f"unknown extension {key}; known: {known}.")
+                    yield error_at(node, f"unknown extension `{key}`; {suggestion(key, KNOWN_EXTENSIONS)}", key)
                 if names or key not in _VALUES:
                     yield from _unknown_extensions(value, not names and key in _NAMES)
         case list():

@@ -10,6 +10,7 @@ from accord.contract import schema_validation, validation
 from accord.contract.document import Document, with_root_path
 from accord.contract.errors import ContractError, error_at
 from accord.contract.json_schemas import JsonSchemas
+from accord.contract.unused_files import unused_files
 from accord.engine import security
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
 from accord.engine.operation import DocumentContext, Operation, Policy
@@ -24,11 +25,12 @@ from accord.engine.policies.rate_limits import RateLimitPolicies, RateLimitStats
 from accord.engine.policies.response_cache import ResponseCache
 from accord.engine.policies.sparse_fieldsets import sparse_fieldsets
 from accord.engine.problems import ExceptionHandlers
+from accord.engine.raised_errors import RaisedErrors, undeclared_statuses
 from accord.engine.renderers import links
 from accord.engine.renderers.response import Response
 from accord.engine.renderers.serializer import Serializers
 from accord.engine.request import BodyLimits
-from accord.engine.resolution import function_of, public_functions
+from accord.engine.resolution import function_of, missing_modules, public_functions
 from accord.engine.routing import PathItem, Router
 
 PublishedDocument = Callable[[str], Response]
@@ -99,6 +101,7 @@ class Contract:
         schemas = JsonSchemas(document)
         schemes = security.load_schemes(document, self.dependencies)
         _raise_errors(list(validation.semantic_errors(document, schemas)))
+        _raise_errors(list(missing_modules(document)))
         context = DocumentContext(
             MarshmallowSchemas(schemas),
             schemes,
@@ -135,8 +138,10 @@ class Contract:
         """
         Raise ContractError for errors that show only when all documents are added.
 
-        These are a public function in a module of handlers that is no operation, and a successor that is no path.
+        These are files that no document refers to, or else a public function in a module of handlers that is no
+        operation, and a successor that is no path.
         """
+        _raise_errors([*unused_files(self.documents)])
         handlers = {(operation.function.__module__, operation.function.__name__) for operation in self.operations}
         modules = {module for module, _ in handlers}
         errors = [
@@ -149,6 +154,10 @@ class Contract:
                 message = f"the successor of {operation.id}, {successor}, is in no contract; correct x-successor."
                 errors.append(error_at(operation.spec, message))
         _raise_errors(list(errors))
+
+    def validate_statuses(self, raised_errors: RaisedErrors) -> None:
+        """Raise ContractError for statuses that handlers can cause by their errors and operations do not declare."""
+        _raise_errors([*undeclared_statuses(self.operations, self.exception_handlers, raised_errors)])
 
     def path_item(self, template: str) -> PathItem | None:
         """Return the path item of a path template; None if there is none."""

@@ -87,6 +87,8 @@ class ContractMiddleware(SpecMiddleware):
             raise Problem(410, "This operation is past its sunset; the successor is in `Link`.")
         try:
             await operation.parse_request(request)
+            if request.media_type and request.media_type.location:
+                return Response(303, headers=[(b"location", request.media_type.location), problems.VARY])
             if self._response_cache and operation.cache_control.uses_server_cache:
                 return await self._response_cache.get_or_render(operation, request, self._database)
             if operation.needs_session:

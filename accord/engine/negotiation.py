@@ -18,11 +18,16 @@ _MEDIA_RANGE = re.compile(r"\*/\*|[\w.+!#$&^-]+/(?:\*|[\w.+!#$&^-]+)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """A media type of a response. `render` is None for JSON, from which the others are rendered."""
+    """
+    A media type of a response. `render` is None for JSON, from which the others are rendered.
+
+    `location` is that of another resource, to which a 303 sends clients that prefer this media type.
+    """
 
     content_type: bytes
     tag_suffix: bytes = b""
     render: Render | None = None
+    location: bytes | None = None
 
 
 def parse_accept(accept: bytes) -> list[tuple[str, float]]:

@@ -85,9 +85,11 @@ class Operation:
         self.security = SecurityRequirements(requirements, document_context.security_schemes) if requirements else None
         self.rate_limit = document_context.rate_limits.for_operation(spec)
         declared = {status: document.resolve(response) for status, response in spec["responses"].items()}
-        credentials = self.security.headers if self.security and "x-cache-profile" in spec else []
+        page = self._page_location(declared.get("303", {}))
+        depends_on = list(self.security.headers) if self.security and "x-cache-profile" in spec else []
+        depends_on += ["Accept"] if page else []
         self.responses = {
-            int(status): ResponseDefinition(self.id, int(status), response, schemas, credentials)
+            int(status): ResponseDefinition(self.id, int(status), response, schemas, depends_on)
             for status, response in declared.items()
             if status.isdigit()
         }
@@ -100,7 +102,7 @@ class Operation:
             else None
         )
         is_negotiated = self.success.contents and not self.success.is_file
-        self.renderers = Renderers(self.success, document_context.marshmallow_schemas) if is_negotiated else None
+        self.renderers = Renderers(self.success, document_context.marshmallow_schemas, page) if is_negotiated else None
         self.cache_control = self._cache_control(document_context.cache_profiles)
         self.deprecation = Deprecation(spec, path_item.names)
         self.is_deprecated: bool = spec.get("deprecated", False)
@@ -127,7 +129,7 @@ class Operation:
             if wrapped:
                 self.handle = wrapped
                 self.needs_session = True
-        check_statuses(self.spec, self._possible_statuses(), self.declares_status)
+        check_statuses(self.spec, self.possible_statuses(), self.declares_status)
         if self.success.required_headers:
             self.handle = self._check_required_headers(self.handle)
 
@@ -262,10 +264,19 @@ class Operation:
             )
         return profiles.for_operation(self.spec, takes_credentials=self.security is not None)
 
+    def _page_location(self, see_other: dict[str, Any]) -> str | None:
+        """Return the page to which a 303 sends browsers: the `const` of its `Location`."""
+        header = self.document.resolve(see_other.get("headers", {}).get("Location", {}))
+        location: str | None = self.document.resolve(header.get("schema", {})).get("const")
+        if see_other and not location:
+            message = f"{self.id} declares a 303; give its `Location` a schema with the path of the page as `const`."
+            raise error_at(self.spec, message)
+        return location
+
     def _declared_arguments(self) -> set[str]:
         return set(self.parameters.by_argument) | ({"body"} if self.body else set())
 
-    def _possible_statuses(self) -> Iterator[int]:
+    def possible_statuses(self) -> Iterator[int]:
         """Yield every status that the declared features of the operation can give."""
         possible = {400: True, 500: True}
         possible |= {401: self.security is not None, 403: self.security is not None and not self.security.is_optional}
@@ -275,6 +286,7 @@ class Operation:
         possible |= {410: self.deprecation.sunset is not None}
         possible |= {412: self.takes_preconditions, 428: self.requires_if_match}
         possible |= {429: self.rate_limit is not None}
+        possible |= {404: self.success.is_file, 409: self.has_header("idempotency-key")}
         possible |= {304: self.is_safe and self.takes_preconditions}
-        possible |= {503: self.needs_session}
+        possible |= {503: self.needs_session or self.security is not None}
         yield from (status for status, is_possible in possible.items() if is_possible)

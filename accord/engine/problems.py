@@ -129,24 +129,40 @@ class ContractViolation(Exception):
     """A response violates the contract. The caller gets a 500, and the unit of work is rolled back."""
 
 
-ExceptionHandler = Callable[[Any], Problem]
+ExceptionHandler = Callable[[int, Any], Problem]
+"""Returns the problem with a status for an exception."""
 
 
 class ExceptionHandlers:
-    """The problems of exceptions by class. A subclass without an entry has the one of its base class."""
+    """The statuses and problems of exceptions by class. A subclass without an entry has the one of its base class."""
 
-    def __init__(self, table: Mapping[type[Exception], int | ExceptionHandler]) -> None:
-        self.table = table
+    def __init__(self, table: Mapping[type[Exception], int | tuple[int, ExceptionHandler]]) -> None:
+        self._table = {
+            kind: (entry, _problem_of_text) if isinstance(entry, int) else entry for kind, entry in table.items()
+        }
+
+    @property
+    def classes(self) -> list[type[Exception]]:
+        return list(self._table)
+
+    def status_of(self, kind: type[BaseException]) -> int | None:
+        """Return the status of exceptions of this class; None if they are failures of the program."""
+        entry = self._entry(kind)
+        return entry[0] if entry else None
 
     def to_problem(self, error: Exception) -> Problem | None:
         """Return the problem of *error*; None if it is a failure of the program."""
         if isinstance(error, Problem):
             return error
-        for kind in type(error).__mro__:
-            entry = self.table.get(kind)
-            if entry is not None:
-                return Problem(entry, str(error)) if isinstance(entry, int) else entry(error)
-        return None
+        entry = self._entry(type(error))
+        return entry[1](entry[0], error) if entry else None
+
+    def _entry(self, kind: type[BaseException]) -> tuple[int, ExceptionHandler] | None:
+        return next((self._table[each] for each in kind.__mro__ if each in self._table), None)
+
+
+def _problem_of_text(status: int, error: Exception) -> Problem:
+    return Problem(status, str(error))
 
 
 def problem_media_type(accept: bytes | None) -> bytes:

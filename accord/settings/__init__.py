@@ -1,5 +1,7 @@
 """Settings of the service: environment variables and `.env`, read and validated once at start."""
 
+import os
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -244,12 +246,25 @@ def _has_valid_port(url: str) -> bool:
 
 def load() -> Settings:
     """Return the settings of the environment and of `.env`, where the environment wins. Raises SettingsError."""
+    known = {variable(name) for name in Settings.model_fields}
+    errors = [
+        _unknown_variable(name) for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
+    ]
     try:
-        return Settings()
+        settings = Settings()
+        if not errors:
+            return settings
     except ValidationError as error:
-        raise SettingsError("\n".join(map(_error_line, error.errors()))) from None
+        errors += map(_error_line, error.errors())
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from error
+    raise SettingsError("\n".join(errors))
+
+
+def _unknown_variable(name: str) -> str:
+    nearest = get_close_matches(name[len(PREFIX) :].lower(), Settings.model_fields, 1)
+    remedy = f"did you mean {variable(nearest[0])}?" if nearest else "`main.py settings` lists all of them."
+    return f"{name}: unknown setting; {remedy}"
 
 
 def _error_line(error: ErrorDetails) -> str:
@@ -257,5 +272,5 @@ def _error_line(error: ErrorDetails) -> str:
     if not error["loc"]:
         return message
     if error["type"] == "extra_forbidden":
-        message = "unknown setting"
+        return _unknown_variable(variable(str(error["loc"][0])))
     return f"{variable(str(error['loc'][0]))}: {message.rstrip('.')}."

@@ -11,8 +11,8 @@ _INTRODUCTION = """\
 
 `main.py settings` generates this page from `accord/settings`. The service reads its settings once, at start, from
 environment variables and from a file `.env` beside `main.py`; the environment wins. `.env.example` has all of them.
-Errors are reported at start, in a line for each variable, without its value. An unknown variable in `.env` that begins
-with `ACCORD_` is an error, too.
+Errors are reported at start, in a line for each variable, without its value. An unknown variable that begins with
+`ACCORD_` is an error, too.
 
 With `ACCORD_ENVIRONMENT=production`, settings that do not meet the demand in the last column are refused, and nothing
 starts. In development, `main.py check` reports them. `seed` and `serve --reload` do not run in production.

@@ -1,24 +1,26 @@
 """The command line as an operator meets it: what is wrong is said in a line, without a traceback."""
 
-import contextlib
 import json
 import logging
 import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
 import yaml
+from sqlalchemy import make_url
 
 from accord import cli
+from db import migrations
 from tests.support.databases import fresh_database, migrated_database
 from tests.support.server import ROOT
 
+HEAD = migrations.head_revision()
 COMMANDS = [name for name in cli.COMMANDS if name != "signing-keys"] + ["signing-keys rotate"]
 
 
@@ -82,6 +84,19 @@ class TestSettings:
         done = run("check", ACCORD_PORT="99999", ACCORD_WORKERS="many", ACCORD_MAX_BODY_SIZE="-1")
         assert_refused(done, "ACCORD_PORT", "ACCORD_WORKERS", "ACCORD_MAX_BODY_SIZE", lines=3)
 
+    @pytest.mark.parametrize("command", ["serve", "check", "migrate", "openapi"])
+    @pytest.mark.parametrize("name", ["ACCORD_PROT", "accord_prot", "ACCORD_PROT_"])
+    def test_unknown_variable_is_refused_with_the_nearest_one(self, run, command, name):
+        assert_refused(run(command, **{name: "1"}), f"Error: {name}: unknown setting; did you mean ACCORD_PORT?")
+
+    def test_unknown_variable_is_refused_beside_other_errors(self, run):
+        done = run("check", ACCORD_PORT="99999", ACCORD_QQQ="")
+        assert_refused(done, "ACCORD_QQQ: unknown setting; `main.py settings` lists all", "ACCORD_PORT: ", lines=2)
+
+    def test_variable_of_another_program_is_no_setting(self, run):
+        assert run("settings", ACCORDION="1").returncode == 0
+        assert "ACCORDION" not in run("openapi", ACCORDION="1").stderr
+
     @pytest.mark.parametrize("command", ["serve", "seed"])
     def test_production_takes_no_defaults_of_development(self, run, command):
         done = run(command, ACCORD_ENVIRONMENT="production")
@@ -115,16 +130,19 @@ class TestKeys:
 
     @pytest.mark.parametrize("command", ["serve", "signing-keys rotate"])
     def test_folder_that_cannot_be_used_is_named(self, run, command):
+        run("migrate")
         assert_refused(run(command, ACCORD_DATA_DIR="/dev/null/data"), "/dev/null/data")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
     def test_folder_without_permission_is_named(self, run, tmp_path):
+        run("migrate")
         (tmp_path / "locked").mkdir(mode=0)
         assert_refused(run("serve", ACCORD_DATA_DIR=str(tmp_path / "locked")), "locked")
 
     def test_file_that_holds_no_keys_is_named(self, run, tmp_path):
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "signing_keys.json").write_text("{}")
+        run("migrate")
         assert_refused(run("serve"), "signing_keys.json", "JSON Web Key Set")
 
     def test_keys_of_the_settings_are_not_rotated_here_nor_shown(self, run, tmp_path):
@@ -136,17 +154,58 @@ class TestKeys:
 
 
 class TestDatabase:
-    @pytest.mark.parametrize("command", ["migrate", "seed", "check"])
+    @pytest.mark.parametrize("command", ["migrate", "seed", "check", "serve", "delete-orphan-files"])
     @pytest.mark.parametrize(
-        "url",
-        ["postgresql://shop@127.0.0.1:1/shop", "postgresql://shop@nowhere.invalid/shop", "sqlite:////nowhere/shop.db"],
+        ("url", "words"),
+        [
+            ("postgresql://shop:hush@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used (Connection refused)"),
+            ("postgresql://shop@nowhere.invalid/shop", "nowhere.invalid:5432/shop cannot be used ("),
+            ("sqlite:////nowhere/shop.db", "/nowhere/shop.db cannot be used (unable to open database file)"),
+            ("sqlite:////usr", "/usr cannot be used (unable to open database file)"),
+            (f"sqlite:///{ROOT}/LICENSE", "/LICENSE cannot be used (file is not a database)"),
+        ],
+        ids=["no server", "no host", "no folder", "folder", "other file"],
     )
-    def test_database_that_cannot_be_reached_is_said_to_be_away(self, run, command, url):
-        assert_refused(run(command, ACCORD_DATABASE_URL=url), "database")
+    def test_database_that_cannot_be_used_is_named_with_the_reason(self, run, command, url, words):
+        done = run(command, ACCORD_DATABASE_URL=url)
+        assert_refused(done, "Error: The database ", words, "; correct it or ACCORD_DATABASE_URL.")
+        assert "hush" not in done.stderr
 
-    def test_database_that_is_not_migrated_is_said_to_be_so(self, run):
-        for command in ("seed", "check"):
-            assert_refused(run(command), "migrate")
+    @pytest.mark.parametrize(
+        ("kind", "words"),
+        [
+            ("role", 'role "nobody" does not exist'),
+            ("database", 'database "nothing" does not exist'),
+        ],
+        ids=["role", "database"],
+    )
+    def test_what_the_server_lacks_is_named(self, run, tmp_path, kind, words):
+        made = make_url(fresh_database("postgresql", tmp_path))
+        changed = made.set(**{"username": "nobody"} if kind == "role" else {"database": "nothing"})
+        done = run("check", ACCORD_DATABASE_URL=changed.render_as_string(hide_password=False))
+        assert_refused(done, words)
+
+    @pytest.mark.parametrize("command", ["seed", "check", "serve", "delete-orphan-files"])
+    def test_database_without_migrations_is_refused_with_the_command(self, run, command):
+        done = run(command)
+        assert_refused(done, f"The database has migration None, this release needs {HEAD}: run `migrate`.")
+        assert done.stdout == ""
+
+    @pytest.mark.parametrize("command", ["seed", "check", "serve", "delete-orphan-files"])
+    def test_database_with_old_migrations_is_refused_with_the_command(self, run, command):
+        run("migrate")
+        run("migrate --to 0001")
+        assert_refused(run(command), f"The database has migration 0001, this release needs {HEAD}: run `migrate`.")
+
+    @pytest.mark.parametrize(
+        "command", ["seed", "check", "serve", "delete-orphan-files", "migrate", "migrate --to base"]
+    )
+    def test_database_of_a_newer_release_is_refused(self, run, settings, command):
+        run("migrate")
+        with sqlite3.connect(settings["ACCORD_DATABASE_URL"].removeprefix("sqlite:///")) as connection:
+            connection.execute("update alembic_version set version_num = '9999'")
+        words = f"The database has migration 9999, but the newest one of this release is {HEAD}: use"
+        assert_refused(run(command), words, "migrate --to")
 
     @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
     def test_migrations_go_up_and_down(self, run, kind, tmp_path):
@@ -174,7 +233,7 @@ class TestDatabase:
 
     @pytest.mark.parametrize("revision", ["nonsense", "-1"])
     def test_revision_that_there_is_not_is_refused(self, run, revision):
-        assert_refused(run(f"migrate --to {revision}"), revision)
+        assert_refused(run(f"migrate --to {revision}"), f"There is no revision {revision}; known: base, 0001, ")
 
 
 class TestContract:
@@ -212,30 +271,49 @@ class TestContract:
         text = (tree / file).read_text()
         assert before in text
         (tree / file).write_text(text.replace(before, after, 1))
-        assert_refused(start("serve", tree), *words, lines=4)
+        assert_refused(start("operations", tree), *words, lines=4)
 
 
 class TestServe:
-    @pytest.mark.parametrize("workers", ["1", "2"])
-    def test_port_that_is_taken_is_said_to_be_so(self, start, workers):
+    @pytest.mark.parametrize("options", ["", " --workers 2", " --reload"])
+    def test_port_that_is_taken_is_said_to_be_so(self, run, options):
+        run("migrate")
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            done = start(f"serve --port {taken.getsockname()[1]} --workers {workers}")
-        assert_refused(done, "in use")
+            port = taken.getsockname()[1]
+            done = run(f"serve --port {port}{options}")
+        assert_refused(
+            done, f"Error: Port {port} of 127.0.0.1 is in use: stop the program that uses it, or set --port or"
+        )
         assert done.stdout == ""
 
-    def test_port_that_was_free_is_the_one_that_is_printed(self, settings):
-        command = [sys.executable, "main.py", "serve", "--port", "0"]
+    def test_port_of_the_metrics_that_is_taken_is_said_to_be_so(self, run):
+        run("migrate")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            done = run("serve", ACCORD_METRICS_PORT=str(port))
+        assert_refused(done, f"Error: Port {port} of 127.0.0.1 is in use: ", "or set ACCORD_METRICS_PORT.")
+
+    @pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "2001:db8::1"])
+    def test_address_of_another_machine_is_said_to_be_so(self, run, host):
+        run("migrate")
+        done = run(f"serve --host {host}")
+        assert_refused(done, f"Error: The address {host} is not one of this machine: correct --host or ACCORD_HOST.")
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may open every port")
+    def test_port_of_the_system_is_said_to_need_a_permission(self, run):
+        run("migrate")
+        assert_refused(run("serve --port 1"), "Error: Port 1 needs a permission that this user lacks: set --port or")
+
+    @pytest.mark.parametrize("options", [[], ["--workers", "2"], ["--reload"]], ids=["alone", "workers", "reload"])
+    def test_addresses_are_printed_when_the_port_answers(self, run, settings, options):
+        """Each of them answers at its first request, without a retry, and the port is the actual one."""
+        run("migrate")
+        command = [sys.executable, "main.py", "serve", "--port", "0", *options]
         with subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True) as served:
-            printed = "".join(served.stdout.readline() for _ in range(3))
-            (address,) = re.findall(r"http://127.0.0.1:\d+/health/ready", printed)
             try:
-                for _ in range(300):
-                    with contextlib.suppress(httpx.TransportError):
-                        assert httpx.get(address).status_code in {200, 503}
-                        break
-                    time.sleep(0.1)
-                else:
-                    pytest.fail("Nobody answers there.")
+                printed = "".join(served.stdout.readline() for _ in range(4))
+                for address in re.findall(r"http://127\.0\.0\.1:\d+/[^\s']+", printed):
+                    assert httpx.get(address, timeout=60).status_code == 200
             finally:
                 served.terminate()
 

@@ -89,8 +89,33 @@ def starred(*names):
 BROKEN = {
     # document.py
     "key said twice": ("a: 1\nb: 2\na: 3", {}, f"{INDEX}:3: 'a' is a duplicate key; remove one"),
-    "no YAML": ("a: [1", {}, rf"{INDEX} is not valid YAML: .*line"),
-    "tag of Python": ("a: !!python/name:os.system ''", {}, f"{INDEX} is not valid YAML"),
+    "no YAML": (
+        "a: 1\nb: [1",
+        {},
+        rf"{INDEX}:[23]: this is not valid YAML .while parsing a flow sequence, .*; correct it",
+    ),
+    "indentation": (
+        "a:\n  b: 1\n c: 2",
+        {},
+        f"{INDEX}:3: this is not valid YAML .while parsing a block mapping, .*; correct it",
+    ),
+    "tabulator": (
+        "a:\n\tb: 1",
+        {},
+        f"{INDEX}:2: this is not valid YAML .*found character.* that cannot start any token",
+    ),
+    "two documents": (
+        "a: 1\n---\nb: 1",
+        {},
+        f"{INDEX}:2: this is not valid YAML .expected a single document in the stream",
+    ),
+    "control character": ("a: 1\nb: \x01", {}, f"{INDEX}(:2)?: this is not valid YAML"),
+    "tag of Python": (
+        "a: !!python/name:os.system ''",
+        {},
+        f"{INDEX}:1: this is not valid YAML .could not determine a constructor",
+    ),
+    "list as a key": ("? [a]\n: 1", {}, f"{INDEX}:1: a key must be a string"),
     "reference to nothing": (
         PARAMETER % "$ref: '#/components/parameters/Q'",
         {},
@@ -105,7 +130,7 @@ BROKEN = {
     "reference that is no text": (
         PARAMETER % "$ref: 5",
         {},
-        f"{INDEX}:7: /paths/~1t/get/parameters/0/.ref is not valid OpenAPI 3.1",
+        f"{INDEX}:7: `.ref` must be a string, not the number 5",
     ),
     "reference to itself": (
         PARAMETER % "$ref: '#/components/parameters/Q'"
@@ -122,12 +147,32 @@ BROKEN = {
     "word nobody knows": (
         "paths: {}\nx-speed: 3",
         {},
-        f"{INDEX}:1: unknown extension x-speed; known: .*x-sunset",
+        f"{INDEX}:2: unknown extension `x-speed`; known: .*x-sunset",
     ),
     "word nobody knows, deep": (
         PARAMETER % "name: q, in: query, x-odd: 1, schema: {}",
         BY_Q,
-        f"{INDEX}:7: unknown extension x-odd",
+        f"{INDEX}:7: unknown extension `x-odd`",
+    ),
+    "tag that is not listed": (
+        "tags: [{name: Files}]\npaths:\n  /t:\n    get:\n      operationId: t\n      tags: [Flies]",
+        {"t": lambda: 1},
+        f"{INDEX}:6: t has the tag `Flies`, which `tags` of the document does not list; did you mean `Files`",
+    ),
+    "tag of a document without tags": (
+        "\npaths: {/t: {get: {operationId: t, tags: [Files]}}}",
+        {"t": lambda: 1},
+        "t has the tag `Files`, which `tags` of the document does not list; known: none",
+    ),
+    "tag that is listed twice": (
+        "paths: {}\ntags:\n  - name: Files\n  - name: Files",
+        {},
+        f"{INDEX}:4: the tag Files is declared before; remove one",
+    ),
+    "letter of an extension": (
+        "\npaths: {/t: {get: {operationId: t, x-openapi-router-controler: a}}}",
+        {"t": lambda: 1},
+        f"{INDEX}:2: unknown extension `x-openapi-router-controler`; did you mean `x-openapi-router-controller`",
     ),
     "operation without a name": (
         "\npaths: {/t: {get: {summary: It.}}}",
@@ -306,7 +351,7 @@ BROKEN = {
     "missing function": (
         "\npaths: {/t: {get: {operationId: t}}}",
         {},
-        f"{INDEX}:2: the contract declares t, but .*; write it, or remove the operation",
+        f"{INDEX}:2: t has no x-openapi-router-controller; add the module of its handler",
     ),
     # reading
     "parameter in a cookie": (
@@ -322,7 +367,7 @@ BROKEN = {
     "parameter of a wrong style": (
         PARAMETER % "name: q, in: header, style: form, schema: {}",
         {"t": lambda q=1: 1},
-        f"{INDEX}:7: .*/style is not valid OpenAPI 3.1",
+        f"{INDEX}:7: `style` must be one of simple, not the string .form.",
     ),
     "parameter with content": (
         PARAMETER % "name: q, in: query, content: {application/json: {}}",
@@ -416,7 +461,7 @@ BROKEN = {
     "link with a number": (
         LINK % "operationId: t, parameters: {id: 7}",
         BY_ID,
-        f"{INDEX}:12: .*/links/self/parameters/id is not valid OpenAPI 3.1: 7",
+        f"{INDEX}:12: `id` of `parameters` must be a string, not the number 7",
     ),
     "link that speaks of the request": (
         LINK % "operationId: t, parameters: {id: $request.path.id}",
@@ -586,9 +631,40 @@ def test_public_function_nobody_names_is_refused(handlers):
     ]
 
 
-@pytest.mark.parametrize("modules", [{}, {"things": "def other(): ...\n"}, {"things": "import nowhere_at_all\n"}])
-def test_missing_handler_is_refused_with_what_to_do(handlers, modules):
-    with pytest.raises(
-        ContractError, match=r"declares get_t, but lacking\d\.things has no such function; write it, or remove"
-    ):
-        handlers(f"lacking{len(str(modules)) % 10}", **modules)
+@pytest.mark.parametrize(
+    ("name", "modules", "words"),
+    [
+        (
+            "without_module",
+            {},
+            r"openapi.yaml:1: the module without_module.things does not exist; write it with .* get_t",
+        ),
+        (
+            "near_module",
+            {"thinks": ""},
+            r"the module near_module.things does not exist; write .* get_t; or did you mean near_module.thinks",
+        ),
+        ("other", {"things": "def other(): ...\n"}, r"declares get_t, but other.things has no such function; write it"),
+    ],
+)
+def test_missing_handler_is_refused_with_what_to_do(handlers, name, modules, words):
+    with pytest.raises(ContractError, match=words):
+        handlers(name, **modules)
+
+
+def test_missing_module_is_named_once():
+    text = "\npaths:\n" + "\n".join(
+        f"  /{name}: {{get: {{operationId: {name}, x-openapi-router-controller: gone.things}}}}" for name in ("a", "b")
+    )
+    contract = Contract(database=Memory(), exception_handlers=ERRORS, resolver=Resolver())
+    with pytest.raises(ContractError) as refused:
+        contract.add_document(complete(read(text)), "/openapi")
+    (line,) = str(refused.value).splitlines()
+    assert line == f"{INDEX}:3: the module gone.things does not exist; write it with the functions a, b."
+
+
+@pytest.mark.parametrize("text", ["import nowhere_at_all\n", "from things_of_nobody import x\n", "1 +\n", "nothing\n"])
+def test_error_at_the_import_of_a_handler_is_not_hidden(handlers, text):
+    """The command line names its file and line, as those of all modules."""
+    with pytest.raises((ImportError, SyntaxError, NameError)):
+        handlers(f"broken_{abs(hash(text))}", things=text)

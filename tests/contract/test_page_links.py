@@ -157,10 +157,10 @@ def test_null_where_nothing_is_inherited_is_refused_with_its_place(link, error):
 @pytest.mark.parametrize(
     ("old", "new", "error"),
     [
-        ("{q: $response.body#/q}", "{q: null}", r"openapi\.yaml:\d+: .*is not valid OpenAPI 3\.1"),
+        ("{q: $response.body#/q}", "{q: null}", r"openapi\.yaml:\d+: `.*` must be a "),
         ("{owner: $response.body#/owner}}", "{owner: me, size: '1'}}", "list_things has no parameter size"),
         ("{owner: $response.body#/owner}}", "{owner: $response.body#/he}}", "is not a property of the response"),
-        ("{owner: $response.body#/owner}}", "[]}", r"openapi\.yaml:\d+: .*is not valid OpenAPI 3\.1"),
+        ("{owner: $response.body#/owner}}", "[]}", r"openapi\.yaml:\d+: `.*` must be a "),
     ],
 )
 def test_other_slips_in_a_page_link_are_refused_as_in_any_link(old, new, error):
@@ -179,5 +179,5 @@ def test_other_slips_in_a_page_link_are_refused_as_in_any_link(old, new, error):
     ],
 )
 def test_document_without_the_form_of_openapi_is_read_and_refused_when_its_form_is_checked(text):
-    with pytest.raises(ContractError, match=r"is not valid OpenAPI 3\.1"):
+    with pytest.raises(ContractError, match=r"`.*` must be "):
         start(f"openapi: 3.1.0\ninfo: {{title: a, version: '1'}}\n{text}", {}, completed=False)

@@ -20,7 +20,7 @@ paths:
       responses:
         '200':
           description: All.
-          headers: {ETag: {schema: {type: string}}, Link: {schema: {type: string}}}
+          headers: {ETag: {schema: {type: string}}, Link: {required: true, schema: {type: string}}}
           content:
             application/json: {schema: &notes {$ref: '#/components/schemas/Notes'}}
             application/xml: {schema: *notes}

@@ -61,6 +61,12 @@ def new_product(session, **members):
     return products.create(session, category_id=category_id, **rest, **members)
 
 
+def changed_product(session, product_id, **members):
+    product = products.get(session, product_id)
+    rest = {name: product[name] for name in ("name", "description", "price", "stock", "tags")}
+    return products.replace(session, product_id, category_id=product["category"]["id"], **rest, **members)
+
+
 def of_session(*functions):
     """Functions that need nothing of the service but a session."""
     return [
@@ -83,7 +89,7 @@ KINDS = {
     "products": Kind(
         Product,
         {"sku": (SKUS, str)},
-        *of_session(new_product, products.update, products.delete, products.restore),
+        *of_session(new_product, changed_product, products.delete, products.restore),
     ),
 }  # fmt: skip
 

@@ -21,10 +21,16 @@ from referencing.jsonschema import DRAFT202012
 OF_ITS_REQUEST = {"date", "x-request-id", "ratelimit", "x-ratelimit-remaining", "x-ratelimit-reset"}
 
 
+OF_HTTP = {
+    *("date", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "vary"),
+    *("cache-control", "x-content-type-options", "x-frame-options", "content-security-policy", "referrer-policy"),
+    *("strict-transport-security", "access-control-allow-origin", "access-control-expose-headers"),
+}
+"""Headers that HTTP and browsers define for any response, so that no contract declares them."""
+
 TOLERATED = {
     "CC_CONFLICTING",  # `private, no-store` is for caches that know only one of the two.
     "CONTENT_TYPE_MISMATCH",  # Contents are called what they were sent as, and checked when they were.
-    "DISPOSITION_OMITS_FILENAME",  # It has `filename*`.
     "LM_FUTURE",  # `Date` is of a clock that is looked at once a second, and later when many tests run at once.
     "REQUEST_HDR_IN_RESPONSE",  # `Accept` in a 415 says what would do (RFC 9110, section 12.5.1).
     "STATUS_BAD_REQUEST",
@@ -150,6 +156,8 @@ class PublishedContract:
             for name, header in spec.get("headers", {}).items()
             if self.resolve(header).get("required") and name not in response.headers
         ]
+        declared_headers = {name.lower() for name in spec.get("headers", {})} | OF_HTTP
+        errors += [f"the header {name} is not declared" for name in response.headers if name not in declared_headers]
         content = spec.get("content", {})
         media_type = response.headers.get("content-type", "").partition(";")[0]
         if not response.content:

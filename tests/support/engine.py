@@ -37,7 +37,7 @@ class Taken(Exception):
 ERRORS = ExceptionHandlers(
     {
         NotThere: 404,
-        Taken: lambda error: Problem(409, str(error), headers={"Retry-After": "2"}),
+        Taken: (409, lambda status, error: Problem(status, str(error), headers={"Retry-After": "2"})),
     }
 )
 

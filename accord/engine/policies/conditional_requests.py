@@ -20,7 +20,10 @@ PRECONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since"
 """The preconditions of every operation whose target has a validator, declared or not."""
 _READ_PRECONDITIONS = PRECONDITIONS | {b"if-modified-since"}
 
-_CONTENT_HEADERS = frozenset({b"content-type", b"content-disposition"})
+_METADATA = frozenset(
+    {b"content-type", b"content-disposition", b"accept-ranges", b"link", b"last-modified", b"idempotency-replayed"}
+)
+"""The headers that a 304 does not repeat, because the client has them (RFC 9110, section 15.4.5)."""
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 _HTTP_DATE = re.compile(
     r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT|\w{6,9}, \d\d-\w{3}-\d\d [\d:]{8} GMT|\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}",
@@ -141,7 +144,7 @@ def select(request: Request, response: Response) -> Response:
         is_current = since is not None and modified_at is not None and modified_at <= since
     if not is_current:
         return response
-    return Response(304, b"", [header for header in response.headers if header[0] not in _CONTENT_HEADERS])
+    return Response(304, b"", [header for header in response.headers if header[0] not in _METADATA])
 
 
 def etag(body: bytes, suffix: bytes = b"") -> bytes:

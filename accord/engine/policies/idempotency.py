@@ -71,8 +71,6 @@ class Idempotency:
         if store is None:
             raise error_at(operation.spec, f"{operation.id} takes Idempotency-Key; pass Contract an idempotency store.")
         shows_once = _shows_once(operation)
-        if shows_once and not operation.declares_status(409):
-            raise error_at(operation.spec, f"{operation.id} has an x-shown-once property; declare the 409 of a retry.")
 
         def handle_once(request: Request, session: Any) -> Response:
             key = request.arguments.get("idempotency_key")

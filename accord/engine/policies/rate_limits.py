@@ -256,10 +256,12 @@ class _WindowPlan:
 
 def override_limits(document: Document, limits: Mapping[str, Sequence[str]]) -> None:
     """Replace the limits of policies of *document*. Raises ContractError for an unknown policy or an invalid limit."""
-    policies = document.raw.get("x-rate-limits", {}).get("policies", {})
+    spec = document.raw.get("x-rate-limits")
+    # The form of the document is validated later.
+    policies = spec.get("policies") if isinstance(spec, dict) else None
     for name, texts in limits.items():
-        if name not in policies:
-            raise ContractError(f'unknown rate limit policy "{name}"; known: {", ".join(policies)}.')
+        if not isinstance(policies, dict) or name not in policies:
+            raise ContractError(f'unknown rate limit policy "{name}"; known: {", ".join(policies or ()) or "none"}.')
         try:
             _items(texts)
         except ValueError as error:

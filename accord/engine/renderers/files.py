@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
+from unicodedata import combining, normalize
 from urllib.parse import quote
 
 from accord.engine.headers import RawHeaders
@@ -15,6 +17,8 @@ from accord.engine.problems import Problem
 
 log = logging.getLogger(__name__)
 
+# Recipients differ in how they read quotes, backslashes and percent signs, and a slash separates folders.
+_NOT_QUOTABLE = re.compile(r'[^\x20-\x7e]|["\\/%:*?<>|]')
 _CHUNK = 64 * 1024
 
 
@@ -82,7 +86,7 @@ def headers(content: FileContent) -> RawHeaders:
     """
     return [
         (b"content-type", content.media_type.encode()),
-        (b"content-disposition", f"attachment; filename*=UTF-8''{quote(content.name, safe='')}".encode()),
+        (b"content-disposition", _disposition(content.name)),
         (b"last-modified", format_datetime(last_modified(content.modified_at), usegmt=True).encode()),
     ]
 
@@ -101,6 +105,16 @@ def last_modified(modified_at: datetime) -> datetime:
     if full_second < modified_at:
         full_second += second
     return min(full_second, datetime.now(UTC).replace(microsecond=0) - second)
+
+
+def _disposition(name: str) -> bytes:
+    """Return the disposition with *name*, beside an ASCII name for old clients (RFC 6266, appendix D).
+
+    Letters lose their accents there, and other characters are underscores.
+    """
+    letters = "".join(each for each in normalize("NFKD", name) if not combining(each))
+    fallback = _NOT_QUOTABLE.sub("_", letters)
+    return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe='')}".encode()
 
 
 def _missing_file(path: Path) -> Problem:

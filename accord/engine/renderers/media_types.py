@@ -15,14 +15,17 @@ _RENDERERS: dict[str, Callable[[Any, MarshmallowSchemas], XmlRenderer | CsvRende
     "application/xml": XmlRenderer,
     "text/csv": CsvRenderer,
 }
+_HTML = "text/html"
 _PARAMETERS = {"text/csv": "; charset=utf-8; header=present"}
 
 
 class Renderers:
     """The media types of a response. JSON is first, and the others are rendered from it."""
 
-    def __init__(self, response: ResponseDefinition, marshmallow_schemas: MarshmallowSchemas) -> None:
-        """Raise ContractError for a media type without a renderer."""
+    def __init__(
+        self, response: ResponseDefinition, marshmallow_schemas: MarshmallowSchemas, page: str | None = None
+    ) -> None:
+        """Raise ContractError for a media type without a renderer. *page* is the path of the page in HTML, if any."""
         content = response.contents
         first, *others = content
         self._by_name = {first: MediaType(first.encode())}
@@ -43,6 +46,8 @@ class Renderers:
         if response.is_json:
             # A client that accepts JSON also accepts media types such as `application/problem+json`.
             self._by_name.setdefault("application/json", self.every[0])
+        if page:
+            self._by_name.setdefault(_HTML, MediaType(_HTML.encode(), location=page.encode()))
         self._available = tuple(self._by_name)
         # The most frequent headers are looked up without parsing.
         self._by_accept = {None: self.every[0], b"*/*": self.every[0]}

@@ -53,9 +53,9 @@ class ResponseDefinition:
         status: int,
         spec: dict[str, Any],
         schemas: JsonSchemas,
-        credentials: Sequence[str] = (),
+        depends_on: Sequence[str] = (),
     ) -> None:
-        """*credentials* are the headers on which a cacheable response depends; they are added to `Vary`."""
+        """Prepare the response. *depends_on* has further headers of requests on which it depends, for `Vary`."""
         self.label = f"{operation} {status}"
         self.status = status
         self.contents = spec.get("content", {})
@@ -68,17 +68,22 @@ class ResponseDefinition:
         self.headers = {
             name.lower(): schemas.document.resolve(header) for name, header in spec.get("headers", {}).items()
         }
-        self.required_headers = [name.encode() for name, header in self.headers.items() if header.get("required")]
+        self.required_headers = [
+            name.encode()
+            for name, header in self.headers.items()
+            if header.get("required") and name not in schemas.document.common_headers
+        ]
         self.is_json = self.media_type is not None and self.media_type.endswith("json")
         self._validator = schemas.validator(self.schema, "response") if self.is_json else None
-        self._vary = self._vary_header(schemas, credentials)
+        self._vary = self._vary_header(schemas, depends_on)
         self._base_headers = [(b"content-type", (self.media_type or "").encode()), *self._vary]
         self._serializers: Serializers | None = None
         self._serializer_for: dict[tuple[Scopes, str], Serialize | None] = {}
         self._location: Callable[[Any], str] | None = None
         self._spec = spec
-        self._has_location = "location" in self.headers
-        self._has_link = "link" in self.headers
+        self._has_location = status < 300 and "location" in self.headers
+        # An optional `Link` is the one of deprecated operations, which `Deprecation` adds.
+        self._has_link = bool(self.headers.get("link", {}).get("required"))
 
     def compile(self, serializers: Serializers) -> None:
         """Prepare serialization, when all links are known. Raises ContractError for `Location` without a link."""
@@ -142,7 +147,7 @@ class ResponseDefinition:
         modified_at = data.get("updated_at") if isinstance(data, dict) else None
         return Response(self.status, body, headers, data, modified_at=modified_at)
 
-    def _vary_header(self, schemas: JsonSchemas, credentials: Sequence[str]) -> RawHeaders:
+    def _vary_header(self, schemas: JsonSchemas, depends_on: Sequence[str]) -> RawHeaders:
         """
         Return the header `Vary`, or nothing. `Accept-Encoding` in it allows compression.
 
@@ -152,7 +157,7 @@ class ResponseDefinition:
         names = ["Accept"] if len(self.contents) > 1 and not self.is_file else []
         if self.contents and not self.is_file and not schemas.contains_secret(self.schema):
             names.append("Accept-Encoding")
-        names += credentials
+        names += [name for name in depends_on if name not in names]
         return [(b"vary", ", ".join(names).encode())] if names else []
 
     def _from_file(self, result: files.FileContent) -> Response:
