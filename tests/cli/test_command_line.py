@@ -159,12 +159,13 @@ class TestDatabase:
         ("url", "words"),
         [
             ("postgresql://shop:hush@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used (Connection refused)"),
+            ("postgresql://shop:hush@127.0.0.1:1,[::1]:2/shop", "127.0.0.1:1,[::1]:2/shop cannot be used ("),
             ("postgresql://shop@nowhere.invalid/shop", "nowhere.invalid:5432/shop cannot be used ("),
             ("sqlite:////nowhere/shop.db", "/nowhere/shop.db cannot be used (unable to open database file)"),
             ("sqlite:////usr", "/usr cannot be used (unable to open database file)"),
             (f"sqlite:///{ROOT}/LICENSE", "/LICENSE cannot be used (file is not a database)"),
         ],
-        ids=["no server", "no host", "no folder", "folder", "other file"],
+        ids=["no server", "no servers", "no host", "no folder", "folder", "other file"],
     )
     def test_database_that_cannot_be_used_is_named_with_the_reason(self, run, command, url, words):
         done = run(command, ACCORD_DATABASE_URL=url)
