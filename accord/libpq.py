@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-SCHEMES = ("postgresql://", "postgres://")
+SCHEMES = ("postgresql://", "postgres://", "postgresql+asyncpg://")
+"""The schemes of libpq, and the one of SQLAlchemy."""
 
 _PASSED = {
     "dbname", "gsslib", "host", "krbsrvname", "passfile", "password", "port", "service", "sslcert", "sslcrl", "sslkey",

@@ -158,7 +158,8 @@ class SchemaViews:
             if word not in view:
                 view[word] = value
             elif word == "pattern":
-                view.setdefault("allOf", []).append({word: value})
+                # A value that matches neither pattern has one error.
+                view.setdefault("allOf", []).append({"if": {word: view[word]}, "then": {word: value}})
             else:
                 view[word] = (max if word == "minimum" else min)(value, view[word])
 

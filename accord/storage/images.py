@@ -1,4 +1,8 @@
-"""Image files: their size in pixels, read from their structure without decoding them."""
+"""
+Image files: their size in pixels, read from their structure without decoding them.
+
+Pillow is not used: without decoding, it accepts truncated files, and it names a JPEG with a second picture differently.
+"""
 
 import re
 import struct

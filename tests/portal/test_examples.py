@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from services import demo_data
 from tests.portal.test_docs import execute, log_in, operation
 from tests.support.operations import OPERATIONS
+from tests.support.server import demo_shop
 
 UNSUCCESSFUL = {
     "refresh_tokens": (401, "A refresh token can be used once; log_in returns one."),
@@ -61,11 +62,12 @@ def rank(operation):
 
 
 @pytest.fixture(scope="module")
-def statuses(address):
-    """The statuses of all operations by their examples, those that delete at the end."""
+def statuses(tmp_path_factory):
+    """The statuses of all operations by their examples, those that delete at the end, on a shop of its own."""
+    server = demo_shop("sqlite", tmp_path_factory.mktemp("examples"))
     username, password = demo_data.LOGINS["admin"]
     found = {}
-    with httpx.Client(base_url=address, timeout=60) as client:
+    with httpx.Client(base_url=server.base, timeout=60) as client:
         tokens = client.post("/api/v1/auth/login", json={"username": username, "password": password}).json()
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         for each in sorted(FIRST_VERSION, key=rank):
@@ -82,6 +84,7 @@ def statuses(address):
             query = {p["name"]: each.example(p["schema"]) for p in each.parameters if p["name"] == "id"}
             response = client.request(each.method, path, params=query, json=each.body, headers=headers, **form)
             found[each.id] = response.status_code
+    server.stop()
     return found
 
 
