@@ -10,6 +10,7 @@ from accord.engine.routing import PathItem
 
 EXPOSED_HEADERS = (
     "Accept",
+    "Accept-Encoding",
     "Accept-Ranges",
     "Allow",
     "Content-Disposition",
