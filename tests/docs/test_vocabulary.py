@@ -29,11 +29,6 @@ MARKDOWN = [
 PLAIN = [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / ".ci" / "run"]
 """Files whose comments and messages are prose, and in which code is not told from it."""
 
-IS_CODE_PROSE_REWRITTEN = True
-"""Comments, docstrings and texts of the code are checked, too."""
-NAMES_TO_GO: set[str] = set()
-"""Retired names that the code still has, and that are let through until it has them no more."""
-
 
 def retired(kind):
     """Return the words of the glossary that are refused as *kind*: `part`, `name` or `prose`."""
@@ -120,7 +115,6 @@ def refused_prose(source, file):
 
 
 def test_glossary_retires_words_of_each_kind():
-    assert set(retired("part") + retired("name")) >= NAMES_TO_GO
     assert {"part", "name", "prose"} == {kind for kind in ("part", "name", "prose") if len(retired(kind)) > 5}
     table = GLOSSARY.read_text("utf-8").partition("## Retired words")[2]
     assert len(ROW.findall(table)) == table.count("\n| `"), "A row does not have the form of the table."
@@ -128,11 +122,9 @@ def test_glossary_retires_words_of_each_kind():
 
 @pytest.mark.parametrize("file", CODE, ids=lambda file: str(file.relative_to(ROOT)))
 def test_code_has_no_retired_name(file):
-    found = refused_names(file.read_text("utf-8"), file)
-    assert [name for name in found if not name.endswith(tuple(f"({word})" for word in NAMES_TO_GO))] == []
+    assert refused_names(file.read_text("utf-8"), file) == []
 
 
-@pytest.mark.skipif(not IS_CODE_PROSE_REWRITTEN, reason="the prose of the code is not rewritten yet")
 @pytest.mark.parametrize("file", CODE, ids=lambda file: str(file.relative_to(ROOT)))
 def test_code_has_no_retired_word_in_its_prose(file):
     assert refused_prose(file.read_text("utf-8"), file) == []
