@@ -88,7 +88,8 @@ class ContractMiddleware(SpecMiddleware):
         try:
             await operation.parse_request(request)
             if request.media_type and request.media_type.location:
-                return Response(303, headers=[(b"location", request.media_type.location), problems.VARY])
+                location = request.context.root_path.encode() + request.media_type.location
+                return Response(303, headers=[(b"location", location), problems.VARY])
             if self._response_cache and operation.cache_control.uses_server_cache:
                 return await self._response_cache.get_or_render(operation, request, self._database)
             if operation.needs_session:
