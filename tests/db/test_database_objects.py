@@ -182,6 +182,24 @@ def test_lost_trigger_makes_cached_responses_stale(team, database_kind):
     assert team.version() > before
 
 
+def test_migration_makes_cached_responses_stale(team, database_kind):
+    """Statements that alter a table can change its rows, and have no trigger that counts."""
+    migration = {
+        "sqlite": "    with op.batch_alter_table('products', recreate='always') as batch:\n"
+        "        batch.alter_column('description', type_=sa.Integer(), existing_type=sa.Text())",
+        "postgresql": "    op.execute('ALTER TABLE products ALTER price TYPE numeric(12, 2) USING price + 1')",
+    }
+    team.write(migration[database_kind])
+    before = team.version()
+    team.upgrade()
+    after = team.version()
+    assert after > before
+    team.upgrade()
+    assert team.version() == after, "Nothing was migrated."
+    team.downgrade("-1")
+    assert team.version() > after
+
+
 def test_objects_of_operators_stay(team, database_kind):
     own = ["CREATE INDEX own_index ON products (name, id DESC)"]
     if database_kind == "sqlite":
