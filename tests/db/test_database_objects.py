@@ -326,6 +326,16 @@ def test_failing_migration_is_named_with_its_line_and_leaves_nothing_behind(team
     assert team.missing() == []
 
 
+def test_lost_key_is_named_and_nothing_is_changed(team, database_kind):
+    """`CREATE TABLE ... AS` copies no constraint, and a foreign key needs the key to which it refers."""
+    statements = "CREATE TABLE new AS SELECT * FROM tags", "DROP TABLE tags", "ALTER TABLE new RENAME TO tags"
+    team.write("\n".join(f"    op.execute('{statement}')" for statement in statements))
+    with pytest.raises(MigrationError, match=r"changed nothing.*tags"):
+        team.upgrade()
+    assert migrations.current_revision(team.url) == migrations.head_revision()
+    assert team.missing() == []
+
+
 def test_column_that_a_trigger_names_can_be_renamed(team):
     for old, new in (("username", "login"), ("login", "username")):
         team.write(f"""
