@@ -202,6 +202,15 @@ class TestDatabase:
         run("migrate --to 0001")
         assert_refused(run(command), f"The database has migration 0001, this release needs {HEAD}: run `migrate`.")
 
+    def test_table_without_a_migration_is_not_blamed_on_migrate(self, run, settings):
+        """Its author has forgotten the migration: `migrate` has nothing to do, and check must not point to it."""
+        run("migrate")
+        with sqlite3.connect(settings["ACCORD_DATABASE_URL"].removeprefix("sqlite:///")) as connection:
+            connection.execute("drop table tasks")
+            connection.execute("alter table files drop column description")
+        words = "Error: No migration has created column description of table files, table tasks; write it as in docs/"
+        assert_refused(run("check"), words)
+
     @pytest.mark.parametrize(
         "command", ["seed", "check", "serve", "delete-orphan-files", "migrate", "migrate --to base"]
     )

@@ -201,6 +201,24 @@ def test_lost_trigger_makes_cached_responses_stale(team, database_kind):
     assert team.version() > before
 
 
+def test_migration_makes_cached_responses_stale(team, database_kind):
+    """Statements that alter a table can change its rows, and have no trigger that counts."""
+    migration = {
+        "sqlite": "    with op.batch_alter_table('products', recreate='always') as batch:\n"
+        "        batch.alter_column('description', type_=sa.Integer(), existing_type=sa.Text())",
+        "postgresql": "    op.execute('ALTER TABLE products ALTER price TYPE numeric(12, 2) USING price + 1')",
+    }
+    team.write(migration[database_kind])
+    before = team.version()
+    team.upgrade()
+    after = team.version()
+    assert after > before
+    team.upgrade()
+    assert team.version() == after, "Nothing was migrated."
+    team.downgrade("-1")
+    assert team.version() > after
+
+
 def test_objects_of_operators_stay(team, database_kind):
     own = ["CREATE INDEX own_index ON products (name, id DESC)"]
     if database_kind == "sqlite":
@@ -323,6 +341,16 @@ def test_failing_migration_is_named_with_its_line_and_leaves_nothing_behind(team
     with pytest.raises(MigrationError, match=rf"{file.name}:\d+: .*changed nothing.*nonsense"):
         team.upgrade()
     assert team.run(lambda connection: sorted(connection.dialect.get_table_names(connection))) == before
+    assert migrations.current_revision(team.url) == migrations.head_revision()
+    assert team.missing() == []
+
+
+def test_lost_key_is_named_and_nothing_is_changed(team, database_kind):
+    """`CREATE TABLE ... AS` copies no constraint, and a foreign key needs the key to which it refers."""
+    statements = "CREATE TABLE new AS SELECT * FROM tags", "DROP TABLE tags", "ALTER TABLE new RENAME TO tags"
+    team.write("\n".join(f"    op.execute('{statement}')" for statement in statements))
+    with pytest.raises(MigrationError, match=r"changed nothing.*tags"):
+        team.upgrade()
     assert migrations.current_revision(team.url) == migrations.head_revision()
     assert team.missing() == []
 
