@@ -106,7 +106,8 @@ class Settings(BaseSettings):
     )
     root_path: str = Field(
         default="",
-        pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+        # A segment that begins with a dot could be `..`, which clients resolve.
+        pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$",
         max_length=100,
         description=(
             "Path of the public URL, such as /shop, where a proxy serves this service below a path. "

@@ -4,8 +4,10 @@ import asyncio
 from urllib.parse import unquote
 
 import pytest
+from pydantic import ValidationError
 
-from accord.middleware.forwarded import ForwardedMiddleware
+from accord.middleware.forwarded import ForwardedMiddleware, parse_root_path
+from accord.settings import Settings
 
 PROXY, CLIENT = "10.0.0.1", "192.0.2.1"
 
@@ -106,3 +108,17 @@ def test_setting_wins_over_the_header(see):
 def test_prefix_like_a_path_of_the_service_is_never_taken_for_it(see):
     """Of `/api/v1` the proxy at `/api/` has removed its prefix, or else its public path would be `/api/api/v1`."""
     assert see("/api/v1/tags", root_path="/api") == ("/api", "/api/v1/tags", "/api/v1/tags")
+
+
+@pytest.mark.parametrize(
+    "root_path", ["shop", "/..", "/shop/../docs", "/./shop", "/a b", "//host", "/shop?x", "/%2F", "/" + "x" * 100]
+)
+def test_setting_that_is_no_root_path_is_refused(root_path):
+    assert parse_root_path(root_path) is None
+    with pytest.raises(ValidationError, match="root_path"):
+        Settings(_env_file=None, root_path=root_path)
+
+
+@pytest.mark.parametrize("root_path", ["/", "/shop", "/shop/", "/~meera/shop-2.0/a_b"])
+def test_setting_is_a_root_path(root_path):
+    assert parse_root_path(Settings(_env_file=None, root_path=root_path).root_path) == root_path.rstrip("/")
