@@ -128,9 +128,15 @@ def restore(connection: Connection, metadata: MetaData = Base.metadata) -> list[
                 connection.exec_driver_sql(statement)
     if missing:
         log.warning("The database lacked objects, which have been created: %s.", ", ".join(map(str, missing)))
-    if missing and "cache_versions" in _columns(connection):
-        connection.exec_driver_sql("UPDATE cache_versions SET version = version + 1")
+    if missing:
+        expire_cached_responses(connection)
     return missing
+
+
+def expire_cached_responses(connection: Connection) -> None:
+    """Make all cached responses stale, after changes that no trigger has counted."""
+    if "cache_versions" in _columns(connection):
+        connection.exec_driver_sql("UPDATE cache_versions SET version = version + 1")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, NullPool, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
@@ -133,7 +133,14 @@ def _run_on_sqlite(url: URL, function: Callable[[Connection], T], alone: bool) -
         connection.exec_driver_sql("pragma foreign_keys=off")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
         result = function(connection)
-        if violations := connection.exec_driver_sql("pragma foreign_key_check").all():
+        try:
+            violations = connection.exec_driver_sql("pragma foreign_key_check").all()
+        except OperationalError as error:
+            # A table has lost the primary key or the unique constraint to which a foreign key refers.
+            raise MigrationError(
+                f"The migrations have changed nothing, because of a {error.orig}. Correct the migrations."
+            ) from error
+        if violations:
             raise MigrationError(
                 f"The migrations have changed nothing, because {len(violations)} rows violate a foreign key, the first "
                 f"in table {violations[0][0]}. Correct the rows or the migrations."
