@@ -28,7 +28,7 @@ def read_revisions(folder: Path = _FOLDER) -> list[str]:
     by_revision: dict[str, _MigrationFile] = {}
     for file in files:
         if other := by_revision.get(file.revision):
-            message = f"the revision {file.revision} is also that of {other.path}; give this migration the next number."
+            message = f"the revision {file.revision} is also that of {other.path}; give the newer one the next number."
             raise MigrationError(f"{file.path}:{file.revision_line}: {message}")
         by_revision[file.revision] = file
     following: dict[str | None, _MigrationFile] = {}

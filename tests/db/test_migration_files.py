@@ -14,7 +14,7 @@ AT = "alembic/versions/"
 BROKEN = {
     "two of one number": (
         {"0003_other.py": 'revision = "0003"\ndown_revision = "0002"\n'},
-        f"{AT}0003_third.py:3: the revision 0003 is also that of {AT}0003_other.py; give this migration the next",
+        f"{AT}0003_third.py:3: the revision 0003 is also that of {AT}0003_other.py; give the newer one the next",
     ),
     "two after one": (
         {"0004_other.py": 'revision = "0004"\ndown_revision = "0002"\n'},

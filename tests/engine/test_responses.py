@@ -44,7 +44,7 @@ def answering(returned, schema=THING, status="200", media_type="application/json
     [
         ({"name": "much too long"}, "/name"),
         ({}, "name"),
-        ({"at": None}, "name"),
+        ({"at": None}, "the handler did not return what the schema requires (KeyError: 'name')."),
         ({"name": None}, "/name"),
         ({"name": 1}, "/name"),
         ({"name": "x", "size": "1"}, "/size"),
@@ -69,7 +69,7 @@ def answering(returned, schema=THING, status="200", media_type="application/json
         (None, "NoneType|name"),
         ([], "list|name"),
         ("text", "str|name"),
-        (object(), "object|name"),
+        (object(), "requires (AttributeError: 'object' object has no attribute 'name')."),
     ],
 )
 def test_broken_promise_is_a_500_that_is_logged_with_its_reason_and_changes_nothing(caplog, returned, reason):

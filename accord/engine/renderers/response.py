@@ -125,7 +125,10 @@ class ResponseDefinition:
             serialize = cached[key]
             data = serialize(result) if serialize else result
         except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise ContractViolation(f"{self.label}: the result of the handler lacks {error}.") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise ContractViolation(
+                f"{self.label}: the handler did not return what the schema requires ({reason})."
+            ) from error
         return self.from_data(data, root_path)
 
     def from_data(self, data: Any, root_path: str = "") -> Response:
