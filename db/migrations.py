@@ -72,6 +72,11 @@ def require_known(revision: str | None) -> None:
         raise MigrationError(f"{message}: use the release that has it, or go back there with `migrate --to`.")
 
 
+def missing_columns(url: str) -> list[str]:
+    """Return the tables and columns of the models that the database lacks. Raises DatabaseUnavailable."""
+    return run_with_connection(url, database_objects.find_missing_columns)
+
+
 def missing_objects(url: str) -> list[str]:
     """Return what the database lacks beyond tables and columns. Raises DatabaseUnavailable."""
     return run_with_connection(

@@ -14,23 +14,23 @@ from accord.contract.errors import error_at
 Form = Any
 """
 What a value must be: `TEXT`, `FLAG`, `ANY`, a tuple of texts, the name of an object in `OBJECTS`, a list with the form
-of its items, or a dict with the form of its values under the `Keys` that they have.
+of its items, or a dict with the form of its values under the `KeyPattern` that they have.
 """
 
 TEXT, FLAG, ANY = str, bool, object
 
 
-class Keys(NamedTuple):
+class KeyPattern(NamedTuple):
     """The keys of a map: a pattern, and what it is in words."""
 
     pattern: str
     description: str
 
 
-NAME = Keys(r"(?s:.*)", "a name")
-PATH = Keys(r"/.*", "a path that begins with `/`")
-STATUS = Keys(r"[1-5](\d\d|XX)|default", "a status such as 404, a range such as 4XX, or default")
-COMPONENT = Keys(r"[a-zA-Z0-9._-]+", "a name of letters, digits, dots, hyphens and underscores")
+NAME = KeyPattern(r"(?s:.*)", "a name")
+PATH = KeyPattern(r"/.*", "a path that begins with `/`")
+STATUS = KeyPattern(r"[1-5](\d\d|XX)|default", "a status such as 404, a range such as 4XX, or default")
+COMPONENT = KeyPattern(r"[a-zA-Z0-9._-]+", "a name of letters, digits, dots, hyphens and underscores")
 
 _PARAMETER_FIELDS: dict[str, Form] = {
     "description": TEXT,
@@ -234,7 +234,7 @@ def _errors(value: Any, form: Form, parent: Any, name: str, key: str | None) -> 
         yield from _object_errors(value, form, name)
 
 
-def _map_errors(value: dict[str, Any], keys: Keys, form: Form, name: str) -> Iterator[Exception]:
+def _map_errors(value: dict[str, Any], keys: KeyPattern, form: Form, name: str) -> Iterator[Exception]:
     for member, item in value.items():
         if re.fullmatch(keys.pattern, member):
             yield from _errors(item, form, value, f"`{member}` of {name}", member)

@@ -265,11 +265,11 @@ class Operation:
         return profiles.for_operation(self.spec, takes_credentials=self.security is not None)
 
     def _page_location(self, see_other: dict[str, Any]) -> str | None:
-        """Return the page to which a 303 sends browsers: the `const` of its `Location`."""
+        """Return the page to which a 303 sends browsers, without the root path: the `default` of its `Location`."""
         header = self.document.resolve(see_other.get("headers", {}).get("Location", {}))
-        location: str | None = self.document.resolve(header.get("schema", {})).get("const")
+        location: str | None = self.document.resolve(header.get("schema", {})).get("default")
         if see_other and not location:
-            message = f"{self.id} declares a 303; give its `Location` a schema with the path of the page as `const`."
+            message = f"{self.id} declares a 303; give its `Location` a schema with the path of the page as `default`."
             raise error_at(self.spec, message)
         return location
 

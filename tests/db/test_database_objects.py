@@ -20,13 +20,15 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.orm import Session
 
 from db import Base, migrations, models
 from db.altered_tables import keep_triggers
 from db.cache_versions import TAGS
 from db.database_objects import declared_objects, find_missing, restore
-from db.errors import MigrationError
+from db.errors import DatabaseUnavailable, MigrationError
 from db.triggers import counted
+from services import health
 from tests.support.databases import fresh_database
 from tests.support.migrations import Team
 
@@ -144,6 +146,23 @@ def test_lost_objects_are_named_and_created_again(team, database_kind):
     if database_kind == "postgresql":
         kinds |= {"function", "column", "CHECK", "foreign key"}
     assert team.run(lose) == kinds
+
+
+def test_readiness_names_some_of_many_lost_objects(team):
+    """The `detail` of a problem has at most 2,000 characters."""
+
+    def lose(connection):
+        indexes = [item for item in declared_objects(connection.dialect) if item.kind == "index"]
+        for index in indexes:
+            connection.exec_driver_sql(f"DROP INDEX {index.name}")
+        with Session(connection) as session, pytest.raises(DatabaseUnavailable) as unavailable:
+            health.check(session, {})
+        return indexes, str(unavailable.value)
+
+    indexes, reason = team.run(lose)
+    assert f"The database lacks {indexes[0]}, " in reason
+    assert reason.endswith(f", {len(indexes) - 10} more; run `migrate`.")
+    assert len(reason) < 2000
 
 
 REPLACED = {

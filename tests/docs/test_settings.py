@@ -98,7 +98,7 @@ def test_secrets_are_not_shown(monkeypatch):
 
 def test_misspelt_setting_in_dotenv_is_refused(tmp_path):
     tmp_path.joinpath(".env").write_text("ACCORD_PROT=1\nSOMEBODY_ELSES=2\n")
-    assert refusal() == "ACCORD_PROT: unknown setting."
+    assert refusal() == "ACCORD_PROT: unknown setting; did you mean ACCORD_PORT?"
 
 
 def test_dotenv_that_is_not_text_is_refused(tmp_path):

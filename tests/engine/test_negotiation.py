@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accord.contract.errors import ContractError
 from accord.engine.negotiation import best_match
 from tests.engine.test_any_schema import SETTINGS
 from tests.engine.test_policies import Keys
@@ -288,3 +289,43 @@ def test_choice_is_the_one_that_the_rfc_describes(ranges, order):
 @SETTINGS
 def test_no_header_is_too_strange(accept):
     assert best_match(accept, OFFERED) in (*OFFERED, None)
+
+
+INDEX = """
+paths:
+  /:
+    get:
+      operationId: get_index
+      responses:
+        '200': {description: It., content: {application/json: {schema: {}}}}
+        '303': {description: The page., headers: {Location: {schema: {type: string, default: /page}}}}
+"""
+
+
+def get_index():
+    return {}
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        (BROWSER, 303), ("text/html", 303), ("text/*", 303), ("application/json;q=0.5, text/html", 303),
+        (None, 200), ("*/*", 200), ("application/json", 200), ("text/html, application/json", 200),
+        ("text/html;q=0.5, application/json", 200), ("text/html;q=0.5, */*", 200), ("text/html;q=0, */*", 200),
+        ("text/html;q=0", 406), ("image/png", 406),
+    ],
+)  # fmt: skip
+def test_clients_that_prefer_a_page_are_sent_to_it(accept, status):
+    """RFC 9110, sections 12.5.1 and 15.4.4: proactive negotiation, and a 303 to another resource."""
+    for method in ("GET", "HEAD"):
+        reply = start(INDEX, {"get_index": get_index}).send(method, "/", headers={"Accept": accept} if accept else None)
+        assert (reply.status, reply.header("location")) == (status, "/page" if status == 303 else None)
+        assert "Accept" in reply.header("vary").split(", ")
+
+
+def test_page_without_a_path_is_refused():
+    with pytest.raises(ContractError, match="get_index declares a 303; give its `Location` a schema with the path"):
+        start(INDEX.replace(", default: /page", ""), {"get_index": get_index})

@@ -20,9 +20,7 @@ PRECONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since"
 """The preconditions of every operation whose target has a validator, declared or not."""
 _READ_PRECONDITIONS = PRECONDITIONS | {b"if-modified-since"}
 
-_METADATA = frozenset(
-    {b"content-type", b"content-disposition", b"accept-ranges", b"link", b"last-modified", b"idempotency-replayed"}
-)
+_METADATA = frozenset({b"content-type", b"content-disposition", b"accept-ranges", b"link"})
 """The headers that a 304 does not repeat, because the client has them (RFC 9110, section 15.4.5)."""
 _TAG = re.compile(rb'(?:W/)?"[^"]*"')
 _HTTP_DATE = re.compile(
