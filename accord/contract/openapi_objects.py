@@ -1,6 +1,6 @@
 """The objects of OpenAPI 3.1 with their fields, and the errors of a document that has others.
 
-The source is section 4.8 of the OpenAPI Specification 3.1.1. Schema Objects are not checked here.
+The source is section 4.8 of the OpenAPI Specification 3.1.1. Of Schema Objects only these objects are checked.
 """
 
 import re
@@ -84,7 +84,7 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "headers": {COMPONENT: "Header Object"},
         "securitySchemes": {COMPONENT: "Security Scheme Object"},
         "links": {COMPONENT: "Link Object"},
-        "callbacks": {COMPONENT: {NAME: "Path Item Object"}},
+        "callbacks": {COMPONENT: "Callback Object"},
         "pathItems": {COMPONENT: "Path Item Object"},
     },
     "Path Item Object": {
@@ -103,7 +103,7 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "parameters": ["Parameter Object"],
         "requestBody": "Request Body Object",
         "responses": {STATUS: "Response Object"},
-        "callbacks": {NAME: {NAME: "Path Item Object"}},
+        "callbacks": {NAME: "Callback Object"},
         "deprecated": FLAG,
         "security": [{NAME: [TEXT]}],
         "servers": ["Server Object"],
@@ -128,6 +128,8 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "examples": {NAME: "Example Object"},
         "encoding": {NAME: "Encoding Object"},
     },
+    # Its other keys are expressions, each with a Path Item Object.
+    "Callback Object": {},
     "Encoding Object": {
         "contentType": TEXT,
         "headers": {NAME: "Header Object"},
@@ -150,6 +152,8 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "description": TEXT,
         "server": "Server Object",
     },
+    "Discriminator Object": {"propertyName!": TEXT, "mapping": {NAME: TEXT}},
+    "XML Object": {"name": TEXT, "namespace": TEXT, "prefix": TEXT, "attribute": FLAG, "wrapped": FLAG},
     "Tag Object": {"name!": TEXT, "description": TEXT, "externalDocs": "External Documentation Object"},
     "Security Scheme Object": {
         "type!": ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect"),
@@ -203,11 +207,24 @@ _REQUIRED_BY_TYPE = {
 """The fields that a Security Scheme Object must have, by its type."""
 
 _REFERENCE = ("$ref", "summary", "description")
+_IN_SCHEMAS = {
+    "discriminator": "Discriminator Object",
+    "xml": "XML Object",
+    "externalDocs": "External Documentation Object",
+}
+"""The keywords of Schema Objects whose values are objects of OpenAPI."""
 
 
 def object_errors(document: dict[str, Any]) -> Iterator[Exception]:
     """Yield a ContractError for each unknown, missing or ill-typed field of *document*."""
     yield from _errors(document, "OpenAPI Object", document, "the document", None)
+
+
+def errors_in_schema(schema: dict[str, Any]) -> Iterator[Exception]:
+    """Yield a ContractError for each field of an object within the Schema Object *schema*, as `object_errors` does."""
+    for word, form in _IN_SCHEMAS.items():
+        if isinstance(schema.get(word), dict):
+            yield from _errors(schema[word], form, schema, f"`{word}`", word)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -230,6 +247,8 @@ def _errors(value: Any, form: Form, parent: Any, name: str, key: str | None) -> 
         if STATUS in form and not value:
             yield error_at(parent, f"{name} is empty; declare the responses.", key)
         yield from _map_errors(value, *next(iter(form.items())), name)
+    elif form == "Callback Object" and "$ref" not in value:
+        yield from _map_errors(value, NAME, "Path Item Object", name)
     elif isinstance(form, str):
         yield from _object_errors(value, form, name)
 

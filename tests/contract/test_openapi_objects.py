@@ -185,6 +185,12 @@ def test_value_of_another_type_is_named_once_with_its_place(path):
         assert "is not valid OpenAPI" not in named
 
 
+def test_callback_may_be_a_reference():
+    raw = deepcopy(ORIGINAL)
+    raw["paths"]["/a/{id}"]["get"]["callbacks"]["d"] = {"$ref": "#/components/callbacks/C", "summary": "S"}
+    assert errors(raw) == []
+
+
 REFUSED = {
     "status": ("responses", "4xx", {"description": "D"}, "`4xx` of `responses` must be a status such as 404"),
     "parameter without schema": (
