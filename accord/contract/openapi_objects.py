@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from accord.contract.document import METHODS
-from accord.contract.errors import error_at
+from accord.contract.document import METHODS, Document
+from accord.contract.errors import ContractError, error_at
 
 Form = Any
 """
@@ -215,9 +215,13 @@ _IN_SCHEMAS = {
 """The keywords of Schema Objects whose values are objects of OpenAPI."""
 
 
-def object_errors(document: dict[str, Any]) -> Iterator[Exception]:
-    """Yield a ContractError for each unknown, missing or ill-typed field of *document*."""
-    yield from _errors(document, "OpenAPI Object", document, "the document", None)
+def object_errors(document: Document) -> Iterator[Exception]:
+    """Yield a ContractError for each unknown, missing or ill-typed field of *document*, or else for each reference.
+
+    A reference must lead to an object of the kind that is expected.
+    """
+    errors = list(_errors(document.raw, "OpenAPI Object", document.raw, "the document", None))
+    yield from errors or _reference_errors(document)
 
 
 def errors_in_schema(schema: dict[str, Any]) -> Iterator[Exception]:
@@ -232,6 +236,40 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     nearest = get_close_matches(name, names, 1)
     return f"did you mean {_quote(nearest[0])}?" if nearest else f"known: {', '.join(names) or 'none'}."
+
+
+def _reference_errors(document: Document) -> Iterator[Exception]:
+    objects = list(_objects(document.raw, "OpenAPI Object"))
+    forms: dict[int, str] = {id(value): form for value, form in objects}
+    for value, form in objects:
+        if "$ref" in value:
+            try:
+                target = document.lookup(value)
+                document.resolve(value)
+            except ContractError as error:
+                yield error
+                continue
+            if forms.get(id(target)) != form:
+                yield error_at(value, f"{value['$ref']} refers to no {form}; correct the reference.", "$ref")
+
+
+def _objects(value: Any, form: Form) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each object within a well-formed *value*, with its name in `OBJECTS`."""
+    if isinstance(form, list):
+        for item in value:
+            yield from _objects(item, form[0])
+    elif isinstance(form, dict):
+        (inner,) = form.values()
+        for key, member in value.items():
+            yield from _objects(member, inner) if not _is_extension(key) else ()
+    elif form == "Callback Object" and "$ref" not in value:
+        yield value, form
+        yield from _objects(value, {NAME: "Path Item Object"})
+    elif isinstance(form, str):
+        yield value, form
+        fields = {field.rstrip("!"): each for field, each in OBJECTS[form].items()}
+        for key, member in value.items():
+            yield from _objects(member, fields.get(key, ANY))
 
 
 def _errors(value: Any, form: Form, parent: Any, name: str, key: str | None) -> Iterator[Exception]:
