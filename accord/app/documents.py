@@ -10,8 +10,8 @@ from accord.settings import Settings, SettingsError
 ROOT = Path(__file__).resolve().parents[2]
 API_PREFIX = "/api"
 CONTRACTS = {
-    index.parent.name: index
-    for index in sorted(ROOT.glob("openapi/v*/openapi.yaml"), key=lambda index: int(index.parent.name[1:]))
+    folder.name: folder / "openapi.yaml"
+    for folder in sorted(ROOT.glob("openapi/v[0-9]*"), key=lambda folder: int(folder.name[1:]))
 }
 """The index file of each version of the contract. Requests without a version get the first one."""
 PUBLISHED = {version: f"{API_PREFIX}/{version}/openapi.json" for version in CONTRACTS}

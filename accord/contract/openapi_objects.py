@@ -1,6 +1,6 @@
 """The objects of OpenAPI 3.1 with their fields, and the errors of a document that has others.
 
-The source is section 4.8 of the OpenAPI Specification 3.1.1. Schema Objects are not checked here.
+The source is section 4.8 of the OpenAPI Specification 3.1.1. Of Schema Objects only these objects are checked.
 """
 
 import re
@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from accord.contract.document import METHODS
-from accord.contract.errors import error_at
+from accord.contract.document import METHODS, Document
+from accord.contract.errors import ContractError, error_at
 
 Form = Any
 """
@@ -84,7 +84,7 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "headers": {COMPONENT: "Header Object"},
         "securitySchemes": {COMPONENT: "Security Scheme Object"},
         "links": {COMPONENT: "Link Object"},
-        "callbacks": {COMPONENT: {NAME: "Path Item Object"}},
+        "callbacks": {COMPONENT: "Callback Object"},
         "pathItems": {COMPONENT: "Path Item Object"},
     },
     "Path Item Object": {
@@ -103,7 +103,7 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "parameters": ["Parameter Object"],
         "requestBody": "Request Body Object",
         "responses": {STATUS: "Response Object"},
-        "callbacks": {NAME: {NAME: "Path Item Object"}},
+        "callbacks": {NAME: "Callback Object"},
         "deprecated": FLAG,
         "security": [{NAME: [TEXT]}],
         "servers": ["Server Object"],
@@ -128,6 +128,8 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "examples": {NAME: "Example Object"},
         "encoding": {NAME: "Encoding Object"},
     },
+    # Its other keys are expressions, each with a Path Item Object.
+    "Callback Object": {},
     "Encoding Object": {
         "contentType": TEXT,
         "headers": {NAME: "Header Object"},
@@ -150,6 +152,8 @@ OBJECTS: dict[str, dict[str, Form]] = {
         "description": TEXT,
         "server": "Server Object",
     },
+    "Discriminator Object": {"propertyName!": TEXT, "mapping": {NAME: TEXT}},
+    "XML Object": {"name": TEXT, "namespace": TEXT, "prefix": TEXT, "attribute": FLAG, "wrapped": FLAG},
     "Tag Object": {"name!": TEXT, "description": TEXT, "externalDocs": "External Documentation Object"},
     "Security Scheme Object": {
         "type!": ("apiKey", "http", "mutualTLS", "oauth2", "openIdConnect"),
@@ -203,11 +207,28 @@ _REQUIRED_BY_TYPE = {
 """The fields that a Security Scheme Object must have, by its type."""
 
 _REFERENCE = ("$ref", "summary", "description")
+_IN_SCHEMAS = {
+    "discriminator": "Discriminator Object",
+    "xml": "XML Object",
+    "externalDocs": "External Documentation Object",
+}
+"""The keywords of Schema Objects whose values are objects of OpenAPI."""
 
 
-def object_errors(document: dict[str, Any]) -> Iterator[Exception]:
-    """Yield a ContractError for each unknown, missing or ill-typed field of *document*."""
-    yield from _errors(document, "OpenAPI Object", document, "the document", None)
+def object_errors(document: Document) -> Iterator[Exception]:
+    """Yield a ContractError for each unknown, missing or ill-typed field of *document*, or else for each reference.
+
+    A reference must lead to an object of the kind that is expected.
+    """
+    errors = list(_errors(document.raw, "OpenAPI Object", document.raw, "the document", None))
+    yield from errors or _reference_errors(document)
+
+
+def errors_in_schema(schema: dict[str, Any]) -> Iterator[Exception]:
+    """Yield a ContractError for each field of an object within the Schema Object *schema*, as `object_errors` does."""
+    for word, form in _IN_SCHEMAS.items():
+        if isinstance(schema.get(word), dict):
+            yield from _errors(schema[word], form, schema, f"`{word}`", word)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -215,6 +236,40 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     nearest = get_close_matches(name, names, 1)
     return f"did you mean {_quote(nearest[0])}?" if nearest else f"known: {', '.join(names) or 'none'}."
+
+
+def _reference_errors(document: Document) -> Iterator[Exception]:
+    objects = list(_objects(document.raw, "OpenAPI Object"))
+    forms: dict[int, str] = {id(value): form for value, form in objects}
+    for value, form in objects:
+        if "$ref" in value:
+            try:
+                target = document.lookup(value)
+                document.resolve(value)
+            except ContractError as error:
+                yield error
+                continue
+            if forms.get(id(target)) != form:
+                yield error_at(value, f"{value['$ref']} refers to no {form}; correct the reference.", "$ref")
+
+
+def _objects(value: Any, form: Form) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each object within a well-formed *value*, with its name in `OBJECTS`."""
+    if isinstance(form, list):
+        for item in value:
+            yield from _objects(item, form[0])
+    elif isinstance(form, dict):
+        (inner,) = form.values()
+        for key, member in value.items():
+            yield from _objects(member, inner) if not _is_extension(key) else ()
+    elif form == "Callback Object" and "$ref" not in value:
+        yield value, form
+        yield from _objects(value, {NAME: "Path Item Object"})
+    elif isinstance(form, str):
+        yield value, form
+        fields = {field.rstrip("!"): each for field, each in OBJECTS[form].items()}
+        for key, member in value.items():
+            yield from _objects(member, fields.get(key, ANY))
 
 
 def _errors(value: Any, form: Form, parent: Any, name: str, key: str | None) -> Iterator[Exception]:
@@ -230,6 +285,8 @@ def _errors(value: Any, form: Form, parent: Any, name: str, key: str | None) -> 
         if STATUS in form and not value:
             yield error_at(parent, f"{name} is empty; declare the responses.", key)
         yield from _map_errors(value, *next(iter(form.items())), name)
+    elif form == "Callback Object" and "$ref" not in value:
+        yield from _map_errors(value, NAME, "Path Item Object", name)
     elif isinstance(form, str):
         yield from _object_errors(value, form, name)
 

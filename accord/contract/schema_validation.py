@@ -12,6 +12,7 @@ from accord.contract import keywords
 from accord.contract.document import Document
 from accord.contract.errors import ContractError, error_at
 from accord.contract.keywords import KEYWORDS, Value
+from accord.contract.openapi_objects import errors_in_schema
 from accord.contract.schema_views import conjuncts
 
 DIALECTS = (
@@ -54,6 +55,7 @@ def schema_errors(document: Document) -> Iterator[Exception]:
 
 def _keyword_errors(schema: dict[str, Any]) -> Iterator[Exception]:
     yield from _dialect_errors(schema, "$schema")
+    yield from errors_in_schema(schema)
     for word, value in schema.items():
         if word in keywords.REFUSED:
             yield error_at(schema, f"`{word}` cannot be enforced; {keywords.REFUSED[word]}.", word)

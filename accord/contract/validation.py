@@ -38,7 +38,7 @@ def structure_errors(document: Document) -> Iterator[Exception]:
     if not str(document.raw.get("openapi", "")).startswith("3.1"):
         yield error_at(document.raw, "openapi must be 3.1.x; the engine supports no other version.")
         return
-    if ill_formed := list(object_errors(document.raw)):
+    if ill_formed := list(object_errors(document)):
         yield from ill_formed
         return
     errors = list(_OPENAPI.iter_errors(document.raw))

@@ -1,12 +1,14 @@
 """Settings of the service: environment variables and `.env`, read and validated once at start."""
 
 import os
+from collections.abc import Iterator
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import ByteSize, Field, Json, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +17,7 @@ from accord import libpq
 from accord.settings.production import production_errors
 from accord.settings.variables import PREFIX, variable
 
+_DOTENV = ".env"
 _ORIGIN = r"[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?"
 
 
@@ -25,7 +28,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=_DOTENV,
         frozen=True,
         env_ignore_empty=True,
         validate_default=True,
@@ -252,6 +255,8 @@ def load() -> Settings:
         _unknown_variable(name) for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
     ]
     try:
+        if unreadable := [*_unreadable_lines()]:
+            raise SettingsError("\n".join([*unreadable, *errors]))
         settings = Settings()
         if not errors:
             return settings
@@ -260,6 +265,19 @@ def load() -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from error
     raise SettingsError("\n".join(errors))
+
+
+def _unreadable_lines() -> Iterator[str]:
+    """Yield an error for each line of `.env` that python-dotenv skips, such as one without `=`."""
+    file = Path(_DOTENV)
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8") as lines:
+        for binding in parse_stream(lines):
+            if binding.error or (binding.key and binding.value is None):
+                text = binding.original.string
+                line = binding.original.line + text[: -len(text.lstrip())].count("\n")
+                yield f"{file}:{line}: this is no NAME=VALUE, so that nothing is set; correct it."
 
 
 def _unknown_variable(name: str) -> str:

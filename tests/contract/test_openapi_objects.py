@@ -185,6 +185,31 @@ def test_value_of_another_type_is_named_once_with_its_place(path):
         assert "is not valid OpenAPI" not in named
 
 
+def test_callback_may_be_a_reference():
+    raw = deepcopy(ORIGINAL)
+    raw["paths"]["/a/{id}"]["get"]["callbacks"]["d"] = {"$ref": "#/components/callbacks/C", "summary": "S"}
+    assert errors(raw) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "words"),
+    [
+        ("parameters", "schemas/S", "#/components/schemas/S refers to no Parameter Object; correct the reference"),
+        ("responses", "headers/H", "#/components/headers/H refers to no Response Object"),
+        ("headers", "headers/I", "#/components/headers/I refers to nothing"),
+        ("links", "responses/R", "#/components/responses/R refers to no Link Object"),
+        ("examples", "examples/New", "#/components/examples/New refers to itself; break the cycle"),
+        ("callbacks", "callbacks/C/{$url}", "refers to no Callback Object"),
+        ("securitySchemes", "requestBodies/B", "#/components/requestBodies/B refers to no Security Scheme Object"),
+    ],
+)
+def test_reference_leads_to_an_object_of_the_kind_that_is_expected(kind, target, words):
+    raw = deepcopy(ORIGINAL)
+    raw["components"][kind]["New"] = {"$ref": f"#/components/{target}"}
+    (named,) = errors(raw)
+    assert words in named
+
+
 REFUSED = {
     "status": ("responses", "4xx", {"description": "D"}, "`4xx` of `responses` must be a status such as 404"),
     "parameter without schema": (

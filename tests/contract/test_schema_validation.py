@@ -57,6 +57,17 @@ REFUSED = {
     "name twice": ("{required: [a, a]}", "`required` must be a list of unique strings"),
     "pattern": ("{pattern: '['}", 'the pattern "[" is no regular expression; correct it.'),
     "pattern of names": ("{patternProperties: {'(': {}}}", 'the pattern "(" is no regular expression; correct it.'),
+    # Objects of OpenAPI
+    "discriminator": ("{discriminator: {}}", "`discriminator` lacks `propertyName`, which this"),
+    "misspelt discriminator": (
+        "{discriminator: {propertyname: a, propertyName: a}}",
+        "`propertyname` is not a field of the Discriminator Object; did you mean `propertyName`?",
+    ),
+    "mapping of numbers": ("{discriminator: {propertyName: a, mapping: {b: 5}}}", "`b` of `mapping` must be a string"),
+    "misspelt xml": ("{xml: {nmae: a}}", "`nmae` is not a field of the XML Object; did you mean `name`?"),
+    "xml": ("{xml: {attribute: 'yes'}}", "`attribute` must be true or false, not the string 'yes'."),
+    "list of xml": ("{xml: []}", "`xml` must be a mapping, not []."),
+    "externalDocs": ("{externalDocs: {ulr: /d, url: /d}}", "`ulr` is not a field of the External Documentation Object"),
     # Formats
     "datetime": ("{type: string, format: datetime}", "unknown format `datetime`; write `date-time`."),
     "format of nobody": ("{format: isbn}", "unknown format `isbn`; known: binary, byte, date, "),

@@ -35,7 +35,8 @@ def test_what_documents_name_can_be_set():
 
 def test_example_with_everything_uncommented_changes_nothing(tmp_path):
     lines = reference.example().splitlines()
-    tmp_path.joinpath(".env").write_text("\n".join(line.removeprefix("# ") for line in lines if "=" in line))
+    variables = [line.removeprefix("# ") for line in lines if line.startswith("# ACCORD_")]
+    tmp_path.joinpath(".env").write_text("\n".join(variables))
     assert settings.load() == settings.Settings.model_validate({})
 
 
@@ -94,6 +95,12 @@ def test_secrets_are_not_shown(monkeypatch):
     monkeypatch.setenv("ACCORD_DATABASE_URL", "postgresql://accord:hunter2@localhost/accord")
     monkeypatch.setenv("ACCORD_SIGNING_KEYS", '{"keys": ["hunter2"]}')
     assert "hunter2" not in repr(settings.load())
+
+
+@pytest.mark.parametrize("line", ["ACCORD_PORT 80", "ACCORD_PORT: 80", "ACCORD_PORT", 'ACCORD_PORT="80', "=80"])
+def test_line_of_dotenv_that_sets_nothing_is_refused(tmp_path, line):
+    tmp_path.joinpath(".env").write_text(f"# comment\n\n\nSOMEBODY_ELSES=2\n\n{line}\nexport ACCORD_WORKERS=2\n")
+    assert refusal().startswith(".env:6: this is no NAME=VALUE")
 
 
 def test_misspelt_setting_in_dotenv_is_refused(tmp_path):
