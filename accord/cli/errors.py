@@ -3,6 +3,7 @@
 import os
 
 from alembic.util import CommandError
+from asyncpg.exceptions import CannotConnectNowError, TooManyConnectionsError
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -34,16 +35,26 @@ def _database() -> str:
     return libpq.parse(url).address if url.startswith(libpq.SCHEMES) else str(make_url(url).database)
 
 
+def is_temporary(error: DatabaseUnavailable) -> bool:
+    """Return whether the database may be available later, without a change of the settings."""
+    return isinstance(_cause(error), OSError | CannotConnectNowError | TooManyConnectionsError)
+
+
 def _reason(error: BaseException) -> str:
     """Return the reason that the driver or the system gives, without a full stop."""
-    cause = error
-    while isinstance(cause, DatabaseUnavailable | DBAPIError):
-        inner = cause.orig if isinstance(cause, DBAPIError) else cause.__cause__
-        if inner is None:
-            break
-        cause = inner
+    cause = _cause(error)
     text = str(cause)
     if isinstance(cause, OSError) and cause.errno:
         # The text of asyncio's errors is that of the call, and `gaierror` has numbers of its own.
         text = os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
     return " ".join(text.split()).rstrip(".") or type(cause).__name__
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error of the driver or of the system."""
+    while isinstance(error, DatabaseUnavailable | DBAPIError):
+        inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
+        if inner is None:
+            break
+        error = inner
+    return error

@@ -16,12 +16,14 @@ from accord.app.container import Container
 from accord.app.documents import PUBLISHED
 from accord.app.factory import build_app, create_app
 from accord.cli.common import load_settings, require_migrations
+from accord.cli.errors import describe_error, is_temporary
 from accord.server import supervisor
 from accord.server.protocol import HttpProtocol
 from accord.server.timeouts import Timeouts
 from accord.settings import Settings
 from accord.telemetry import multiprocess, prometheus
 from accord.telemetry.multiprocess import MultiprocessMetrics
+from db.errors import DatabaseUnavailable
 
 
 @click.command()
@@ -36,7 +38,13 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         raise click.ClickException("ACCORD_ENVIRONMENT is production, where --reload is not allowed.")
     host, workers = host or settings.host, workers or settings.workers
     port = settings.port if port is None else port
-    require_migrations(settings)
+    try:
+        require_migrations(settings)
+    except DatabaseUnavailable as error:
+        if not is_temporary(error):
+            raise
+        # Service and database may start at the same time.
+        click.echo(f"{describe_error(error)} Until then, /health/ready is 503.", err=True)
     app = _application(settings, in_this_process=workers == 1 and not reload)
     with _binding(host, port, "--host or ACCORD_HOST", "--port or ACCORD_PORT"):
         listening = supervisor.bind(host, port)

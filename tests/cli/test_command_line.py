@@ -168,13 +168,33 @@ UNUSABLE = {
 class TestDatabase:
     @pytest.mark.parametrize(
         ("command", "url"),
-        [*product(["migrate"], UNUSABLE), *product(["seed", "check", "serve", "delete-orphan-files"], ["no server"])],
+        [
+            *product(["migrate"], UNUSABLE),
+            *product(["seed", "check", "delete-orphan-files"], ["no server"]),
+            ("serve", "other file"),
+        ],
     )
     def test_database_that_cannot_be_used_is_named_with_the_reason(self, run, command, url):
         url, words = UNUSABLE[url]
         done = run(command, ACCORD_DATABASE_URL=url)
         assert_refused(done, "Error: The database ", words, "; correct it or ACCORD_DATABASE_URL.")
         assert "hush" not in done.stderr
+
+    def test_service_starts_before_its_database(self, settings):
+        settings["ACCORD_DATABASE_URL"], words = UNUSABLE["no server"]
+        command = [sys.executable, "main.py", "serve", "--port", "0"]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as served:
+            try:
+                assert words in served.stderr.readline()
+                base = re.search(r"http://127\.0\.0\.1:\d+", "".join(served.stdout.readline() for _ in range(4)))[0]
+                statuses = {
+                    path: httpx.get(f"{base}/health/{path}", timeout=60).status_code for path in ("live", "ready")
+                }
+            finally:
+                served.terminate()
+        assert (live.status_code, ready.status_code) == (200, 503)
 
     @pytest.mark.parametrize(
         ("kind", "words"),
