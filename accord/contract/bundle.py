@@ -159,7 +159,7 @@ def _anchor_parts(schema: Any, anchor: str) -> list[str]:
     return [anchor]
 
 
-_KEPT_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:str")
+_STANDARD_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:str")
 """The tags whose values PyYAML constructs."""
 
 
@@ -187,7 +187,7 @@ def _yaml_error(name: str, error: yaml.YAMLError) -> ContractError:
     return ContractError(f"{name}{f':{mark.line + 1}' if mark else ''}: this is not valid YAML ({reason}); correct it.")
 
 
-def _mapping(loader: _Loader, node: yaml.Node) -> Iterator[SourceMapping]:
+def _mapping(loader: _Loader, node: Any) -> Iterator[SourceMapping]:
     if not isinstance(node, yaml.MappingNode):
         raise yaml.constructor.ConstructorError(None, None, "expected a mapping", node.start_mark)
     mapping = SourceMapping()
@@ -213,8 +213,8 @@ def _integer(text: str) -> float:
     return int(text) if len(text) < 1000 else float(text)
 
 
-def _scalar(kind: str, read: Callable[[str], Any]) -> Callable[[_Loader, yaml.Node], Any]:
-    def construct(loader: _Loader, node: yaml.Node) -> Any:
+def _scalar(kind: str, read: Callable[[str], Any]) -> Callable[[_Loader, Any], Any]:
+    def construct(loader: _Loader, node: Any) -> Any:
         text = loader.construct_scalar(node)
         try:
             return read(text)
@@ -226,7 +226,7 @@ def _scalar(kind: str, read: Callable[[str], Any]) -> Callable[[_Loader, yaml.No
 
 # Tags that are written, such as `!!timestamp`, could make values that JSON does not have.
 _Loader.yaml_constructors = {
-    tag: construct for tag, construct in _Loader.yaml_constructors.items() if tag in (None, *_KEPT_TAGS)
+    tag: construct for tag, construct in _Loader.yaml_constructors.items() if tag in (None, *_STANDARD_TAGS)
 }
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 for _kind, _pattern, _first, _read in (
