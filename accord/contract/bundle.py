@@ -159,8 +159,8 @@ def _anchor_parts(schema: Any, anchor: str) -> list[str]:
     return [anchor]
 
 
-_BUILT_IN_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:str")
-"""The tags whose values have the constructor of PyYAML."""
+_STANDARD_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:str")
+"""The tags whose values PyYAML constructs."""
 
 
 class _Loader(_FastLoader):  # type: ignore[misc, valid-type]  # The class depends on the installation.
@@ -226,7 +226,7 @@ def _scalar(kind: str, read: Callable[[str], Any]) -> Callable[[_Loader, Any], A
 
 # Tags that are written, such as `!!timestamp`, could make values that JSON does not have.
 _Loader.yaml_constructors = {
-    tag: construct for tag, construct in _Loader.yaml_constructors.items() if tag in (None, *_BUILT_IN_TAGS)
+    tag: construct for tag, construct in _Loader.yaml_constructors.items() if tag in (None, *_STANDARD_TAGS)
 }
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 for _kind, _pattern, _first, _read in (
