@@ -54,7 +54,8 @@ class ConnectionParameters:
 
     dsn: str = field(repr=False)
     """The URL for asyncpg, with the parameters that asyncpg reads."""
-    hosts: tuple[str, ...]
+    address: str
+    """Hosts, ports and database, such as `localhost:5432/shop`, for messages."""
     user: str | None
     password: str | None = field(repr=False)
     application_name: str | None
@@ -99,7 +100,7 @@ def parse(url: str) -> ConnectionParameters:
     timeout = float(parameters.get("connect_timeout") or 0)
     return ConnectionParameters(
         dsn="postgresql://?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in passed.items()),
-        hosts=tuple(parameters.get("host", "").split(",")),
+        address=_address(parameters),
         user=parameters.get("user"),
         password=parameters.get("password"),
         application_name=parameters.get("application_name") or parameters.get("fallback_application_name"),
@@ -122,6 +123,13 @@ def _parse_hosts(text: str) -> dict[str, str]:
         hosts.append(_decode(found[1], "host"))
         ports.append(found[2] or "5432")
     return ({"host": ",".join(hosts)} if any(hosts) else {}) | ({"port": ",".join(ports)} if text.strip(",") else {})
+
+
+def _address(parameters: dict[str, str]) -> str:
+    hosts, ports = parameters.get("host", "localhost").split(","), parameters.get("port", "5432").split(",")
+    # One port is that of all hosts.
+    places = [f"{host or 'localhost'}:{port}" for host, port in zip(hosts, ports * len(hosts), strict=False)]
+    return f"{','.join(places)}/{parameters.get('dbname', '')}"
 
 
 def _bracket(host: str) -> str:

@@ -94,6 +94,19 @@ def find_missing(
     return missing
 
 
+def find_missing_columns(connection: Connection, metadata: MetaData = Base.metadata) -> list[str]:
+    """Return the tables of the models, and the columns of the other tables, that the database does not have."""
+    present = _columns(connection)
+    missing = []
+    for table in metadata.sorted_tables:
+        if columns := present.get(table.name):
+            absent = [column.name for column in table.columns if column.name not in columns]
+            missing += [f"column {name} of table {table.name}" for name in absent]
+        else:
+            missing.append(f"table {table.name}")
+    return missing
+
+
 def restore(connection: Connection, metadata: MetaData = Base.metadata) -> list[DatabaseObject]:
     """
     Create the objects of the list that are missing, replace those that differ, and return them.
@@ -115,9 +128,15 @@ def restore(connection: Connection, metadata: MetaData = Base.metadata) -> list[
                 connection.exec_driver_sql(statement)
     if missing:
         log.warning("The database lacked objects, which have been created: %s.", ", ".join(map(str, missing)))
-    if missing and "cache_versions" in _columns(connection):
-        connection.exec_driver_sql("UPDATE cache_versions SET version = version + 1")
+    if missing:
+        expire_cached_responses(connection)
     return missing
+
+
+def expire_cached_responses(connection: Connection) -> None:
+    """Make all cached responses stale, after changes that no trigger has counted."""
+    if "cache_versions" in _columns(connection):
+        connection.exec_driver_sql("UPDATE cache_versions SET version = version + 1")
 
 
 @contextmanager

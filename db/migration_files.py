@@ -68,6 +68,13 @@ def _read(file: Path, folder: Path) -> _MigrationFile:
     for name, example in (("revision", '"0014"'), ("down_revision", '"0013"')):
         if name not in values:
             raise MigrationError(f"{path}:1: the migration has no {name}; write one, such as `{name} = {example}`.")
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if "upgrade" not in functions:
+        raise MigrationError(f"{path}:1: the migration has no function `upgrade`; write `def upgrade():`.")
+    for name in ("upgrade", "downgrade"):
+        if name in functions and functions[name].args.args:
+            line = functions[name].lineno
+            raise MigrationError(f"{path}:{line}: `{name}` must have no arguments; write `def {name}():`.")
     (revision, revision_line), (down_revision, down_line) = values["revision"], values["down_revision"]
     down = None if down_revision is None else str(down_revision)
     return _MigrationFile(path, str(revision), revision_line, down, down_line)

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, NullPool, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
@@ -72,6 +72,11 @@ def require_known(revision: str | None) -> None:
         raise MigrationError(f"{message}: use the release that has it, or go back there with `migrate --to`.")
 
 
+def missing_columns(url: str) -> list[str]:
+    """Return the tables and columns of the models that the database lacks. Raises DatabaseUnavailable."""
+    return run_with_connection(url, database_objects.find_missing_columns)
+
+
 def missing_objects(url: str) -> list[str]:
     """Return what the database lacks beyond tables and columns. Raises DatabaseUnavailable."""
     return run_with_connection(
@@ -128,7 +133,14 @@ def _run_on_sqlite(url: URL, function: Callable[[Connection], T], alone: bool) -
         connection.exec_driver_sql("pragma foreign_keys=off")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if alone else "BEGIN")
         result = function(connection)
-        if violations := connection.exec_driver_sql("pragma foreign_key_check").all():
+        try:
+            violations = connection.exec_driver_sql("pragma foreign_key_check").all()
+        except OperationalError as error:
+            # A table has lost the primary key or the unique constraint to which a foreign key refers.
+            raise MigrationError(
+                f"The migrations have changed nothing, because of a {error.orig}. Correct the migrations."
+            ) from error
+        if violations:
             raise MigrationError(
                 f"The migrations have changed nothing, because {len(violations)} rows violate a foreign key, the first "
                 f"in table {violations[0][0]}. Correct the rows or the migrations."

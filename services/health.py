@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 from db import database_objects, migrations
 from db.errors import DatabaseUnavailable
 
+# Objects that a reason names, so that it fits into the `detail` of a problem. `main.py check` names all.
+_MAX_NAMES = 10
+
 
 @dataclass(frozen=True)
 class HealthCheck:
@@ -41,5 +44,8 @@ def _migrations_error(session: Session) -> str | None:
 
 
 def _objects_error(session: Session) -> str | None:
-    missing = database_objects.find_missing(session.connection())
-    return f"The database lacks {', '.join(map(str, missing))}; run `migrate`." if missing else None
+    missing = [str(each) for each in database_objects.find_missing(session.connection())]
+    if not missing:
+        return None
+    more = [f"{len(missing) - _MAX_NAMES} more"] if len(missing) > _MAX_NAMES else []
+    return f"The database lacks {', '.join([*missing[:_MAX_NAMES], *more])}; run `migrate`."

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 
 from accord import libpq
+from accord.app.container import Container
 from accord.settings import Settings
 from db import migrations
 from db.database import open_database
@@ -87,6 +88,24 @@ def test_user_password_and_database_are_decoded(url, expected, monkeypatch):
 )
 def test_hosts_are_read(url, addresses):
     assert read(url)[0] == addresses
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("postgresql://u:p@h/d", "h:5432/d"),
+        ("postgresql:///d", "localhost:5432/d"),
+        ("postgresql://u:p@a:1,[2001:db8::1],c:3/d", "a:1,[2001:db8::1]:5432,c:3/d"),
+        ("postgresql://u@/d?host=a,b&port=6&password=p", "a:6,b:6/d"),
+    ],
+)
+def test_address_for_messages_has_no_credentials(url, address):
+    assert libpq.parse(url).address == address
+
+
+def test_service_is_built_for_several_hosts(tmp_path):
+    settings = Settings(database_url="postgresql://u:p@a:1,b:2/d", data_dir=tmp_path)
+    assert "disk" in Container(settings).health_checks
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,9 @@ class Container:
 
     def _written_folders(self) -> dict[str, Path]:
         folders = {"files": self.settings.data_dir, "temporary files": Path(tempfile.gettempdir())}
-        url = make_url(self.settings.database_url)
-        if url.get_backend_name() == "sqlite" and url.database:
-            folders["database"] = Path(url.database).parent
+        # `make_url` cannot read the URLs of PostgreSQL that have several hosts.
+        if self.settings.database_url.startswith("sqlite:"):
+            folders["database"] = Path(str(make_url(self.settings.database_url).database)).parent
         return folders
 
     @cached_property

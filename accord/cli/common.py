@@ -23,8 +23,13 @@ def load_settings() -> Settings:
 
 
 def require_migrations(settings: Settings) -> None:
-    """Raise MigrationError unless the database has the newest migration, and the objects that the service relies on."""
+    """Raise MigrationError unless the database has the newest migration, and all that the service relies on."""
     migrations.require_head(settings.database_url)
+    if missing := migrations.missing_columns(settings.database_url):
+        # `migrate` would not help: it has applied all migrations.
+        raise MigrationError(
+            f"No migration has created {', '.join(missing)}; write it as in docs/writing-a-migration.md."
+        )
     if missing := migrations.missing_objects(settings.database_url):
         raise MigrationError("\n".join(["The database lacks these objects; run `migrate`:", *missing]))
 

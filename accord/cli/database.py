@@ -26,7 +26,7 @@ def migrate(revision: str) -> None:
     if before == after:
         click.echo(f"The database has migration {after}.")
     else:
-        click.echo(f"The database was migrated from {before} to {after}.")
+        click.echo(f"The database was migrated from {before or 'base'} to {after or 'base'}.")
 
 
 @click.command()

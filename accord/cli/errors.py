@@ -6,6 +6,7 @@ from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
+from accord import libpq
 from accord.contract.errors import ContractError
 from accord.identity.signing_keys import SigningKeysError
 from accord.settings import SettingsError, load
@@ -28,10 +29,9 @@ def describe_error(error: BaseException) -> str | None:
 
 
 def _database() -> str:
-    """Return file, or host and name, of the database of the settings, without its password."""
-    url = make_url(load().database_url)
-    host = f"{url.host or 'localhost'}:{url.port or 5432}/" if url.get_backend_name() == "postgresql" else ""
-    return f"{host}{url.database}"
+    """Return file, or hosts and name, of the database of the settings, without its password."""
+    url = load().database_url
+    return libpq.parse(url).address if url.startswith(libpq.SCHEMES) else str(make_url(url).database)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """Bundles the YAML files of a contract into one OpenAPI document, with the file names as component names."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,8 @@ class _Bundle:
 
     def _gather_reference(self, node: Any, here: Path) -> Any:
         file, _, inner = node["$ref"].partition("#")
+        if "\0" in unquote(file):
+            raise error_at(node, f"{node['$ref']} refers to no file; correct the reference.")
         target = self._target(here, unquote(file))
         value = self._file(target, node)
         parts = pointer_parts(inner) if inner.startswith("/") or not inner else _anchor_parts(value, unquote(inner))
@@ -157,6 +159,10 @@ def _anchor_parts(schema: Any, anchor: str) -> list[str]:
     return [anchor]
 
 
+_KEPT_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:str")
+"""The tags whose values PyYAML constructs."""
+
+
 class _Loader(_FastLoader):  # type: ignore[misc, valid-type]  # The class depends on the installation.
     """Loads YAML 1.2 as OpenAPI requires it: scalars of JSON only, keys are strings and unique."""
 
@@ -181,7 +187,9 @@ def _yaml_error(name: str, error: yaml.YAMLError) -> ContractError:
     return ContractError(f"{name}{f':{mark.line + 1}' if mark else ''}: this is not valid YAML ({reason}); correct it.")
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]:
+def _mapping(loader: _Loader, node: yaml.Node) -> Iterator[SourceMapping]:
+    if not isinstance(node, yaml.MappingNode):
+        raise yaml.constructor.ConstructorError(None, None, "expected a mapping", node.start_mark)
     mapping = SourceMapping()
     mapping.place = f"{loader.source}:{node.start_mark.line + 1}"
     # PyYAML takes the mapping before it has members, so that an anchor can refer to it.
@@ -200,11 +208,32 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[SourceMapping]
         mapping[key] = loader.construct_object(value_node, deep=True)
 
 
-for _tag, _pattern, _first in (
-    ("null", r"^(?:null|~|)$", ["n", "~", ""]),
-    ("bool", r"^(?:true|false)$", list("tf")),
-    ("int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
-    ("float", r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$", list("-0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+def _integer(text: str) -> float:
+    # Python reads at most 4,300 digits. A number of so many is infinite, which validation reports.
+    return int(text) if len(text) < 1000 else float(text)
+
+
+def _scalar(kind: str, read: Callable[[str], Any]) -> Callable[[_Loader, yaml.Node], Any]:
+    def construct(loader: _Loader, node: yaml.Node) -> Any:
+        text = loader.construct_scalar(node)
+        try:
+            return read(text)
+        except (KeyError, ValueError):
+            raise yaml.constructor.ConstructorError(None, None, f"this is no {kind} of JSON", node.start_mark) from None
+
+    return construct
+
+
+# Tags that are written, such as `!!timestamp`, could make values that JSON does not have.
+_Loader.yaml_constructors = {
+    tag: construct for tag, construct in _Loader.yaml_constructors.items() if tag in (None, *_KEPT_TAGS)
+}
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+for _kind, _pattern, _first, _read in (
+    ("null", r"^(?:null|~|)$", ["n", "~", ""], {"null": None, "~": None, "": None}.__getitem__),
+    ("bool", r"^(?:true|false)$", list("tf"), {"true": True, "false": False}.__getitem__),
+    ("int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789"), _integer),
+    ("float", r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$", list("-0123456789"), float),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), _first)
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _scalar(_kind, _read))

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from accord.contract.errors import ContractError, SourceMapping
+from accord.contract.errors import SourceMapping
+from accord.contract.unvalidated import mapping, mapping_resolver
 
 RESPONSES, HEADERS = "x-common-responses", "x-common-headers"
 EVERY, LIMITED, DEPRECATED = "every", "limited", "deprecated"
@@ -21,8 +22,9 @@ def complete(document: dict[str, Any], resolve: Callable[[Any], Any]) -> frozens
 
     Return the names of the headers of every response, in lower case.
     """
-    responses, groups = _mapping(document.pop(RESPONSES, {})), _mapping(document.pop(HEADERS, {}))
-    default_limits = _mapping(document.get("x-rate-limits")).get("default")
+    resolve = mapping_resolver(resolve)
+    responses, groups = mapping(document.pop(RESPONSES, {})), mapping(document.pop(HEADERS, {}))
+    default_limits = mapping(document.get("x-rate-limits")).get("default")
     for operation in _operations(document, resolve):
         declared = operation.get("responses")
         if not isinstance(declared, SourceMapping):
@@ -31,21 +33,21 @@ def complete(document: dict[str, Any], resolve: Callable[[Any], Any]) -> frozens
         ordered = sorted(declared.items())
         declared.clear()
         declared.update(ordered)
-        headers = dict(_mapping(groups.get(EVERY)))
+        headers = dict(mapping(groups.get(EVERY)))
         if operation.get("x-rate-limit", default_limits):
-            headers |= _mapping(groups.get(LIMITED))
+            headers |= mapping(groups.get(LIMITED))
         for response in declared.values():
-            _add_headers(_resolve(response, resolve), headers)
+            _add_headers(resolve(response), headers)
         if operation.get("deprecated"):
             for status, response in declared.items():
                 declared[status] = _deprecated_response(document, response, resolve)
-                _add_headers(_resolve(declared[status], resolve), _mapping(groups.get(DEPRECATED)))
-    return frozenset(name.lower() for name in _mapping(groups.get(EVERY)))
+                _add_headers(resolve(declared[status]), mapping(groups.get(DEPRECATED)))
+    return frozenset(name.lower() for name in mapping(groups.get(EVERY)))
 
 
-def _operations(document: dict[str, Any], resolve: Callable[[Any], Any]) -> Iterator[dict[str, Any]]:
-    for item in _mapping(document.get("paths")).values():
-        yield from (node for node in _resolve(item, resolve).values() if isinstance(node, dict) and "responses" in node)
+def _operations(document: dict[str, Any], resolve: Callable[[Any], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for item in mapping(document.get("paths")).values():
+        yield from (node for node in resolve(item).values() if isinstance(node, dict) and "responses" in node)
 
 
 def _add_headers(response: dict[str, Any], headers: dict[str, Any]) -> None:
@@ -55,34 +57,21 @@ def _add_headers(response: dict[str, Any], headers: dict[str, Any]) -> None:
         declared.update({name: header for name, header in headers.items() if name.lower() not in present})
 
 
-def _deprecated_response(document: dict[str, Any], response: Any, resolve: Callable[[Any], Any]) -> Any:
-    """Return the response, or for a reference one to a copy of its target."""
+def _deprecated_response(document: dict[str, Any], response: Any, resolve: Callable[[Any], dict[str, Any]]) -> Any:
+    """Return the response, or for a reference a copy of its target, which is a component if the target is one."""
     reference = response.get("$ref") if isinstance(response, dict) else None
-    target = _resolve(response, resolve)
+    target = resolve(response)
     if not isinstance(reference, str) or not target:
         return response
+    if not reference.startswith("#/components/responses/"):
+        return _copy(target)
     name = f"Deprecated{reference.rpartition('/')[2]}"
     document["components"]["responses"].setdefault(name, _copy(target))
     return SourceMapping({"$ref": f"#/components/responses/{name}"})
 
 
 def _copy(response: dict[str, Any]) -> dict[str, Any]:
-    copy = SourceMapping(response)
-    copy.place = getattr(response, "place", SourceMapping.place)
-    copy.lines = getattr(response, "lines", SourceMapping.lines)
+    copy = SourceMapping.at(response, response)
     if isinstance(copy.get("headers"), dict):
         copy["headers"] = SourceMapping(copy["headers"])
     return copy
-
-
-def _resolve(node: Any, resolve: Callable[[Any], Any]) -> dict[str, Any]:
-    try:
-        return _mapping(resolve(node))
-    except ContractError:
-        # Validation reports a broken reference, after the document is read.
-        return {}
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """Return *value* if it is a mapping, otherwise an empty one. The document is completed before validation."""
-    return value if isinstance(value, dict) else {}

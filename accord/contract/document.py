@@ -71,13 +71,11 @@ class Document:
             target = self.lookup(node)
             siblings = {key: value for key, value in node.items() if key != "$ref"}
             if siblings:
-                place = getattr(node, "place", SourceMapping.place)
                 if isinstance(target, bool):
                     target = {} if target else {"not": {}}
                 if not isinstance(target, dict):
                     raise error_at(node, f"{node['$ref']} refers to no mapping; correct the reference.")
-                target = SourceMapping({**target, **siblings})
-                target.place = place
+                target = SourceMapping.at(node, {**target, **siblings})
             node = target
         return node
 
@@ -116,9 +114,7 @@ class Document:
             shared = self._parameters(item)
             for method in METHODS:
                 if method in item:
-                    spec = SourceMapping(item[method])
-                    spec.place = getattr(item[method], "place", SourceMapping.place)
-                    spec.lines = getattr(item[method], "lines", SourceMapping.lines)
+                    spec = SourceMapping.at(item[method], item[method])
                     spec["parameters"] = list((shared | self._parameters(item[method])).values())
                     servers = spec.get("servers") or item.get("servers") or self.raw.get("servers") or [{"url": "/"}]
                     yield _server_path(servers[0]["url"]) + path, method, spec

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 
 class ContractError(Exception):
@@ -14,6 +14,14 @@ class SourceMapping(dict[str, Any]):
 
     place = "the contract"
     lines: Mapping[str, int] = MappingProxyType({})
+
+    @classmethod
+    def at(cls, node: Any, members: Mapping[str, Any]) -> Self:
+        """Return a mapping of *members* that has the place of *node* in error messages."""
+        mapping = cls(members)
+        mapping.place = getattr(node, "place", cls.place)
+        mapping.lines = getattr(node, "lines", cls.lines)
+        return mapping
 
 
 def error_at(node: Any, message: str, key: str | None = None) -> ContractError:

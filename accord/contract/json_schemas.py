@@ -7,11 +7,8 @@ import jsonschema_rs
 
 from accord.contract.document import Document
 from accord.contract.errors import error_at
-from accord.contract.keywords import ANNOTATIONS
+from accord.contract.keywords import ANNOTATIONS, subschemas
 from accord.contract.schema_views import HIDDEN_BY, HIDDEN_MEMBER, Direction, SchemaViews, conjuncts, possible
-
-VALUES = frozenset({"enum", "const", "default", "example", "examples"})
-"""Keywords with values, in which there are no schemas."""
 
 _DESCRIPTIONS = frozenset({"title", "description", "example", "examples", "externalDocs", "deprecated", "$comment"})
 """Keywords for readers, of which the last one counts."""
@@ -173,19 +170,15 @@ class JsonSchemas:
         seen: set[str] = set()
 
         def has_secret(node: Any) -> bool:
-            match node:
-                case {"writeOnly": True}:
-                    return False
-                case {"format": "password"}:
-                    return True
-                case {"$ref": str(name)} if name not in seen:
-                    seen.add(name)
-                    return has_secret(self.document.lookup(node)) or has_secret(list(node.values()))
-                case dict():
-                    return any(has_secret(value) for key, value in node.items() if key not in VALUES)
-                case list():
-                    return any(map(has_secret, node))
-            return False
+            if not isinstance(node, dict) or node.get("writeOnly") is True:
+                return False
+            if node.get("format") == "password":
+                return True
+            parts = [part for _, part in subschemas(node)]
+            if "$ref" in node and node["$ref"] not in seen:
+                seen.add(node["$ref"])
+                parts.append(self.document.lookup(node))
+            return any(map(has_secret, parts))
 
         return has_secret(schema)
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from accord.contract.errors import ContractError, SourceMapping, error_at
+from accord.contract.errors import SourceMapping, error_at
+from accord.contract.unvalidated import mapping, mapping_resolver
 
-Resolve = Callable[[Any], Any]
+Resolve = Callable[[Any], dict[str, Any]]
 
 
-def complete(document: dict[str, Any], resolve: Resolve) -> None:
+def complete(document: dict[str, Any], resolve: Callable[[Any], Any]) -> None:
     """
     Complete the page links of *document*, in which *resolve* returns the target of a reference.
 
@@ -22,28 +23,20 @@ def complete(document: dict[str, Any], resolve: Resolve) -> None:
     Links to other operations do not change. Links and responses that are references do not change either, because
     several operations can share them. Raises ContractError at a link with a null for a parameter that is not inherited.
     """
-
-    def resolve_if_valid(node: Any) -> Any:
-        # Validation reports a broken reference, after the document is read.
-        try:
-            return resolve(node)
-        except ContractError:
-            return {}
-
     # All links are read before the first one is changed, because a YAML anchor can put one object at two places.
-    for link, parameters in list(_completed_links(document, resolve_if_valid)):
+    for link, parameters in list(_completed_links(document, mapping_resolver(resolve))):
         link["parameters"] = parameters
 
 
 def _completed_links(document: dict[str, Any], resolve: Resolve) -> Iterator[tuple[SourceMapping, SourceMapping]]:
     """Yield each page link that inherits parameters, and its complete parameters."""
-    for item in _mapping(document.get("paths")).values():
-        path_item = _mapping(resolve(item))
+    for item in mapping(document.get("paths")).values():
+        path_item = resolve(item)
         for operation in path_item.values():
             if not isinstance(operation, dict) or "operationId" not in operation:
                 continue
             queries = _query_names(path_item, operation, resolve)
-            for response in _mapping(operation.get("responses")).values():
+            for response in mapping(operation.get("responses")).values():
                 echoed = [name for name in queries if name in _echoed_names(response, resolve)]
                 for name, link in _page_links(response, operation["operationId"]):
                     if parameters := _inherit(name, link, queries, echoed, operation["operationId"]):
@@ -64,13 +57,12 @@ def _inherit(name: str, link: SourceMapping, queries: list[str], echoed: list[st
             parameters[keys[query]] = written[keys[query]]
         elif query in echoed:
             parameters[query] = f"$response.body#/{query}"
-    inherited = SourceMapping({key: value for key, value in parameters.items() if value is not None})
-    inherited.place = getattr(written, "place", link.place)
-    return inherited
+    inherited = {key: value for key, value in parameters.items() if value is not None}
+    return SourceMapping.at(link.get("parameters", link), inherited)
 
 
 def _page_links(response: Any, operation: str) -> Iterator[tuple[str, SourceMapping]]:
-    for name, link in _mapping(_mapping(response).get("links")).items():
+    for name, link in mapping(mapping(response).get("links")).items():
         is_page_link = isinstance(link, SourceMapping) and link.get("operationId") == operation
         if is_page_link and isinstance(link.get("parameters", {}), dict):
             yield name, link
@@ -78,19 +70,19 @@ def _page_links(response: Any, operation: str) -> Iterator[tuple[str, SourceMapp
 
 def _query_names(path_item: dict[str, Any], operation: dict[str, Any], resolve: Resolve) -> list[str]:
     declared = [*_list(path_item.get("parameters")), *_list(operation.get("parameters"))]
-    parameters = [_mapping(resolve(parameter)) for parameter in declared]
+    parameters = [resolve(parameter) for parameter in declared]
     return list(dict.fromkeys(str(each.get("name")) for each in parameters if each.get("in") == "query"))
 
 
 def _echoed_names(response: Any, resolve: Resolve) -> set[str]:
-    contents = _mapping(_mapping(response).get("content"))
+    contents = mapping(mapping(response).get("content"))
     first = next(iter(contents.values()), None)
-    return set(_property_names(_mapping(first).get("schema"), resolve, []))
+    return set(_property_names(mapping(first).get("schema"), resolve, []))
 
 
 def _property_names(schema: Any, resolve: Resolve, within: list[Any]) -> Iterator[str]:
     if isinstance(schema, dict) and not any(schema is outer for outer in within):
-        yield from _mapping(schema.get("properties"))
+        yield from mapping(schema.get("properties"))
         target = [resolve({"$ref": schema["$ref"]})] if "$ref" in schema else []
         for part in [*target, *_list(schema.get("allOf"))]:
             yield from _property_names(part, resolve, [*within, schema])
@@ -102,8 +94,3 @@ def _query_name(key: str) -> str:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """Return *value* if it is a mapping, otherwise an empty one. Page links are completed before validation."""
-    return value if isinstance(value, dict) else {}

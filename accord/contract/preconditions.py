@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from accord.contract.errors import ContractError, SourceMapping
+from accord.contract.errors import SourceMapping
+from accord.contract.unvalidated import mapping, mapping_resolver
 
 _NAME = "PreconditionFailed"
 _VALIDATORS = frozenset({"etag", "last-modified"})
@@ -18,29 +19,18 @@ def complete(document: dict[str, Any], resolve: Callable[[Any], Any]) -> None:
     without a `GET` below such a path. The response is the component `PreconditionFailed`; without that component, an
     operation has to declare its own.
     """
-    if _NAME not in _mapping(_mapping(document.get("components")).get("responses")):
+    if _NAME not in mapping(mapping(document.get("components")).get("responses")):
         return
-
-    def resolve_if_valid(node: Any) -> dict[str, Any]:
-        # Validation reports a broken reference, after the document is read.
-        try:
-            return _mapping(resolve(node))
-        except ContractError:
-            return {}
-
-    paths = {path: resolve_if_valid(item) for path, item in _mapping(document.get("paths")).items()}
+    resolve = mapping_resolver(resolve)
+    paths = {path: resolve(item) for path, item in mapping(document.get("paths")).items()}
     for path, item in paths.items():
-        get = _mapping((item if "get" in item else paths.get(path.rpartition("/")[0], {})).get("get"))
-        successes = [each for status, each in _mapping(get.get("responses")).items() if status.startswith("2")]
-        headers = {name.lower() for each in successes for name in _mapping(resolve_if_valid(each).get("headers"))}
+        get = mapping((item if "get" in item else paths.get(path.rpartition("/")[0], {})).get("get"))
+        successes = [each for status, each in mapping(get.get("responses")).items() if status.startswith("2")]
+        headers = {name.lower() for each in successes for name in mapping(resolve(each).get("headers"))}
         for method in _METHODS if headers & _VALIDATORS else ():
-            responses = _mapping(_mapping(item.get(method)).get("responses"))
+            responses = mapping(mapping(item.get(method)).get("responses"))
             if responses and not responses.keys() & {"412", "4XX", "default"}:
                 added = SourceMapping({"$ref": f"#/components/responses/{_NAME}"})
-                item[method]["responses"] = SourceMapping(sorted([*responses.items(), ("412", added)]))
-                item[method]["responses"].place = getattr(responses, "place", SourceMapping.place)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """Return *value* if it is a mapping, otherwise an empty one. Responses are completed before validation."""
-    return value if isinstance(value, dict) else {}
+                item[method]["responses"] = SourceMapping.at(
+                    responses, dict(sorted([*responses.items(), ("412", added)]))
+                )

@@ -11,6 +11,7 @@ from accord.contract.document import METHODS, PRIVATE_EXTENSIONS, Document
 from accord.contract.errors import SourceMapping, error_at
 from accord.contract.json_schemas import JsonSchemas, pointer
 from accord.contract.openapi_objects import object_errors, suggestion
+from accord.contract.references import NAMES, VALUES
 
 _OPENAPI = jsonschema_rs.Draft202012Validator(
     json.loads(files("openapi_spec_validator").joinpath("resources/schemas/v3.1/schema.json").read_text("utf-8"))
@@ -30,35 +31,6 @@ KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
     "x-common-responses",
     "x-common-headers",
 }
-
-# Keywords with values, in which `x-` members are not extensions.
-_VALUES = frozenset({"example", "default", "enum", "const", "value", "x-roles"})
-# Keywords whose members have names of the contract.
-_NAMES = frozenset(
-    {
-        "properties",
-        "patternProperties",
-        "$defs",
-        "dependentSchemas",
-        "schemas",
-        "responses",
-        "parameters",
-        "headers",
-        "examples",
-        "requestBodies",
-        "securitySchemes",
-        "links",
-        "callbacks",
-        "pathItems",
-        "content",
-        "encoding",
-        "paths",
-        "webhooks",
-        "variables",
-        "mapping",
-        "scopes",
-    }
-)
 
 
 def structure_errors(document: Document) -> Iterator[Exception]:
@@ -121,8 +93,8 @@ def _unknown_extensions(node: Any, names: bool = False) -> Iterator[Exception]:
             for key, value in node.items():
                 if not names and key.startswith("x-") and key not in KNOWN_EXTENSIONS:
                     yield error_at(node, f"unknown extension `{key}`; {suggestion(key, KNOWN_EXTENSIONS)}", key)
-                if names or key not in _VALUES:
-                    yield from _unknown_extensions(value, not names and key in _NAMES)
+                if names or key not in VALUES:
+                    yield from _unknown_extensions(value, not names and key in NAMES)
         case list():
             for item in node:
                 yield from _unknown_extensions(item)
@@ -143,8 +115,8 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
                 if values:
                     yield from _errors_of_values(node, schema, values, schemas)
             for key, value in node.items():
-                if names or key not in _VALUES:
-                    yield from _example_errors(value, schemas, not names and key in _NAMES)
+                if names or key not in VALUES:
+                    yield from _example_errors(value, schemas, not names and key in NAMES)
         case list():
             for item in node:
                 yield from _example_errors(item, schemas)

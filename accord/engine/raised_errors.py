@@ -1,9 +1,11 @@
 """Static analysis of handlers: the errors that a handler, and the functions that it calls, can raise."""
 
 import ast
+import builtins
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,11 +37,12 @@ class RaisedErrors:
     A function can raise the classes of *error_classes* that it mentions, and what the functions that it mentions can
     raise. A mention is any use of a name: a call, an argument (`partial(Conflict, …)`), or a value of a module that the
     function uses (`_CONSTRAINTS`). Annotations, `isinstance` and `except` are no mentions. An `except` without a
-    `raise` of the same error removes its classes from what its `try` block can raise.
+    `raise` of the same error, or a `suppress`, removes its classes from what its `try` block can raise.
 
     Names are resolved as Python resolves them, in the imported modules. A method of an object of unknown type stands
-    for every method of that name in *packages*. Only functions of *packages* are read, so that errors of libraries do
-    not count.
+    for every method of that name in *packages*, one of a known class also for those of its subclasses. A class and its
+    instances stand for their special methods (`__enter__`), a container for the functions that it has. Only functions
+    of *packages* are read, so that errors of libraries do not count.
     """
 
     def __init__(self, packages: Sequence[str], error_classes: Sequence[ErrorClass]) -> None:
@@ -48,11 +51,13 @@ class RaisedErrors:
         self._sources: dict[str, _Source] = {}
         self._facts: dict[Any, _Facts] = {}
         self._methods: dict[str, list[Any]] | None = None
+        self._owners: dict[Any, list[type]] = {}
+        """The classes that have a method."""
         self._raised: dict[Any, dict[ErrorClass, str]] = {}
 
     def of(self, function: Callable[..., Any]) -> dict[ErrorClass, str]:
         """Return the error classes that *function* can raise, each with the place of one mention: `file:line`."""
-        key = _unwrap(function)
+        key = self.unwrap(function)
         if key not in self._raised:
             self._read(key)
             self._propagate()
@@ -86,11 +91,13 @@ class RaisedErrors:
             module, name = key
             source = self._source(module)
             return _Reader(self, source, dict(vars(module)), {}).read(*source.assignments.get(name, ()))
-        source = self._source(sys.modules[key.__module__])
-        node = source.functions.get(key.__qualname__)
+        # `functools.wraps` gives a function the module and the name of another one, but not the globals and the code.
+        module = sys.modules[key.__globals__["__name__"]]
+        source = self._source(module)
+        node = source.functions.get(key.__code__.co_qualname)
         if node is None:
             return _Facts()
-        names = {**vars(sys.modules[key.__module__]), **inspect.getclosurevars(key).nonlocals}
+        names = {**vars(module), **inspect.getclosurevars(key).nonlocals}
         return _Reader(self, source, names, self._argument_types(key, source)).read(node)
 
     def _argument_types(self, function: Any, source: "_Source") -> dict[str, Any]:
@@ -99,10 +106,10 @@ class RaisedErrors:
             types = get_type_hints(function)
         except (NameError, TypeError):
             types = {}
-        owner = source.classes.get(function.__qualname__.rpartition(".")[0])
+        owner = source.classes.get(function.__code__.co_qualname.rpartition(".")[0])
         arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         if owner and arguments:
-            types[arguments[0]] = getattr(sys.modules[function.__module__], owner, None)
+            types[arguments[0]] = getattr(source.module, owner, None)
         return types
 
     def is_own(self, module: str | None) -> bool:
@@ -120,10 +127,33 @@ class RaisedErrors:
             classes = [each for module in modules for each in vars(module).values() if inspect.isclass(each)]
             for each in dict.fromkeys(classes):
                 for attribute, value in vars(each).items() if self.is_own(each.__module__) else ():
-                    method = _unwrap(value)
+                    method = self.unwrap(value)
                     if isinstance(method, FunctionType):
                         self._methods.setdefault(attribute, []).append(method)
-        return [method for method in self._methods.get(name, ()) if self.is_own(method.__module__)]
+                        self._owners.setdefault(method, []).append(each)
+        return [method for method in self._methods.get(name, ()) if self.is_own(method.__globals__["__name__"])]
+
+    def overrides(self, owner: Any, name: str) -> list[Any]:
+        """Return the methods of this name in subclasses of the class *owner*."""
+        if not isinstance(owner, type) or not self.is_own(owner.__module__):
+            return []
+        methods = self.methods(name)
+        return [method for method in methods if any(owner in each.__mro__ for each in self._owners[method])]
+
+    def unwrap(self, value: Any) -> Any:
+        """Return the function behind a method, a property or a decorator that is not in *packages*."""
+        while True:
+            match value:
+                case MethodType() | classmethod() | staticmethod():
+                    value = value.__func__
+                case property(fget=function):
+                    value = function
+                case FunctionType() if self.is_own(value.__globals__.get("__name__")):
+                    return value
+                case _ if hasattr(value, "__wrapped__"):
+                    value = value.__wrapped__
+                case _:
+                    return value
 
     def _source(self, module: ModuleType) -> "_Source":
         if module.__name__ not in self._sources:
@@ -207,9 +237,10 @@ class _Reader:
         match node:
             case ast.Try():
                 self._visit_try(node, caught)
+            case ast.With() | ast.AsyncWith():
+                self._visit_with(node, caught)
             case ast.AnnAssign(value=value):
-                if value is not None:
-                    self._visit(value, caught)
+                self._visit(value or ast.Pass(), caught)
             case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[subject, *_]):
                 self._visit(subject, caught)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
@@ -238,6 +269,16 @@ class _Reader:
         for child in [*node.orelse, *node.finalbody]:
             self._visit(child, caught)
 
+    def _visit_with(self, node: ast.With | ast.AsyncWith, caught: Caught) -> None:
+        for item in node.items:
+            match item.context_expr:
+                case ast.Call(func=function, args=arguments) if self._value(function) is suppress:
+                    caught = (*caught, *(each for argument in arguments for each in self._classes(argument)))
+                case expression:
+                    self._visit(expression, caught)
+        for child in node.body:
+            self._visit(child, caught)
+
     def _classes(self, node: ast.expr | None) -> list[ErrorClass]:
         if node is None:
             return [BaseException]
@@ -256,28 +297,51 @@ class _Reader:
                 self.facts.calls += [(method, caught) for method in self.analysis.methods(node.attr)]
             return
         self.facts.calls += [(key, caught) for key in self._keys(value)]
-        if isinstance(node, ast.Name) and not isinstance(value, FunctionType | type | ModuleType | _Instance):
-            origin = self.analysis.origin(self.source.module, node.id)
+        owner = self._value(node.value) if isinstance(node, ast.Attribute) else self.source.module
+        if isinstance(owner, _Instance) and isinstance(node, ast.Attribute):
+            self.facts.calls += [(method, caught) for method in self.analysis.overrides(owner.type, node.attr)]
+        if isinstance(owner, ModuleType) and not isinstance(value, FunctionType | type | ModuleType | _Instance):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id
+            origin = self.analysis.origin(owner, name) if self.analysis.is_own(owner.__name__) else None
             if origin:
                 self.facts.calls.append((origin, caught))
 
     def _keys(self, value: Any) -> Iterator[Any]:
-        """Yield the functions that run when *value* is called."""
-        value = _unwrap(value)
-        if isinstance(value, partial):
+        """Yield the functions that run when *value*, or an item of it, is used: called, entered, added, iterated."""
+        value = self.analysis.unwrap(value)
+        if isinstance(value, FunctionType):
+            if self.analysis.is_own(value.__globals__["__name__"]):
+                yield value
+        elif isinstance(value, partial):
             yield from self._keys(value.func)
         elif isinstance(value, type):
-            for name in ("__init__", "__new__", "__post_init__"):
-                yield from self._keys(vars(value).get(name))
-        elif isinstance(value, FunctionType) and self.analysis.is_own(value.__module__):
-            yield value
+            yield from self._special_methods(value)
+        elif isinstance(value, _Instance):
+            if isinstance(value.type, type):
+                yield from self._special_methods(value.type, _CONSTRUCTORS)
+        elif type(value) in (dict, list, tuple, set, frozenset):
+            for item in value.values() if isinstance(value, dict) else value:
+                if isinstance(item, FunctionType | MethodType | partial):
+                    yield from self._keys(item)
+        else:
+            yield from self._special_methods(type(value), _CONSTRUCTORS)
+
+    def _special_methods(self, owner: type, without: frozenset[str] = frozenset()) -> Iterator[Any]:
+        for each in owner.__mro__ if self.analysis.is_own(owner.__module__) else ():
+            for name, method in vars(each).items() if self.analysis.is_own(each.__module__) else ():
+                if name.startswith("__") and name.endswith("__") and name not in without:
+                    function = self.analysis.unwrap(method)
+                    if isinstance(function, FunctionType):
+                        yield from self._keys(function)
 
     def _value(self, node: ast.AST) -> Any:
         """Return the value of a name or of an attribute in the imported modules, or _UNKNOWN."""
         if isinstance(node, ast.Name):
             if node.id in self.argument_types:
                 return _Instance(self.argument_types[node.id])
-            return _UNKNOWN if node.id in self.locals else self.names.get(node.id, _UNKNOWN)
+            if node.id in self.locals:
+                return _UNKNOWN
+            return self.names.get(node.id, getattr(builtins, node.id, _UNKNOWN))
         if isinstance(node, ast.Attribute):
             owner = self._value(node.value)
             if isinstance(owner, _Instance):
@@ -287,6 +351,7 @@ class _Reader:
 
 
 _UNKNOWN: Any = object()
+_CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})
 
 
 @dataclass(frozen=True)
@@ -299,20 +364,6 @@ class _Instance:
 def _attribute(owner: Any, name: str) -> Any:
     """Return the attribute of the instances of a class, or _UNKNOWN."""
     return inspect.getattr_static(owner, name, _UNKNOWN) if isinstance(owner, type) else _UNKNOWN
-
-
-def _unwrap(value: Any) -> Any:
-    """Return the function behind a method, a property or a decorator of the standard library."""
-    while True:
-        match value:
-            case MethodType() | classmethod() | staticmethod():
-                value = value.__func__
-            case property(fget=function):
-                value = function
-            case _ if hasattr(value, "__wrapped__"):
-                value = value.__wrapped__
-            case _:
-                return value
 
 
 def _targets(node: ast.AST) -> list[str]:

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -34,7 +35,7 @@ def function_of(spec: dict[str, Any], resolver: Resolver) -> Callable[..., Any]:
     """Return the handler of the operation *spec*. Raises ContractError if there is none."""
     name, module = spec["operationId"], spec.get("x-openapi-router-controller")
     try:
-        function: Callable[..., Any] = resolver.resolve(_ResolvableOperation(spec)).function
+        function: Any = resolver.resolve(_ResolvableOperation(spec)).function
     except ResolverError:
         if module:
             message = (
@@ -43,7 +44,12 @@ def function_of(spec: dict[str, Any], resolver: Resolver) -> Callable[..., Any]:
         else:
             message = f"{name} has no x-openapi-router-controller; add the module of its handler."
         raise error_at(spec, message) from None
-    return function
+    if not callable(function) or isinstance(function, type):
+        raise error_at(spec, f"{module}.{name} is no function; write the handler of {name} as one.")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise error_at(spec, f"{module}.{name} is async, and handlers are not; write `def` instead of `async def`.")
+    handler: Callable[..., Any] = function
+    return handler
 
 
 def public_functions(modules: set[str]) -> set[tuple[str, str]]:
@@ -60,6 +66,8 @@ def public_functions(modules: set[str]) -> set[tuple[str, str]]:
 
 def _exists(module: str) -> bool:
     """Import the module, and return whether it exists."""
+    if not all(part.isidentifier() for part in module.split(".")):
+        return False
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -71,7 +79,7 @@ def _exists(module: str) -> bool:
 
 def _parents(module: str) -> list[str]:
     package = module.rpartition(".")[0]
-    return [package] if package and _exists(package) else []
+    return [package] if package and _exists(package) and hasattr(sys.modules[package], "__path__") else []
 
 
 def _submodules(package: str) -> list[str]:

@@ -37,6 +37,7 @@ EXPOSED_HEADERS = (
 """Response headers that scripts can read in addition to the CORS-safelisted ones."""
 
 _ALL = b"*"
+_EXPOSE_HEADERS = b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()
 _MAX_AGE = (b"access-control-max-age", b"3600")
 
 
@@ -78,7 +79,7 @@ class CorsMiddleware:
             if allowed and b"access-control-request-method" in request_headers and status < 300:
                 headers += self._preflight(scope)
         elif allowed:
-            headers.append((b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()))
+            headers.append(_EXPOSE_HEADERS)
         return [*headers, (b"vary", b", ".join(vary))] if vary else headers
 
     def _preflight(self, scope: Scope) -> RawHeaders:
@@ -89,10 +90,7 @@ class CorsMiddleware:
         headers = sorted(declared.union(REQUEST_HEADERS), key=str.lower)
         return [
             (b"access-control-allow-methods", ", ".join(sorted(operations or ("GET", "HEAD"))).encode()),
-            (
-                b"access-control-allow-headers",
-                ", ".join(headers).encode(),
-            ),
+            (b"access-control-allow-headers", ", ".join(headers).encode()),
             _MAX_AGE,
         ]
 

@@ -136,6 +136,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.transport.connection_lost()
+        # After a reset uvicorn leaves this timer, which would hold the connection for as long as it may be idle.
+        self._unset_keepalive_if_required()
         for timer in (self.header_timer, self.write_timer):
             if timer:
                 timer.cancel()

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from itertools import product
 
 import httpx
 import pytest
@@ -153,20 +154,24 @@ class TestKeys:
         assert json.loads(keys)["keys"][0]["d"] not in done.stderr
 
 
+UNUSABLE = {
+    "no server": ("postgresql://shop:hush@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used (Connection refused)"),
+    "no servers": ("postgresql://shop:hush@127.0.0.1:1,[::1]:2/shop", "127.0.0.1:1,[::1]:2/shop cannot be used ("),
+    "no host": ("postgresql://shop@nowhere.invalid/shop", "nowhere.invalid:5432/shop cannot be used ("),
+    "no folder": ("sqlite:////nowhere/shop.db", "/nowhere/shop.db cannot be used (unable to open database file)"),
+    "folder": ("sqlite:////usr", "/usr cannot be used (unable to open database file)"),
+    "other file": (f"sqlite:///{ROOT}/LICENSE", "/LICENSE cannot be used (file is not a database)"),
+}
+"""URLs of databases, each with its words in the message. All commands open the database by the same function."""
+
+
 class TestDatabase:
-    @pytest.mark.parametrize("command", ["migrate", "seed", "check", "serve", "delete-orphan-files"])
     @pytest.mark.parametrize(
-        ("url", "words"),
-        [
-            ("postgresql://shop:hush@127.0.0.1:1/shop", "127.0.0.1:1/shop cannot be used (Connection refused)"),
-            ("postgresql://shop@nowhere.invalid/shop", "nowhere.invalid:5432/shop cannot be used ("),
-            ("sqlite:////nowhere/shop.db", "/nowhere/shop.db cannot be used (unable to open database file)"),
-            ("sqlite:////usr", "/usr cannot be used (unable to open database file)"),
-            (f"sqlite:///{ROOT}/LICENSE", "/LICENSE cannot be used (file is not a database)"),
-        ],
-        ids=["no server", "no host", "no folder", "folder", "other file"],
+        ("command", "url"),
+        [*product(["migrate"], UNUSABLE), *product(["seed", "check", "serve", "delete-orphan-files"], ["no server"])],
     )
-    def test_database_that_cannot_be_used_is_named_with_the_reason(self, run, command, url, words):
+    def test_database_that_cannot_be_used_is_named_with_the_reason(self, run, command, url):
+        url, words = UNUSABLE[url]
         done = run(command, ACCORD_DATABASE_URL=url)
         assert_refused(done, "Error: The database ", words, "; correct it or ACCORD_DATABASE_URL.")
         assert "hush" not in done.stderr
@@ -196,6 +201,15 @@ class TestDatabase:
         run("migrate")
         run("migrate --to 0001")
         assert_refused(run(command), f"The database has migration 0001, this release needs {HEAD}: run `migrate`.")
+
+    def test_table_without_a_migration_is_not_blamed_on_migrate(self, run, settings):
+        """Its author has forgotten the migration: `migrate` has nothing to do, and check must not point to it."""
+        run("migrate")
+        with sqlite3.connect(settings["ACCORD_DATABASE_URL"].removeprefix("sqlite:///")) as connection:
+            connection.execute("drop table tasks")
+            connection.execute("alter table files drop column description")
+        words = "Error: No migration has created column description of table files, table tasks; write it as in docs/"
+        assert_refused(run("check"), words)
 
     @pytest.mark.parametrize(
         "command", ["seed", "check", "serve", "delete-orphan-files", "migrate", "migrate --to base"]
@@ -338,6 +352,7 @@ def test_list_of_commands_says_what_the_command_itself_says(name):
 def test_help_imports_neither_engine_nor_database():
     code = """
 import sys
+from itertools import product
 from accord import cli
 sys.argv = ["main.py", "--help"]
 try:

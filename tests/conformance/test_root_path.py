@@ -110,6 +110,13 @@ def test_created_resource_is_where_location_says(client, shop):
     assert changed.status_code == 200
 
 
+def test_browser_is_sent_to_the_documentation_below_the_prefix(client):
+    """`Location` is resolved against the URL that the client used (RFC 9110, section 10.2.2)."""
+    answer = client.get("/shop/", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/shop/docs")
+    assert client.get(answer.headers["Location"]).status_code == 200
+
+
 def test_unversioned_path_says_where_its_content_is(client):
     answer = client.get("/shop/api/tags")
     assert answer.headers["Content-Location"] == "/shop/api/v1/tags"
@@ -155,6 +162,10 @@ def test_repeated_answer_has_the_prefix_of_its_own_request(trusting):
         assert answer.headers.get("Idempotency-Replayed") == (None if number == 0 else "true")
         assert answer.headers["Location"].startswith(f"{prefix}/api/v1/products/")
         assert {link["href"].partition("/api")[0] for link in answer.json()["_links"].values()} == {prefix}
+        # The tag is that of these bytes (RFC 9110, section 8.8.3), so that the client can change what it created.
+        headers = {name: value for name, value in headers.items() if name != "Idempotency-Key"}
+        found = httpx.get(f"{trusting.base}{answer.headers['Location'].removeprefix(prefix)}", headers=headers)
+        assert found.headers["ETag"].startswith(answer.headers["ETag"][:-1])
 
 
 def test_header_of_a_stranger_does_not_count(shared_server):

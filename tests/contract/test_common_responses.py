@@ -50,6 +50,19 @@ def test_operations_get_the_responses_and_headers_of_their_groups():
     assert not {"x-common-responses", "x-common-headers"} & document.keys()
 
 
+def test_deprecated_operation_may_refer_to_a_response_of_another_one():
+    raw = read("""
+x-common-headers: {deprecated: {Sunset: {schema: {}}}}
+paths:
+  /a:
+    get: {responses: {'200': {description: D}}}
+    put: {deprecated: true, responses: {'200': {$ref: '#/paths/~1a/get/responses/200'}}}
+""").raw
+    get, put = raw["paths"]["/a"]["get"], raw["paths"]["/a"]["put"]
+    assert get["responses"]["200"] == {"description": "D"}
+    assert put["responses"]["200"]["headers"].keys() == {"Sunset"}
+
+
 @pytest.mark.parametrize("text", ["x-common-headers: []\npaths: []", "x-common-responses: 1\npaths: {/a: {get: 1}}"])
 def test_document_without_the_form_of_openapi_is_read(text):
     read(text)

@@ -645,11 +645,26 @@ def test_public_function_nobody_names_is_refused(handlers):
             r"the module near_module.things does not exist; write .* get_t; or did you mean near_module.thinks",
         ),
         ("other", {"things": "def other(): ...\n"}, r"declares get_t, but other.things has no such function; write it"),
+        ("value", {"things": "get_t = 3\n"}, r"openapi.yaml:1: value.things.get_t is no function; write the handler"),
+        ("classes", {"things": "class get_t: ...\n"}, r"classes.things.get_t is no function; write the handler"),
+        (
+            "coroutines",
+            {"things": "async def get_t(): ...\n"},
+            r"openapi.yaml:1: coroutines.things.get_t is async, and handlers are not; write `def` instead of",
+        ),
     ],
 )
 def test_missing_handler_is_refused_with_what_to_do(handlers, name, modules, words):
     with pytest.raises(ContractError, match=words):
         handlers(name, **modules)
+
+
+@pytest.mark.parametrize("module", ["json.loads.", ".json", "json/loads", "json.decoder.loads", "json..decoder", "."])
+def test_name_that_no_module_can_have_is_a_missing_module(module):
+    text = f"paths: {{/t: {{get: {{operationId: get_t, x-openapi-router-controller: '{module}'}}}}}}"
+    contract = Contract(database=Memory(), exception_handlers=ERRORS, resolver=Resolver())
+    with pytest.raises(ContractError, match=f"openapi.yaml:1: the module {re.escape(module)} does not exist; write it"):
+        contract.add_document(complete(read(text)), "/openapi")
 
 
 def test_missing_module_is_named_once():

@@ -1,5 +1,7 @@
 """Many files are one document, which keeps the names their authors gave."""
 
+import math
+
 import pytest
 import yaml
 
@@ -85,6 +87,27 @@ def test_scalars_are_those_of_json():
 def test_key_that_is_said_twice_is_refused(place):
     with pytest.raises(ContractError, match=r"openapi/v1/openapi.yaml:\d+: .* is a duplicate key; remove one"):
         read(place)
+
+
+@pytest.mark.parametrize(
+    "scalar",
+    [
+        "!!timestamp 2026-01-31", "!!set {b, c}", "!!binary aGk=", "!!int 0x1F", "!!int b", "!!bool b", "!!float .nan",
+        "!!null b", "!!map [b]", "!!seq {b: 1}", "!b c",
+    ],
+)  # fmt: skip
+def test_value_that_json_does_not_have_is_refused(scalar):
+    with pytest.raises(ContractError, match=r"openapi/v1/openapi.yaml:2: this is not valid YAML"):
+        read(f"x: 1\na: {scalar}")
+
+
+def test_number_of_more_digits_than_python_reads_is_infinite():
+    assert read(f"a: {'9' * 5000}\nb: -{'9' * 5000}").raw == {"a": math.inf, "b": -math.inf, "components": {}}
+
+
+def test_reference_with_a_null_character_is_refused():
+    with pytest.raises(ContractError, match=r"openapi.yaml:1: ../b%00.yaml refers to no file; correct the reference"):
+        read("a: {$ref: ../b%00.yaml}")
 
 
 def test_anchors_are_shared():

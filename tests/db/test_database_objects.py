@@ -20,13 +20,15 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.orm import Session
 
 from db import Base, migrations, models
 from db.altered_tables import keep_triggers
 from db.cache_versions import TAGS
 from db.database_objects import declared_objects, find_missing, restore
-from db.errors import MigrationError
+from db.errors import DatabaseUnavailable, MigrationError
 from db.triggers import counted
+from services import health
 from tests.support.databases import fresh_database
 from tests.support.migrations import Team
 
@@ -146,6 +148,23 @@ def test_lost_objects_are_named_and_created_again(team, database_kind):
     assert team.run(lose) == kinds
 
 
+def test_readiness_names_some_of_many_lost_objects(team):
+    """The `detail` of a problem has at most 2,000 characters."""
+
+    def lose(connection):
+        indexes = [item for item in declared_objects(connection.dialect) if item.kind == "index"]
+        for index in indexes:
+            connection.exec_driver_sql(f"DROP INDEX {index.name}")
+        with Session(connection) as session, pytest.raises(DatabaseUnavailable) as unavailable:
+            health.check(session, {})
+        return indexes, str(unavailable.value)
+
+    indexes, reason = team.run(lose)
+    assert f"The database lacks {indexes[0]}, " in reason
+    assert reason.endswith(f", {len(indexes) - 10} more; run `migrate`.")
+    assert len(reason) < 2000
+
+
 REPLACED = {
     "sqlite": ["DROP INDEX ix_products_price_id", "CREATE INDEX ix_products_price_id ON products (price, id)"],
     "postgresql": [
@@ -180,6 +199,24 @@ def test_lost_trigger_makes_cached_responses_stale(team, database_kind):
     before = team.version()
     team.upgrade()
     assert team.version() > before
+
+
+def test_migration_makes_cached_responses_stale(team, database_kind):
+    """Statements that alter a table can change its rows, and have no trigger that counts."""
+    migration = {
+        "sqlite": "    with op.batch_alter_table('products', recreate='always') as batch:\n"
+        "        batch.alter_column('description', type_=sa.Integer(), existing_type=sa.Text())",
+        "postgresql": "    op.execute('ALTER TABLE products ALTER price TYPE numeric(12, 2) USING price + 1')",
+    }
+    team.write(migration[database_kind])
+    before = team.version()
+    team.upgrade()
+    after = team.version()
+    assert after > before
+    team.upgrade()
+    assert team.version() == after, "Nothing was migrated."
+    team.downgrade("-1")
+    assert team.version() > after
 
 
 def test_objects_of_operators_stay(team, database_kind):
@@ -304,6 +341,16 @@ def test_failing_migration_is_named_with_its_line_and_leaves_nothing_behind(team
     with pytest.raises(MigrationError, match=rf"{file.name}:\d+: .*changed nothing.*nonsense"):
         team.upgrade()
     assert team.run(lambda connection: sorted(connection.dialect.get_table_names(connection))) == before
+    assert migrations.current_revision(team.url) == migrations.head_revision()
+    assert team.missing() == []
+
+
+def test_lost_key_is_named_and_nothing_is_changed(team, database_kind):
+    """`CREATE TABLE ... AS` copies no constraint, and a foreign key needs the key to which it refers."""
+    statements = "CREATE TABLE new AS SELECT * FROM tags", "DROP TABLE tags", "ALTER TABLE new RENAME TO tags"
+    team.write("\n".join(f"    op.execute('{statement}')" for statement in statements))
+    with pytest.raises(MigrationError, match=r"changed nothing.*tags"):
+        team.upgrade()
     assert migrations.current_revision(team.url) == migrations.head_revision()
     assert team.missing() == []
 

@@ -44,6 +44,14 @@ BROKEN = {
         {"0004_other.py": 'revision = "0004"\n'},
         f'{AT}0004_other.py:1: the migration has no down_revision; write one, such as `down_revision = "0013"`.',
     ),
+    "without upgrade": (
+        {"0004_other.py": 'revision = "0004"\ndown_revision = "0003"\ndef uprgade(): ...\n'},
+        f"{AT}0004_other.py:1: the migration has no function `upgrade`; write `def upgrade():`.",
+    ),
+    "argument of upgrade": (
+        {"0004_other.py": 'revision = "0004"\ndown_revision = "0003"\ndef upgrade(op): ...\n'},
+        f"{AT}0004_other.py:3: `upgrade` must have no arguments; write `def upgrade():`.",
+    ),
     "invalid syntax": (
         {"0004_other.py": 'revision = "0004"\ndef upgrade(:\n'},
         f"{AT}0004_other.py:2: the syntax is invalid (invalid syntax); correct it.",
@@ -58,7 +66,8 @@ def versions(tmp_path):
         folder.mkdir(parents=True)
         for name, text in files.items():
             if text is not None:
-                folder.joinpath(name).write_text(text, "utf-8")
+                upgrade = "" if "def " in text else "def upgrade(): ...\n"
+                folder.joinpath(name).write_text(text + upgrade, "utf-8")
         return folder
 
     return versions

@@ -267,6 +267,23 @@ class TestReads:
         assert answer.status == (200 if (method, status) == ("HEAD", 206) else status)
 
 
+@pytest.mark.parametrize("updated_at", ["yesterday", CHANGED_AT.replace(tzinfo=None), 5])
+def test_property_that_is_no_time_is_no_date(updated_at):
+    """The precondition is then ignored (RFC 9110, section 13.1.4)."""
+    document = """
+    paths:
+      /t:
+        get:
+          operationId: get_t
+          responses:
+            '200': {description: T., headers: {ETag: {schema: {}}}, content: {application/json: {schema: {}}}}
+        put: {operationId: replace_t, responses: {'204': {description: Done.}}}
+    """
+    engine = start(document, {"get_t": lambda: {"updated_at": updated_at}, "replace_t": lambda session: None})
+    headers = {"If-Unmodified-Since": BEFORE}
+    assert [engine.send(method, "/t", headers=headers).status for method in ("GET", "PUT")] == [200, 204]
+
+
 def test_published_document_is_compared_as_well(engine):
     tag = engine.get("/openapi.json").header("etag")
     assert [engine.get("/openapi.json", {"If-Match": form}).status for form in (tag, '"other"')] == [200, 412]

@@ -52,8 +52,8 @@ class TakenName(Taken):
 
 
 MODULE = """
-from contextlib import contextmanager
-from functools import cache, partial
+from contextlib import contextmanager, suppress
+from functools import cache, partial, wraps
 from ERRORS import Missing, Taken, TakenName
 
 _TAKEN = partial(Taken, "It is taken.")
@@ -71,6 +71,56 @@ class Quiet:
     def read(self): raise Missing
 
 _STORE = Quiet()
+
+class Guard:
+    def __enter__(self): raise Taken
+    def __exit__(self, *error): pass
+    def __call__(self): raise Missing
+
+class StoreOfNames(Store): pass
+
+class Step:
+    def run(self): return self.perform()
+    def perform(self): pass
+
+class LastStep(Step):
+    def perform(self): raise TakenName
+
+def guarded(function):
+    @wraps(function)
+    def inner():
+        if not function: raise Taken
+        return function()
+    return inner
+
+_GUARD = Guard()
+_BY_NAME = {}
+
+def named(function):
+    _BY_NAME[function.__name__] = function
+    return function
+
+@named
+def first(): raise Missing
+
+@guarded
+def guarded_by_a_decorator(): return None
+@guarded
+def decorated_and_raises(): return raises()
+def makes_an_object_of_a_subclass(): return StoreOfNames()
+def enters():
+    with Guard(): pass
+def calls_an_object(): return _GUARD()
+def calls_an_argument(guard: Guard): return guard()
+def calls_a_method_that_a_subclass_has(step: Step): return step.run()
+def calls_what_registered_itself(name): return _BY_NAME[name]()
+def suppresses():
+    with suppress(Missing): raises()
+def suppresses_another():
+    with suppress(Taken): raises()
+def catches_every_exception():
+    try: return raises()
+    except Exception: return None
 
 def calls(): return raises()
 def raises(): raise Missing("It is not there.")
@@ -142,6 +192,11 @@ RAISED = {
     "other": {Missing}, "local_import": {Taken}, "catches": set(), "catches_the_base_class": set(),
     "catches_another": {Missing}, "catches_and_raises_another": {Taken}, "catches_and_asserts": set(),
     "catches_and_raises_again": {Missing}, "catches_and_raises_it": {Missing}, "raises_in_else": {Missing},
+    "guarded_by_a_decorator": {Taken}, "decorated_and_raises": {Missing, Taken},
+    "makes_an_object_of_a_subclass": {Missing}, "enters": {Missing, Taken}, "calls_an_object": {Missing, Taken},
+    "calls_an_argument": {Missing, Taken}, "calls_a_method_that_a_subclass_has": {TakenName},
+    "calls_what_registered_itself": {Missing}, "suppresses": set(), "suppresses_another": {Missing},
+    "catches_every_exception": set(),
     "asks": set(), "annotates": set(), "shadows": set(), "quiet": set(), "library": set(),
 }  # fmt: skip
 

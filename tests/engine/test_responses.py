@@ -193,6 +193,8 @@ SECRET = {"type": "string", "format": "password"}
     [
         ({"name": {"type": "string"}}, "Accept-Encoding"),
         ({"secret": SECRET}, None),
+        ({"default": SECRET}, None),
+        ({"value": {"type": "object", "properties": {"example": SECRET}}}, None),
         ({"given": {"type": ["object", "null"], "properties": {"secrets": {"type": "array", "items": SECRET}}}}, None),
         ({"next": {"$ref": "#/components/schemas/Knot"}}, None),
         ({"secret": {**SECRET, "writeOnly": True}}, "Accept-Encoding"),

@@ -1,11 +1,22 @@
 """What comes after an answer on the same connection: the next request, and nothing of the one before."""
 
+import asyncio
+import gc
+import socket
+import struct
 import time
+import weakref
 
 import psutil
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.server import ServerState
 
+from accord.server.protocol import HttpProtocol
+from accord.server.timeouts import Timeouts
 from accord.settings import Settings
+from tests.support.server import PATIENCE
 from tests.support.servers import JSON
 from tests.support.wire import request
 
@@ -119,6 +130,33 @@ class TestKeepAlive:
             assert wire.answer().status == 200
             answer = wire.answer()
             assert (answer.status, answer.closes, wire.rest()) == (408, True, b"")
+
+    def test_connection_that_the_client_resets_is_not_kept_in_memory(self):
+        """Probes of load balancers end so, several times a second."""
+        config = uvicorn.Config(Starlette(), log_config=None, timeout_keep_alive=3600)
+        config.load()
+        timeouts = Timeouts(header=10, body=20, write=60)
+        connections, connected = [], asyncio.Event()
+
+        def connect():
+            connection = HttpProtocol(timeouts=timeouts, config=config, server_state=ServerState(), app_state={})
+            connections.append(weakref.ref(connection))
+            connected.set()
+            return connection
+
+        async def reset():
+            server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
+            async with server, asyncio.timeout(PATIENCE):
+                _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+                await connected.wait()
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                writer.transport.abort()
+                while connections[0]():
+                    await asyncio.sleep(0.01)
+                    gc.collect()
+
+        asyncio.run(reset())
 
 
 class TestExpect:

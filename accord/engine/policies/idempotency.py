@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from accord.contract.errors import error_at
 from accord.engine.policies import Handle
+from accord.engine.policies.conditional_requests import etag
 from accord.engine.problems import Problem
 from accord.engine.renderers.response import Response
 from accord.engine.request import Request
@@ -93,7 +94,8 @@ class Idempotency:
                 return response
             if stored.fingerprint != fingerprint:
                 raise Problem(422, "This Idempotency-Key was used for another request. Use a new key.")
-            headers, stored_body = _below(request.context.root_path, stored)
+            suffix = request.media_type.tag_suffix if request.media_type else b""
+            headers, stored_body = _below(request.context.root_path, stored, suffix)
             if shows_once:
                 location = dict(headers).get("location")
                 place = f" The created resource is at {location}." if location else ""
@@ -104,16 +106,25 @@ class Idempotency:
         return handle_once
 
 
-def _below(root_path: str, stored: StoredResponse) -> tuple[list[tuple[str, str]], bytes]:
-    """Return headers and body of a stored response, with links below *root_path* instead of that of its request."""
+def _below(root_path: str, stored: StoredResponse, tag_suffix: bytes) -> tuple[list[tuple[str, str]], bytes]:
+    """
+    Return headers and body of a stored response, with links below *root_path* instead of that of its request.
+
+    Other links are another representation, so its entity tag is computed anew, with *tag_suffix* at its end.
+    """
     old = dict(stored.headers).get(_ROOT_PATH, "")
     headers = [(name, value) for name, value in stored.headers if name != _ROOT_PATH]
     if old == root_path:
         return headers, stored.body
     # The value of Location, and the values in angle brackets of Link.
     link = re.compile(rf"(?:^|(?<=<)){re.escape(old)}(?=/)")
-    headers = [(name, link.sub(root_path, value) if name in ("location", "link") else value) for name, value in headers]
-    return headers, stored.body.replace(f'"href":"{old}/'.encode(), f'"href":"{root_path}/'.encode())
+    body = stored.body.replace(f'"href":"{old}/'.encode(), f'"href":"{root_path}/'.encode())
+    for number, (name, value) in enumerate(headers):
+        if name in ("location", "link"):
+            headers[number] = name, link.sub(root_path, value)
+        elif name == "etag":
+            headers[number] = name, etag(body, tag_suffix).decode("latin-1")
+    return headers, body
 
 
 def _shows_once(operation: "Operation") -> bool:

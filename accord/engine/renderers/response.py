@@ -19,8 +19,8 @@ class Response:
     The response that is sent.
 
     `data` is the JSON value of `body`, if there is one. `byte_range` is sent instead of `body` for a file, and `etag`
-    identifies the content of the file. `modified_at` is the time of the last change: of a file, or `updated_at` of a
-    JSON object. It is the exact time, which `Last-Modified` is not.
+    identifies the content of the file. `modified_at` is the time of the last change: of a file, or the property
+    `updated_at` of a JSON object. It is the exact time, which `Last-Modified` is not.
     """
 
     __slots__ = ("body", "byte_range", "data", "etag", "headers", "modified_at", "status")
@@ -144,8 +144,10 @@ class ResponseDefinition:
         if self._has_link:
             links = ", ".join(f'<{link["href"]}>; rel="{name}"' for name, link in data["_links"].items())
             headers.append((b"link", links.encode("latin-1")))
-        modified_at = data.get("updated_at") if isinstance(data, dict) else None
-        return Response(self.status, body, headers, data, modified_at=modified_at)
+        updated_at = data.get("updated_at") if isinstance(data, dict) else None
+        # A property of this name can be anything else, such as a text or a time without a zone.
+        is_time = isinstance(updated_at, datetime) and updated_at.tzinfo is not None
+        return Response(self.status, body, headers, data, modified_at=updated_at if is_time else None)
 
     def _vary_header(self, schemas: JsonSchemas, depends_on: Sequence[str]) -> RawHeaders:
         """

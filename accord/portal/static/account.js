@@ -140,8 +140,11 @@ export function account(contract, { onChange }) {
       if (isBusy) return;
       isBusy = true;
       const before = caller.credentials;
-      await act();
-      isBusy = false;
+      try {
+        await act();
+      } finally {
+        isBusy = false;
+      }
       if (caller.credentials === before) return;
       form.reset();
       apiKeyMenu.open = false;
