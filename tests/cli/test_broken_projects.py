@@ -79,7 +79,7 @@ BROKEN = {
         r"services/tags\.py:\d+: NameError \(name 'nothing' is not defined\); correct this line\.",
     ),
     "import of nothing": (
-        replace("services/health.py", "from db import migrations", "from db import migration"), "check",
+        replace("services/health.py", "database_objects, migrations", "database_objects, migration"), "check",
         r"services/health\.py:9: ImportError \(cannot import name 'migration' from 'db'.*\); correct this line\.",
     ),
     "syntax of a module that every command needs": (
