@@ -189,9 +189,7 @@ class TestDatabase:
             try:
                 assert words in served.stderr.readline()
                 base = re.search(r"http://127\.0\.0\.1:\d+", "".join(served.stdout.readline() for _ in range(4)))[0]
-                statuses = {
-                    path: httpx.get(f"{base}/health/{path}", timeout=60).status_code for path in ("live", "ready")
-                }
+                live, ready = (httpx.get(f"{base}/health/{name}", timeout=60) for name in ("live", "ready"))
             finally:
                 served.terminate()
         assert (live.status_code, ready.status_code) == (200, 503)
