@@ -116,7 +116,7 @@ class ContractMiddleware(SpecMiddleware):
         name = operation.id if operation else request.scope["path"]
         problem = self.contract.exception_handlers.to_problem(error)
         if problem is None:
-            reason = str(error) if isinstance(error, ContractViolation) else "unexpected error"
+            reason = str(error) if isinstance(error, ContractViolation) else f"unexpected {type(error).__name__}"
             log.error("%s failed: %s", name, reason, exc_info=error)
         elif operation and not operation.declares_status(problem.status):
             log.error("%s failed: the status %s is not declared.", name, problem.status, exc_info=error)

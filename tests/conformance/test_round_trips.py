@@ -19,9 +19,11 @@ def followed(body, error):
     """The body after a client has done what an error says."""
     name = error["pointer"].removeprefix("/")
     value, rest = body[name], {other: body[other] for other in body if other != name}
-    if error["detail"] == "This property is read-only. Leave it out.":
+    if error["detail"] == "This property is read-only in this operation. Leave it out.":
         return rest
-    reference = re.fullmatch(r"This property is read-only\. Send the `id` in it as `(\w+)` instead\.", error["detail"])
+    reference = re.fullmatch(
+        r"This property is read-only in this operation\. Send the `id` in it as `(\w+)` instead\.", error["detail"]
+    )
     assert reference, error
     return rest | {reference[1]: value["id"]}
 

@@ -119,7 +119,7 @@ def attempt(engine):
     def attempt(method, path, **headers):
         before = repr(engine.database.kept)
         status = engine.send(method, path, headers={name.replace("_", "-"): v for name, v in headers.items()}).status
-        assert (repr(engine.database.kept) == before) == (status == 412)
+        assert (repr(engine.database.kept) == before) == (status in {400, 412})
         return status
 
     return attempt
@@ -150,6 +150,10 @@ class TestChanges:
 
     def test_if_none_match_of_another_version_is_true(self, attempt, method, path, get):
         assert attempt(method, path, If_None_Match='"other"') < 300
+
+    @pytest.mark.parametrize("form", ["none", '*, "other"', '"other";'])
+    def test_if_none_match_that_is_no_list_of_tags_does_not_let_a_change_pass(self, attempt, method, path, get, form):
+        assert attempt(method, path, If_None_Match=form) == 400
 
     def test_if_match_is_evaluated_before_if_none_match(self, engine, attempt, method, path, get):
         tag = engine.get(get).header("etag")

@@ -154,9 +154,9 @@ def _response_properties(body: Any, representation: Any, schemas: JsonSchemas) -
     for name in schemas.merge(representation).get("properties", {}):
         reference = f"{name}_id"
         details[pointer([name])] = (
-            f"This property is read-only. Send the `id` in it as `{reference}` instead."
+            f"This property is read-only in this operation. Send the `id` in it as `{reference}` instead."
             if reference in accepted
-            else "This property is read-only. Leave it out."
+            else "This property is read-only in this operation. Leave it out."
         )
     return details
 

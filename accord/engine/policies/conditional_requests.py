@@ -83,6 +83,9 @@ class ChangePreconditions:
             modified_at = current.modified_at if current else None
             exists = current is not None
             listed = headers.get(b"if-none-match")
+            if listed is not None and not _is_etag_list(listed):
+                # Without its guard, the change could overwrite another one.
+                raise Problem(400, "If-None-Match must be `*` or a list of entity tags, which are in quotes.")
             is_known = listed is not None and lists_etag(listed, tags, exists=exists)
             if is_known or not _matches(headers, tags, modified_at, exists=exists):
                 if not exists:
@@ -159,9 +162,14 @@ def lists_etag(header: bytes, tags: Sequence[bytes], *, exists: bool = True, is_
     """
     if header.strip() == b"*":
         return exists
-    if _TAG.sub(b"", header).strip(b" \t,"):
+    if not _is_etag_list(header):
         return False
     return any((listed if is_strong else listed.removeprefix(b"W/")) in tags for listed in _TAG.findall(header))
+
+
+def _is_etag_list(header: bytes) -> bool:
+    """Return whether *header* is `*` or a list of entity tags (RFC 9110, section 13.1)."""
+    return header.strip() == b"*" or not _TAG.sub(b"", header).strip(b" \t,")
 
 
 def _matches(
