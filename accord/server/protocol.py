@@ -271,7 +271,7 @@ class HttpProtocol(HttpToolsProtocol):
         if version[0] != "1":
             return Problem(505, f"HTTP/{version} is not supported. Use HTTP/1.1.")
         if self.parser.should_upgrade():
-            return Problem(501, "CONNECT is not supported: this service is not a proxy.")
+            return Problem(400, "CONNECT is not possible here: this service is not a proxy.")
         hosts = 0
         codings: list[bytes] = []
         for name, value in self.headers:

@@ -179,11 +179,11 @@ class TestTunnels:
 
     @pytest.mark.parametrize("target", ["elsewhere.example:443", "/api/v1/products", "127.0.0.1:80"])
     @pytest.mark.parametrize("lines", [[], H2C, ["Content-Length: 4"]])
-    def test_connect_is_a_501(self, wire, target, lines):
-        """RFC 9110, section 9.1: the method is known, and not implemented."""
+    def test_connect_is_a_400(self, wire, target, lines):
+        """RFC 9110, section 9.3.6: the target is no host to which this service connects."""
         wire.send(request("CONNECT", target, *lines) + LIVE)
         answer = wire.answer()
-        assert (answer.status, answer.closes, answer.header("content-type")) == (501, True, PROBLEM)
+        assert (answer.status, answer.closes, answer.header("content-type")) == (400, True, PROBLEM)
         assert wire.rest() == b""
 
     def test_preface_of_http_2_is_a_505(self, wire):
