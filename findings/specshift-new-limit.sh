@@ -5,8 +5,8 @@
 # Seen:     80 to 40 is a breaking change and rc 1. From none to 40: "No differences found between the two
 #           specifications", rc 0. The same holds for maximum, maxItems and format; a new pattern is found, and a new
 #           enum is an addition (info, rc 0).
-# Matters:  the gate of a pipeline lets a change through that refuses what clients send today. Most limits are added to a
-#           contract where none was, so that this is the usual case.
+# Matters:  the gate of a pipeline lets a change through that refuses what clients send today. Most limits are added to
+#           a contract where none was, so that this is the usual case.
 # Versions: specshift 1.5.0, Python 3.11.7; 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)
