@@ -36,4 +36,5 @@ def test_status_is_plotted(page, address):
 
 def test_link_in_the_description_leads_to_the_problems(page, address):
     page.goto(f"{address}/docs")
+    page.get_by_text("Conventions of all operations").click()
     expect(page.get_by_role("link", name="an explanation")).to_have_attribute("href", "/shop/problems")
