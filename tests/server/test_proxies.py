@@ -17,7 +17,8 @@ CLIENT = "127.0.0.2"
 """The address of the client, which is not that of the proxy."""
 
 GUIDE = ROOT.joinpath("docs", "deployment.md").read_text("utf-8")
-BLOCKS = dict(re.findall(r"^```(nginx|caddyfile)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
+BLOCKS = dict(reversed(re.findall(r"^```(nginx|caddyfile)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)))
+"""The first block of each language. Later ones are parts of a configuration."""
 
 
 def nginx_of_the_guide(port):
