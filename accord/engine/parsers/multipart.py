@@ -135,7 +135,7 @@ class MultipartParser:
             raise MultipartError(f"it has more than {_MAX_PARTS} parts.")
         media_type, parameters = parse_options_header(self._headers.get(b"content-type", b"").decode("latin-1"))
         if b"filename" in options:
-            file = SpooledTemporaryFile(_SPOOL_SIZE)  # noqa: SIM115 - The request closes it.
+            file = SpooledTemporaryFile(_SPOOL_SIZE)  # noqa: SIM115  # The request closes it.
             self.files.append(file)
             filename = options[b"filename"].decode("utf-8", "replace")
             self._part = FilePart(filename, media_type.decode("latin-1"), file)
