@@ -110,13 +110,26 @@ def test_rotated_keys_log_nobody_out_and_are_taken_up_by_all(busy, connect):
     assert len(heads) == 2
 
 
-def test_refresh_token_used_twice_at_once_ends_the_session(busy, connections):
-    pair = busy.log_in("customer")
+def refresh(connections, pair):
     body = f'{{"refresh_token":"{pair["refresh_token"]}"}}'.encode()
-    answers = at_once(connections, "POST", "/api/v1/auth/refresh", JSON, body=body)
-    assert sorted(answer.status for answer in answers)[:2] in ([200, 401], [401, 401])
+    return at_once(connections, "POST", "/api/v1/auth/refresh", JSON, body=body)
+
+
+def test_refresh_token_used_at_once_in_all_processes_has_one_successor(busy, connections):
+    answers = refresh(connections, busy.log_in("customer"))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.json["refresh_token"] for answer in answers}) == 1
+    assert {worker.ask("GET", ME, bearer(answers[0].json)).status for worker in connections} == {200}
+
+
+def test_refresh_token_used_after_its_successor_ends_the_session_in_all_processes(busy, connections):
+    first = busy.log_in("customer")
+    second = refresh(connections, first)[0].json
+    third = refresh(connections, second)[0].json
+    assert {answer.status for answer in refresh(connections, first)} == {401}
     time.sleep(SOON)
-    assert {worker.ask("GET", ME, bearer(pair)).status for worker in connections} == {401}
+    for pair in (first, second, third):
+        assert {worker.ask("GET", ME, bearer(pair)).status for worker in connections} == {401}
 
 
 def test_all_processes_end_when_the_service_does(busy):

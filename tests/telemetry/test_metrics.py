@@ -94,6 +94,7 @@ def test_methods_that_nobody_knows_are_one(start):
     shop = start("sqlite")
     for method in ("PROPFIND", "SEARCH", "TRACE"):
         shop.exchange(method, "/nothing")
+    time.sleep(SOON)
     found = asked(shop)
     assert found["accord_http_requests_total", "other", "none", "404"] == 3
 
