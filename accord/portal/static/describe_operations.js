@@ -1,5 +1,7 @@
 // The contract for Swagger UI: descriptions of operations and parameters get what Swagger UI does not show.
 
+import { resolve } from "./references.js";
+
 export async function loadContract(url) {
   const response = await fetch(url).catch(() => null);
   if (!response) throw new Error("The service does not respond.");
@@ -67,10 +69,4 @@ function describeExample(parameter, contract) {
 
 function append(described, text, separator) {
   described.description = [described.description, text].filter(Boolean).join(separator);
-}
-
-export function resolve({ $ref, ...schema }, contract) {
-  if (!$ref) return schema;
-  const target = $ref.slice(2).split("/").reduce((node, key) => node[key.replaceAll("~1", "/").replaceAll("~0", "~")], contract);
-  return { ...resolve(target, contract), ...schema };
 }

@@ -4,6 +4,7 @@ import { account } from "./account.js";
 import { loadContract } from "./describe_operations.js";
 import { examples } from "./examples.js";
 import { layout } from "./layout.js";
+import { references } from "./references.js";
 import { search } from "./search.js";
 
 const page = document.querySelector("#contract");
@@ -34,7 +35,7 @@ function draw(contract) {
   const ui = SwaggerUIBundle({
     spec: { ...contract, info },
     domNode: page,
-    plugins: [layout({ description, onDrawn: () => loading.remove() }), search, examples(contract)],
+    plugins: [layout({ description, onDrawn: () => loading.remove() }), references, search, examples(contract)],
     deepLinking: true,
     defaultModelsExpandDepth: 0,
     displayOperationId: true,

@@ -1,7 +1,7 @@
 // Examples that succeed as they stand, again and again, a plugin of Swagger UI. The example of a POST has new values
 // where the contract declares `x-unique`, and others after each success. What is shown is what is sent.
 
-import { resolve } from "./describe_operations.js";
+import { resolve } from "./references.js";
 
 export function examples(contract) {
   // The examples on the page, by path. A body that the reader has changed is left alone.
