@@ -229,6 +229,10 @@ class Container:
             revoked_since, token_lifetime=self.access_token_lifetime, on_change=self.api_key_cache.clear
         )
 
+    async def session_last_use(self, session_id: UUID) -> datetime | None:
+        """Return the time of the last log-in or refresh of a session, from the database."""
+        return await self.database.run("read", lambda session: sessions.last_use(session, session_id))
+
     @cached_property
     def password_hasher(self) -> PasswordHasher:
         return PasswordHasher(
@@ -253,6 +257,7 @@ class Container:
             "revocation_list": self.revocation_list,
             "file_storage": self.file_storage,
             "access_tokens": self.access_tokens,
+            "session_last_use": self.session_last_use,
         }
 
     @cached_property

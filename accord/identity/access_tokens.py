@@ -54,7 +54,7 @@ class AccessTokens:
         self._issuer = issuer
         self._audience = audience
         self._scopes = {role: " ".join(scopes) for role, scopes in roles.items()}
-        self._cache: dict[str, tuple[str, Caller, int]] = {}
+        self._cache: dict[str, tuple[str, Caller, int, int]] = {}
         self._cache_keys: JwkSet = signing_keys.current()
         self._latest = time.time()
 
@@ -100,11 +100,24 @@ class AccessTokens:
             if len(self._cache) >= _CACHE_SIZE:
                 self._cache.clear()
             self._cache[signature] = entry
-        _, caller, expires_at = entry
-        return caller if time.time() < expires_at else None
+        _, caller, valid_from, expires_at = entry
+        now = time.time()
+        # A clock that was set back does not invalidate tokens for a while. They could not log out, and would be valid
+        # again later. It does not prolong them either.
+        self.observe(now)
+        return caller if valid_from - _CLOCK_SKEW <= self._latest and now < expires_at else None
 
-    def _verify_token(self, token: str) -> tuple[Caller, int]:
-        """Return the caller of a token and its expiry in seconds since 1970.
+    def observe(self, moment: float) -> None:
+        """Take note of a time in seconds since 1970, so that a token issued until then is not one of the future."""
+        self._latest = max(self._latest, moment)
+
+    def session_of_future_token(self, token: str) -> UUID | None:
+        """Return the session of a token that `verify` refused only because it is not valid yet."""
+        known, caller, valid_from, _ = self._cache.get(token[-_SIGNATURE_LENGTH:], ("", None, 0, 0))
+        return caller.session_id if caller and known == token and valid_from - _CLOCK_SKEW > self._latest else None
+
+    def _verify_token(self, token: str) -> tuple[Caller, int, int]:
+        """Return the caller of a token, and the beginning and the end of its validity in seconds since 1970.
 
         Raises ValueError for an invalid signature or claim, and RecursionError for JSON that is nested too deeply.
         """
@@ -122,8 +135,8 @@ class AccessTokens:
             raise ValueError("invalid signature")
         return self._check_claims(_json(payload))
 
-    def _check_claims(self, claims: Any) -> tuple[Caller, int]:
-        """Return the caller and the expiry in seconds since 1970; raises ValueError for invalid claims."""
+    def _check_claims(self, claims: Any) -> tuple[Caller, int, int]:
+        """Return the caller, the beginning and the end of the validity; raises ValueError for invalid claims."""
         match claims:
             case {
                 "iss": self._issuer,
@@ -142,20 +155,15 @@ class AccessTokens:
                 raise ValueError("missing or invalid claim")
         if self._audience not in ([audience] if isinstance(audience, str) else audience):
             raise ValueError("other audience")
-        self._check_time(issued_at, claims.get("nbf", issued_at), expires_at)
-        return Caller(_uuid(user_id), _uuid(session_id), role, frozenset(scope.split())), expires_at
-
-    def _check_time(self, issued_at: Any, not_before: Any, expires_at: Any) -> None:
+        not_before = claims.get("nbf", issued_at)
         moments = issued_at, not_before, expires_at
         # `True` is an int in Python, and JSON parsers accept Infinity.
         if not all(type(moment) is int and 0 <= moment <= _MAX_TIMESTAMP for moment in moments):
             raise ValueError("invalid timestamp")
-        now = time.time()
-        # A clock that was set back does not invalidate tokens for a while. They could not log out, and would be valid
-        # again later. It does not prolong them either.
-        self._latest = max(self._latest, now)
-        if max(issued_at, not_before) - _CLOCK_SKEW > self._latest or now >= expires_at:
-            raise ValueError("outside its period of validity")
+        if time.time() >= expires_at:
+            raise ValueError("expired")
+        caller = Caller(_uuid(user_id), _uuid(session_id), role, frozenset(scope.split()))
+        return caller, max(issued_at, not_before), expires_at
 
 
 def _uuid(text: str) -> UUID:

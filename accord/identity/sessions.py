@@ -126,6 +126,11 @@ def revoked_since(session: Session, moment: datetime) -> Sequence[UUID]:
     return session.scalars(select(UserSession.id).where(UserSession.revoked_at >= moment)).all()
 
 
+def last_use(session: Session, session_id: UUID) -> datetime | None:
+    """Return the time of the last log-in or refresh of a session."""
+    return session.scalar(select(UserSession.last_used_at).where(UserSession.id == session_id))
+
+
 _LIVE = (
     UserSession.user_id == bindparam("user_id"),
     UserSession.revoked_at.is_(None),

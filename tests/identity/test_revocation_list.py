@@ -180,13 +180,17 @@ def test_when_reading_fails_all_who_wait_are_told(known, database):
     assert is_current(known)
 
 
+async def last_use(session_id):
+    raise AssertionError(f"{session_id} was asked for, although no token is of the future")
+
+
 def test_a_token_is_verified_without_waiting_while_all_is_current(tokens, token, known):
     asyncio.run(known.refresh())
-    assert isinstance(verify_access_token(token, tokens, known), Caller)
+    assert isinstance(verify_access_token(token, tokens, known, last_use), Caller)
 
 
 def test_a_token_waits_for_knowledge_that_is_current(tokens, token, known):
-    found = verify_access_token(token, tokens, known)
+    found = verify_access_token(token, tokens, known, last_use)
     assert isawaitable(found)
 
     async def awaited():
@@ -202,7 +206,7 @@ def test_a_token_of_a_revoked_session_is_refused(tokens, token, known, database,
         asyncio.run(known.refresh())
 
     async def verified():
-        found = verify_access_token(token, tokens, known)
+        found = verify_access_token(token, tokens, known, last_use)
         return await found if isawaitable(found) else found
 
     assert asyncio.run(verified()) is None
@@ -212,12 +216,12 @@ def test_a_token_that_cannot_be_checked_is_not_let_in(tokens, token, known, data
     database.error = OSError("away")
 
     async def verified():
-        await verify_access_token(token, tokens, known)
+        await verify_access_token(token, tokens, known, last_use)
 
     with pytest.raises(OSError, match="away"):
         asyncio.run(verified())
 
 
 def test_a_bad_token_asks_nobody(tokens, known, database):
-    assert verify_access_token("bad", tokens, known) is None
+    assert verify_access_token("bad", tokens, known, last_use) is None
     assert not database.asked

@@ -244,6 +244,33 @@ def test_a_session_that_ends_while_the_clock_is_set_back_stays_ended(service, us
         service.refresh(pair)
 
 
+@pytest.mark.parametrize("issue", ["log-in", "refresh"])
+def test_a_session_logs_out_at_a_server_whose_clock_was_always_behind(service, user, monkeypatch, issue):
+    """Also after a refresh: the token is as new as the last use of its session."""
+    pair = service.log_in(user.username)
+    if issue == "refresh":
+        past = {"created_at": utc_now() - timedelta(days=1), "last_used_at": utc_now() - timedelta(days=1)}
+        of_user = UserSession.user_id == user.id
+        service(lambda session: session.execute(update(UserSession).where(of_user).values(**past)))
+        pair = service.refresh(pair)
+    Clock(monkeypatch, 10_000)
+    behind = service.minting(key=service.key)
+    assert behind.verify(pair.access_token) is None
+    caller = service.caller(pair, tokens=behind)
+    assert caller.id == user.id
+    service(sessions.revoke, service.revocations, caller.session_id)
+    assert service.caller(pair, tokens=behind) is service.caller(pair) is None
+
+
+def test_a_token_of_the_future_is_refused_unless_its_session_was_there(service, user, monkeypatch):
+    """A token that was not issued yet cannot be in use, whoever signed it."""
+    session_id = service.caller(service.log_in(user.username)).session_id
+    clock = Clock(monkeypatch, -120)
+    early = service.minting(key=service.key).issue(user.id, session_id, "admin")
+    clock.seconds = 0
+    assert service.caller(SimpleNamespace(access_token=early), tokens=service.minting(key=service.key)) is None
+
+
 def test_a_revocation_with_a_time_long_ago_is_known_everywhere_within_a_minute(service, user, monkeypatch):
     monkeypatch.setattr(revocation_list, "_SECONDS_BETWEEN_COMPLETE_READS", 0.6)
     running, pair = service.another_server(), service.log_in(user.username)

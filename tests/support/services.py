@@ -28,7 +28,8 @@ class Service:
         self.runner = asyncio.Runner()
         self.database = open_database(url, pool_size=4)
         self.passwords = PasswordHasher(memory_cost=8, time_cost=1)
-        self.tokens = self.minting()
+        self.key = SigningKey.make()
+        self.tokens = self.minting(key=self.key)
         self.revocations = self.another_server()
         self.numbers = count()
 
@@ -39,7 +40,7 @@ class Service:
         return await self.database.run("write", lambda session: function(session, *arguments, **named))
 
     def minting(self, **changes):
-        key = SigningKey.make()
+        key = changes.pop("key", None) or SigningKey.make()
         lifetimes = {"access_lifetime": timedelta(hours=1), "refresh_lifetime": timedelta(days=7), **changes}
         return AccessTokens(
             SigningKeys(JwkSet({key.id: key})),
@@ -69,9 +70,14 @@ class Service:
     def refresh(self, pair, tokens=None):
         return self(sessions.refresh, tokens or self.tokens, self.revocations, refresh_token=pair.refresh_token)
 
-    def caller(self, pair, revocations=None):
+    async def last_use(self, session_id):
+        return await self.database.run("read", lambda session: sessions.last_use(session, session_id))
+
+    def caller(self, pair, revocations=None, tokens=None):
         async def verified():
-            found = verify_access_token(pair.access_token, self.tokens, revocations or self.revocations)
+            found = verify_access_token(
+                pair.access_token, tokens or self.tokens, revocations or self.revocations, self.last_use
+            )
             return await found if asyncio.iscoroutine(found) else found
 
         return self.runner.run(verified())
