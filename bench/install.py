@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 BENCH = Path(__file__).parent
@@ -12,6 +14,17 @@ PEERS = BENCH / "peers"
 FASTIFY = PEERS / "fastify"
 
 _PEERS = BENCH / ".venv" / ".peers"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A working tree of Accord, and the Python that has its packages."""
+
+    root: Path
+    python: str
+
+
+HERE = Checkout(ROOT, sys.executable)
 
 
 def python() -> str:

@@ -1,11 +1,11 @@
-"""The results of the benchmark as Markdown tables."""
+"""The results of the benchmark as Markdown tables: medians, spreads, and ratios of two revisions."""
 
 import json
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,76 +13,161 @@ from pathlib import Path
 from statistics import median
 
 from bench import install
-from bench.load import Load
+from bench.measurements import COMMANDS, Conditions, Sample, Samples, with_workers
 from bench.servers import FASTAPI, FASTAPI_SQLITE, LIMIT, Peer
-from bench.workloads import Workload
+from bench.tables import render
+from bench.workloads import MIXED, WORKLOADS
+
+HEADINGS = {"postgresql": "On PostgreSQL", "sqlite": "On SQLite"}
+COSTS = "Memory and start"
+REVISIONS = "Ratios"
 
 _FULLY_BUSY = 0.9
+_RATES = ("per_second", "writes")
+"""Metrics of which more is better."""
+_RATIOS = {
+    **{workload.name: ("cpu", "per_second", "p99") for workload in WORKLOADS},
+    MIXED.name: ("cpu", "per_second", "p50", "p99", "p999"),
+    "writer": ("per_second", "writes", "p99", "write_p99"),
+    "memory": ("rss_start", "pss_start", "rss_end", "pss_end"),
+    "start": ("seconds", "cpu_seconds"),
+    **dict.fromkeys(COMMANDS, ("seconds", "cpu_seconds")),
+}
+_METRICS = {
+    "cpu": "CPU a request",
+    "per_second": "requests/s",
+    "writes": "writes/s",
+    "p50": "p50",
+    "p99": "p99",
+    "p999": "p99.9",
+    "write_p99": "p99 of writes",
+    "rss_start": "RSS after start",
+    "pss_start": "PSS after start",
+    "rss_end": "RSS after the requests",
+    "pss_end": "PSS after the requests",
+    "seconds": "time",
+    "cpu_seconds": "CPU",
+}
 _METHOD = """\
-- {conditions}. Servers take turns within a round, and all of them stay up.
+- {connections} connections, the median of {rounds} rounds of {seconds:g} s. Servers take turns within a round, and all
+  of them stay up. ± is half the difference of the highest and the lowest round, as a part of the median.
 - One worker process runs on one processor. The load, from Python over persistent connections, and PostgreSQL run on
-  another.
+  another. Two workers run on two processors. With only two, they share the second with the load and PostgreSQL.
 - Accord runs with everything on: security, validation of requests and responses, links, audit log, rate limits (so
   high that no request exceeds one), access log, metrics. It caches responses about the catalogue while nothing changes,
   except in the rows without the response cache. Its peers follow their own documentation and cache and log nothing.
   They also filter deleted products and check token, body and category.
-- All servers have the same tables, indexes and rows, and 10 connections to the database. Created products are deleted
-  after each measurement. PostgreSQL does not wait for the disk, so that servers are measured and not disks.
+- An order takes its units from stock, gets the next number of the year, and is stored with its response under its
+  idempotency key, all in one transaction and with a new key for each order. Before the measurement, each server is
+  asked for more units than there are by orders at the same time, and for the same order several times at once.
+- Mixed traffic reads all products and their pages, with 45 requests by id, 4 lists and 1 create of 50. Its latencies
+  are those at half of the throughput in the same table. Requests are sent on schedule, however long the responses take,
+  and a latency counts from the scheduled time. With fewer than 1,000 requests in a round, p99.9 is the slowest one.
+- Beside one writer, one connection creates products as fast as the server responds, and all others read by id.
+- All servers have the same tables, indexes and rows, and 10 connections to the database for each worker. Created
+  products and orders are deleted after each measurement. PostgreSQL does not wait for the disk, so that servers are
+  measured and not disks.
 - The content of a response is checked once a turn, the status of every response. CPU and database are user and system
   time of the processes of the server and of PostgreSQL for each request. Busy is the part of its processor that the
-  server used. ¹ The server waited, for PostgreSQL unless other programs interfered, and could do more."""
+  server used. ¹ The server waited, for PostgreSQL unless other programs interfered, and could do more.
+- Memory is that of all processes of a server which runs alone, in MB of 1,000,000 bytes: resident (RSS), and with
+  shared pages divided among the processes that share them (PSS). Other programs with the same libraries take a part of
+  these pages, as the benchmark does. Memory is read when the server is at rest after its start, after half of
+  {memory_requests:,} requests of mixed traffic, and after all of them.
+- Start is the time from starting the command to the first response with 200, for a bytecode cache and a page cache that
+  an earlier start has filled."""
 
 
 @dataclass(frozen=True)
-class Block:
-    """The measurement of one server under one load."""
+class Column:
+    """A column of a table: how to reduce the samples of a metric to one value, and how to write it."""
 
-    load: Load
-    cpu_seconds: float
-    database_cpu_seconds: float
+    heading: str
+    metric: str
+    form: str = ",.1f"
+    reduce: Callable[[Sequence[float]], float] = median
+    relative_to: str = ""
+    """Name of the peer whose value is the unit."""
+
+    def cell(self, samples: Mapping[str, Sequence[Sample]], peer: str) -> str:
+        """Return the value for this peer, and nothing if it or its unit was not measured."""
+        values = [sample[self.metric] for sample in samples[peer] if self.metric in sample]
+        units = [sample[self.metric] for sample in samples.get(self.relative_to, ())]
+        if not values or (self.relative_to and not units):
+            return ""
+        value = self.reduce(values) / (self.reduce(units) if self.relative_to else 1)
+        return format(value, self.form)
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return half the difference of the highest and lowest value, as a part of the median."""
+    return (max(values) - min(values)) / 2 / median(values)
 
 
 @dataclass(frozen=True)
-class Row:
-    """The medians over all rounds: processor times in microseconds, latencies in milliseconds."""
+class Ratio:
+    """The ratios of a metric of two servers: of each round, and of the best values of all rounds."""
 
-    per_second: float
-    cpu: float
-    database_cpu: float
-    p50: float
-    p99: float
+    rounds: Sequence[float]
+    best: float
 
     @classmethod
-    def of(cls, blocks: Sequence[Block]) -> "Row":
-        return cls(
-            per_second=median(block.load.per_second for block in blocks),
-            cpu=median(block.cpu_seconds / len(block.load.latencies) for block in blocks) * 1e6,
-            database_cpu=median(block.database_cpu_seconds / len(block.load.latencies) for block in blocks) * 1e6,
-            p50=median(block.load.percentile(50) for block in blocks),
-            p99=median(block.load.percentile(99) for block in blocks),
-        )
-
-    @property
-    def busy(self) -> float:
-        """Return the part of its processor that the server used."""
-        return self.per_second * self.cpu / 1e6
+    def of(cls, ours: Sequence[float], theirs: Sequence[float], *, is_rate: bool = False) -> "Ratio":
+        """Return the ratios of *ours* to *theirs*, by rounds. The best rate is the highest."""
+        best = max if is_rate else min
+        return cls([one / other for one, other in zip(ours, theirs, strict=True)], best(ours) / best(theirs))
 
 
-Rows = dict[tuple[str, str], Row]
-"""Rows by the names of peer and workload."""
-
-
-def tables(rows: Rows, peers: Iterable[Peer], workloads: Sequence[Workload]) -> str:
+def tables(samples: Samples, peers: Iterable[Peer], conditions: Conditions) -> str:
     """Return all tables as Markdown, which is also readable in a terminal."""
     peers = list(peers)
     parts = []
-    for heading, database in (("PostgreSQL", "postgresql"), ("SQLite", "sqlite")):
-        if peers_on := [peer for peer in peers if peer.database == database]:
-            parts += [f"## On {heading}", *(_table(rows, peers_on, workload) for workload in workloads)]
+    for database, heading in HEADINGS.items():
+        peers_on = [peer for peer in peers if peer.database == database]
+        unit = FASTAPI_SQLITE.name if database == "sqlite" else FASTAPI.name
+        measured = [
+            *(_table(samples, peers_on, each.name, each.title, _throughput(unit, database)) for each in WORKLOADS),
+            _table(samples, peers_on, MIXED.name, MIXED.title, _mixed(unit)),
+            _table(samples, peers_on, "writer", "Reads by id beside one writer", _WRITER),
+        ]
+        if any(measured):
+            parts += [f"## {heading}", *filter(None, measured)]
+    costs = [
+        _table(samples, with_workers(peers), "memory", "Memory in MB", _memory(conditions.memory_requests)),
+        _table(samples, with_workers(peers), "start", "Start", _START),
+        *(
+            _table(samples, peers, name, f"`main.py {' '.join(arguments)}`", _START)
+            for name, arguments in COMMANDS.items()
+        ),
+    ]
+    if any(costs):
+        parts += [f"## {COSTS}", *filter(None, costs)]
     return "\n\n".join(parts)
 
 
-def document(rows: Rows, peers: Sequence[Peer], workloads: Sequence[Workload], conditions: str) -> str:
+def ratio_table(samples: Samples, pairs: Sequence[tuple[Peer, Peer]], sides: str) -> str:
+    """Return the ratios of each metric of the first peer of a pair to the second. *sides* says what was measured."""
+    header = ["", "measurement", "metric", "ratio", "lowest", "highest", "ratio of the best"]
+    cells = [header]
+    named = {peer.name: peer for pair in pairs for peer in with_workers(pair)}
+    for ours, theirs in pairs:
+        both = with_workers([ours]), with_workers([theirs])
+        for one, other in zip(*both, strict=True):
+            for measurement, metrics in _RATIOS.items():
+                first, second = samples.get((one.name, measurement)), samples.get((other.name, measurement))
+                if first and second:
+                    title = f"{named[one.name].title.strip('*')} ({one.database})".replace("**", "")
+                    cells += [[title, measurement, *_ratio_cells(first, second, metric)] for metric in metrics]
+    return "\n\n".join(
+        [
+            f"## {REVISIONS}",
+            f"{sides} Below 1, this revision has less of the metric than the other one.",
+            render(cells, texts=3),
+        ]
+    )
+
+
+def document(samples: Samples, peers: Sequence[Peer], conditions: Conditions, ratios: str = "") -> str:
     """Return the text of RESULTS.md."""
     versions = [f"- {peer.title.strip('*')} ({peer.database}): {_versions(peer)}" for peer in peers if peer.packages]
     own = ("connexion", "sqlalchemy", "asyncpg", "uvicorn", "orjson", "jsonschema-rs", "marshmallow")
@@ -97,49 +182,102 @@ def document(rows: Rows, peers: Sequence[Peer], workloads: Sequence[Workload], c
                 f"Python {platform.python_version()}.",
             ]
         ),
-        tables(rows, peers, workloads),
+        tables(samples, peers, conditions),
+        ratios,
         "## Method",
-        _METHOD.format(conditions=conditions),
+        _METHOD.format(**vars(conditions)),
         "## Versions",
         "\n".join([f"- Accord: {', '.join(f'{name} {version(name)}' for name in own)}", *versions]),
         "## Repeat",
         "`make bench` measures everything. README.md in this folder describes how to measure a part.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _table(rows: Rows, peers: Sequence[Peer], workload: Workload) -> str:
-    fastapi = rows.get((FASTAPI_SQLITE.name if peers[0].database == "sqlite" else FASTAPI.name, workload.name))
-    limit = rows.get((LIMIT.name, workload.name)) if peers[0].database == "postgresql" else None
-    header = [workload.title, "requests/s", "FastAPI = 1", "limit", "CPU µs", "database µs", "p50 ms", "p99 ms", "busy"]
-    cells = [header]
-    for peer in peers:
-        row = rows[peer.name, workload.name]
-        cells.append(
-            [
-                peer.title,
-                f"{row.per_second:,.0f}",
-                f"{row.per_second / fastapi.per_second:.2f}" if fastapi else "",
-                f"{row.per_second / limit.per_second:.0%}" if limit else "",
-                f"{row.cpu:,.0f}",
-                f"{row.database_cpu:,.0f}",
-                f"{row.p50:.1f}",
-                f"{row.p99:.1f}",
-                f"{row.busy:.0%}" + ("" if row.busy > _FULLY_BUSY else " ¹"),
-            ]
+def _throughput(unit: str, database: str) -> list[Column]:
+    return [
+        Column("requests/s", "per_second", ",.0f"),
+        Column("±", "per_second", ".0%", spread),
+        Column("FastAPI = 1", "per_second", ",.2f", relative_to=unit),
+        *([Column("limit", "per_second", ".0%", relative_to=LIMIT.name)] if database == "postgresql" else []),
+        Column("CPU µs", "cpu", ",.0f"),
+        Column("CPU ±", "cpu", ".0%", spread),
+        Column("database µs", "database_cpu", ",.0f"),
+        Column("p50 ms", "p50"),
+        Column("p99 ms", "p99"),
+        Column("busy", "busy", ".0%"),
+    ]
+
+
+def _mixed(unit: str) -> list[Column]:
+    return [
+        Column("requests/s", "per_second", ",.0f"),
+        Column("±", "per_second", ".0%", spread),
+        Column("FastAPI = 1", "per_second", ",.2f", relative_to=unit),
+        Column("CPU µs", "cpu", ",.0f"),
+        Column("half of it/s", "rate", ",.0f"),
+        Column("p50 ms", "p50"),
+        Column("p99 ms", "p99"),
+        Column("p99.9 ms", "p999"),
+    ]
+
+
+_WRITER = [
+    Column("reads/s", "per_second", ",.0f"),
+    Column("±", "per_second", ".0%", spread),
+    Column("writes/s", "writes", ",.0f"),
+    Column("writes ±", "writes", ".0%", spread),
+    Column("read p50 ms", "p50"),
+    Column("read p99 ms", "p99"),
+    Column("write p50 ms", "write_p50"),
+    Column("write p99 ms", "write_p99"),
+]
+_START = [
+    Column("minimum s", "seconds", ",.2f", min),
+    Column("median s", "seconds", ",.2f"),
+    Column("±", "seconds", ".0%", spread),
+    Column("CPU s", "cpu_seconds", ",.2f"),
+]
+
+
+def _memory(requests: int) -> list[Column]:
+    return [
+        Column(f"{size.upper()} {when}", f"{size}_{moment}", ",.0f")
+        for moment, when in (
+            ("start", "after start"),
+            ("half", f"after {requests // 2:,}"),
+            ("end", f"after {requests:,} requests"),
         )
-    filled = [index for index in range(len(header)) if any(line[index] not in ("", "0") for line in cells[1:])]
-    cells = [[line[index] for index in filled] for line in cells]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [_line(line, widths) for line in cells]
-    rule = "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])])
-    return "\n".join([lines[0], f"|{rule}|", *lines[1:]])
+        for size in ("rss", "pss")
+    ]
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = cells
-    padded = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
-    return f"| {' | '.join(padded)} |"
+def _table(
+    samples: Samples, peers: Sequence[Peer], measurement: str, title: str, columns: Sequence[Column]
+) -> str | None:
+    """Return the table of a measurement, or None if no peer has it."""
+    by_peer = {name: taken for (name, each), taken in samples.items() if each == measurement}
+    measured = [peer for peer in peers if peer.name in by_peer]
+    cells = [[title, *(column.heading for column in columns)]]
+    for peer in measured:
+        cells.append([_title(peer, measurement), *(column.cell(by_peer, peer.name) for column in columns)])
+        busy = [sample["busy"] for sample in by_peer[peer.name] if "busy" in sample]
+        if columns[-1].metric == "busy" and median(busy) <= _FULLY_BUSY:
+            cells[-1][-1] += " ¹"
+    return render(cells) if measured else None
+
+
+def _title(peer: Peer, measurement: str) -> str:
+    """Return the title of a row. Tables of both databases name the one that is not PostgreSQL."""
+    is_shared = measurement in ("memory", "start", *COMMANDS)
+    return f"{peer.title} on SQLite" if is_shared and peer.database == "sqlite" else peer.title
+
+
+def _ratio_cells(ours: Sequence[Sample], theirs: Sequence[Sample], metric: str) -> list[str]:
+    values = [[sample[metric] for sample in side] for side in (ours, theirs)]
+    ratio = Ratio.of(*values, is_rate=metric in _RATES)
+    figures = (median(ratio.rounds), min(ratio.rounds), max(ratio.rounds), ratio.best)
+    return [_METRICS[metric], *(f"{figure:.2f}" for figure in figures)]
 
 
 def _versions(peer: Peer) -> str:

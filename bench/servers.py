@@ -4,9 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -17,8 +16,9 @@ import jwt
 import psutil
 
 from bench import install
-from bench.databases import ADMIN, Database, cpu_seconds, free_port
-from tests.support.server import GENEROUS
+from bench.databases import ADMIN, ADMIN_ID, Database, cpu_seconds, free_port, memory
+from bench.install import HERE, Checkout
+from tests.support.server import generous_limits
 
 POOL_SIZE = 10
 """Number of database connections, and of threads for peers that need them."""
@@ -26,13 +26,14 @@ POOL_SIZE = 10
 DatabaseKind = Literal["postgresql", "sqlite"]
 
 _SECRET = "known to the runner and to the peers"
-_SCOPE = "catalogue:write"
+_SCOPE, _ORDER_SCOPE = "catalogue:write", "orders"
 _TIMEOUT = 30.0
+_START_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A program that serves the four requests. Its command contains placeholders such as {port}."""
+    """A program that serves the requests. Its command contains placeholders such as {port}."""
 
     name: str
     title: str
@@ -41,8 +42,10 @@ class Peer:
     database: DatabaseKind = "postgresql"
     prefix: str = ""
     health: str = "/health"
-    has_log_in: bool = False
+    is_accord: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
+    checkout: Checkout = HERE
 
 
 def _uvicorn(module: str) -> tuple[str, ...]:
@@ -53,23 +56,47 @@ def _uvicorn(module: str) -> tuple[str, ...]:
         f"{module}:app",
         "--port",
         "{port}",
+        "--workers",
+        "{workers}",
         "--no-access-log",
         "--log-level",
         "warning",
     )
 
 
-_GUNICORN = ("{python}", "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--worker-class", "gthread", "--threads",
-             "{pool_size}", "--keep-alive", "60", "--log-level", "warning", "flask_smorest_threads:app")  # fmt: skip
+_GUNICORN = (
+    "{python}",
+    "-m",
+    "gunicorn",
+    "--bind",
+    "127.0.0.1:{port}",
+    "--workers",
+    "{workers}",
+    "--worker-class",
+    "gthread",
+    "--threads",
+    "{pool_size}",
+    "--keep-alive",
+    "60",
+    "--log-level",
+    "warning",
+    "flask_smorest_threads:app",
+)
 
 
 def _accord(name: str, title: str, database: DatabaseKind, **settings: str) -> Peer:
-    command = (sys.executable, "main.py", "serve", "--workers", "1", "--port", "{port}")
-    return Peer(name, title, command, (), database, "/api/v1", "/health/live", has_log_in=True, settings=settings)
+    command = ("{checkout.python}", "main.py", "serve", "--workers", "{workers}", "--port", "{port}")
+    return Peer(name, title, command, (), database, "/api/v1", "/health/live", is_accord=True, settings=settings)
 
 
 ACCORD = _accord("accord", "**Accord**", "postgresql")
 ACCORD_SQLITE = _accord("accord-sqlite", "**Accord**", "sqlite")
+ACCORD_UNCACHED = _accord(
+    "accord-uncached", "Accord, without the response cache", "postgresql", ACCORD_RESPONSE_CACHE_SIZE="0"
+)
+ACCORD_SQLITE_UNCACHED = _accord(
+    "accord-sqlite-uncached", "Accord, without the response cache", "sqlite", ACCORD_RESPONSE_CACHE_SIZE="0"
+)
 LIMIT = Peer("limit", "Bare ASGI, SQL by hand", _uvicorn("bare_asgi"), ("asyncpg", "orjson", "uvicorn"))
 FASTAPI = Peer("fastapi", "FastAPI, async SQLAlchemy", _uvicorn("fastapi_async"), ("fastapi", "pydantic", "sqlalchemy"))
 FASTAPI_SQLITE = Peer(
@@ -77,7 +104,7 @@ FASTAPI_SQLITE = Peer(
 )
 PEERS = (
     ACCORD,
-    _accord("accord-uncached", "Accord, without the response cache", "postgresql", ACCORD_RESPONSE_CACHE_SIZE="0"),
+    ACCORD_UNCACHED,
     FASTAPI,
     Peer("litestar", "Litestar, msgspec", _uvicorn("litestar_async"), ("litestar", "msgspec", "advanced-alchemy")),
     Peer("flask-smorest", "flask-smorest, gunicorn", _GUNICORN, ("flask-smorest", "marshmallow", "gunicorn")),
@@ -85,7 +112,7 @@ PEERS = (
     Peer("fastify", "Fastify, pg", ("{node}", str(install.FASTIFY / "server.js")), ("fastify", "pg")),
     LIMIT,
     ACCORD_SQLITE,
-    _accord("accord-sqlite-uncached", "Accord, without the response cache", "sqlite", ACCORD_RESPONSE_CACHE_SIZE="0"),
+    ACCORD_SQLITE_UNCACHED,
     FASTAPI_SQLITE,
 )
 
@@ -96,22 +123,30 @@ class WrongResponse(Exception):
 
 @dataclass
 class Server:
-    """A peer that runs in one worker process, on the processor that only the servers use."""
+    """A peer that runs, on the processors of the servers. It has needed `start_seconds` until its first response."""
 
     peer: Peer
     database: Database
     port: int
     process: psutil.Popen
     token: str = field(default="", repr=False)
+    start_seconds: float = 0.0
 
     @property
     def cpu_seconds(self) -> float:
         """Return the processor time of the server and its child processes so far, in seconds."""
         return cpu_seconds(self.process)
 
-    def ask(self, method: str, path: str, *, token: str = "", body: Any = None) -> tuple[int, Any]:
+    @property
+    def memory(self) -> tuple[float, float]:
+        """Return resident and proportional set size of the server and its child processes, in MB."""
+        return memory(self.process)
+
+    def ask(self, method: str, path: str, *, token: str = "", key: str = "", body: Any = None) -> tuple[int, Any]:
         """Return the status and the JSON content of the response."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        if key:
+            headers["Idempotency-Key"] = key
         if token:
             headers["Authorization"] = f"Bearer {token}"
         connection = HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT)
@@ -124,39 +159,42 @@ class Server:
 
 
 @contextmanager
-def serving(peer: Peer, database: Database, folder: Path, interpreters: dict[str, str], cpu: int) -> Iterator[Server]:
+def serving(
+    peer: Peer, database: Database, folder: Path, interpreters: Mapping[str, str], cpus: Collection[int]
+) -> Iterator[Server]:
     """Yield the server when it is healthy. Its output is in a file in the folder."""
     port = free_port()
-    command = [word.format(port=port, pool_size=POOL_SIZE, **interpreters) for word in peer.command]
+    placeholders = {"port": port, "pool_size": POOL_SIZE, "workers": peer.workers, "checkout": peer.checkout}
+    command = [word.format(**placeholders, **interpreters) for word in peer.command]
     environment = os.environ | {
-        "PYTHONPATH": f"{install.PEERS}{os.pathsep}{install.ROOT}",
+        "PYTHONPATH": f"{install.PEERS}{os.pathsep}{peer.checkout.root}",
         "NODE_ENV": "production",
         "BENCH_DATABASE_URL": database.url,
         "BENCH_POOL_SIZE": str(POOL_SIZE),
         "BENCH_PORT": str(port),
         "BENCH_SECRET": _SECRET,
         "BENCH_SCOPE": _SCOPE,
-        "ACCORD_DATABASE_URL": database.url,
-        "ACCORD_RATE_LIMITS": json.dumps(GENEROUS),
-        "ACCORD_DATABASE_POOL_SIZE": str(POOL_SIZE),
-        "ACCORD_DATA_DIR": str(folder / f"{peer.name}-data"),
-        **peer.settings,
+        "BENCH_ORDER_SCOPE": _ORDER_SCOPE,
+        "BENCH_WORKERS": str(peer.workers),
+        **accord_settings(peer, database, folder),
     }
     log = folder / f"{peer.name}.log"
+    began = time.perf_counter()
     with log.open("wb") as output:
         process = psutil.Popen(
             command,
-            cwd=install.ROOT,
+            cwd=peer.checkout.root,
             env=environment,
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
         )
     try:
         server = Server(peer, database, port, process)
         _wait_until_healthy(server, log)
-        server.token = _log_in(server) if peer.has_log_in else _signed_token()
+        server.start_seconds = time.perf_counter() - began
+        server.token = _log_in(server) if peer.is_accord else _signed_token()
         yield server
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -167,14 +205,25 @@ def serving(peer: Peer, database: Database, folder: Path, interpreters: dict[str
             process.wait()
 
 
+def accord_settings(peer: Peer, database: Database, folder: Path) -> dict[str, str]:
+    """Return the environment variables of Accord, with rate limits that no load exceeds."""
+    return {
+        "ACCORD_DATABASE_URL": database.url,
+        "ACCORD_RATE_LIMITS": json.dumps(generous_limits(peer.checkout.root)),
+        "ACCORD_DATABASE_POOL_SIZE": str(POOL_SIZE),
+        "ACCORD_DATA_DIR": str(folder / f"{peer.name}-data"),
+        **peer.settings,
+    }
+
+
 def _wait_until_healthy(server: Server, log: Path) -> None:
-    latest = time.monotonic() + _TIMEOUT
+    latest = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < latest and server.process.poll() is None:
         try:
             if server.ask("GET", server.peer.health)[0] == 200:
                 return
         except (OSError, HTTPException):
-            time.sleep(0.1)
+            time.sleep(0.002)
     raise WrongResponse(f"{server.peer.name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
@@ -187,4 +236,5 @@ def _log_in(server: Server) -> str:
 
 def _signed_token() -> str:
     moment = int(time.time())
-    return jwt.encode({"sub": ADMIN["username"], "scope": _SCOPE, "iat": moment, "exp": moment + 24 * 3600}, _SECRET)
+    scopes = f"{_SCOPE} {_ORDER_SCOPE}"
+    return jwt.encode({"sub": str(ADMIN_ID), "scope": scopes, "iat": moment, "exp": moment + 24 * 3600}, _SECRET)

@@ -2,8 +2,11 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from pathlib import Path
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
 
@@ -11,7 +14,7 @@ import asyncpg
 import jwt
 import orjson
 from db.text import casefold
-from environment import DATABASE_URL, POOL_SIZE, SCOPE, SECRET
+from environment import DATABASE_URL, ORDER_SCOPE, POOL_SIZE, SCOPE, SECRET
 
 Send = Callable[[dict], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict]]
@@ -41,6 +44,9 @@ CREATE = f"""
                                      version, created_at, updated_at)
                select $1, $2, $3, $4, $5, $6, $8::text::numeric, $9, c.id, 1, now(), now() from c returning *)
     select {COLUMNS}, array[]::text[] tags from p cross join c"""
+PLACE_ORDER = Path(__file__).with_name("place_order.sql").read_text()
+STORED = "select fingerprint, body from idempotency_keys where caller = $1 and operation = 'create_order' and key = $2"
+AVAILABLE = "select count(*) from products where id = any($1) and deleted_at is null"
 SKU = re.compile("[A-Z0-9-]{3,32}")
 
 connections: asyncio.LifoQueue[asyncpg.Connection] = asyncio.LifoQueue()
@@ -60,8 +66,10 @@ async def app(scope: dict, receive: Receive, send: Send) -> None:
         elif path == "/products" and method == "GET":
             await answer(send, 200, await list_products(scope["query_string"]))
         elif path == "/products" and method == "POST":
-            check_token(scope["headers"])
+            check_token(scope["headers"], SCOPE)
             await answer(send, 201, await create_product(await read(receive)))
+        elif path == "/orders" and method == "POST":
+            await create_order(scope["headers"], receive, send)
         elif path.startswith("/products/") and method == "GET":
             await answer(send, 200, await get_product(path[10:]))
         else:
@@ -84,7 +92,10 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 
 async def answer(send: Send, status: int, content: dict) -> None:
-    body = orjson.dumps(content)
+    await answer_bytes(send, status, orjson.dumps(content))
+
+
+async def answer_bytes(send: Send, status: int, body: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -165,14 +176,66 @@ async def create_product(body: bytes) -> dict:
     return represent(rows[0])
 
 
-def check_token(headers: list[tuple[bytes, bytes]]) -> None:
+async def create_order(headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+    owner_id = check_token(headers, ORDER_SCOPE)["sub"]
+    key = next((value for name, value in headers if name == b"idempotency-key"), b"").decode("latin-1")
+    content = await read(receive)
+    items, note = parse_order(content)
+    if not 1 <= len(key) <= 255:
+        raise Refused(400)
+    quantities: Counter[UUID] = Counter()
+    for product_id, quantity in items:
+        quantities[product_id] += quantity
+    fingerprint = sha256(content).hexdigest()
+    try:
+        rows = await fetch(
+            PLACE_ORDER,
+            [*quantities],
+            [*quantities.values()],
+            [product_id for product_id, _ in items],
+            [quantity for _, quantity in items],
+            uuid4(),
+            UUID(owner_id),
+            note,
+            key,
+            fingerprint,
+        )
+    except asyncpg.UniqueViolationError:
+        rows = []
+    if not rows:
+        rows = await fetch(STORED, owner_id, key)
+        if not rows:
+            is_known = (await fetch(AVAILABLE, [*quantities]))[0]["count"] == len(quantities)
+            raise Refused(409 if is_known else 422)
+        if rows[0]["fingerprint"] != fingerprint:
+            raise Refused(422)
+    await answer_bytes(send, 201, rows[0]["body"])
+
+
+def parse_order(content: bytes) -> tuple[list[tuple[UUID, int]], str | None]:
+    try:
+        values = orjson.loads(content)
+        note, items = values.get("note"), [(UUID(item["product_id"]), item["quantity"]) for item in values["items"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refused(422) from None
+    if not (
+        1 <= len(items) <= 100
+        and all(type(quantity) is int and 1 <= quantity <= 1_000 for _, quantity in items)
+        and (note is None or (isinstance(note, str) and len(note) <= 500))
+    ):
+        raise Refused(422)
+    return items, note
+
+
+def check_token(headers: list[tuple[bytes, bytes]], required_scope: str) -> dict[str, str]:
     authorization = next((value for name, value in headers if name == b"authorization"), b"")
     try:
         claims = jwt.decode(authorization.removeprefix(b"Bearer "), SECRET, algorithms=["HS256"])
     except jwt.InvalidTokenError:
         raise Refused(401) from None
-    if SCOPE not in claims["scope"].split():
+    if required_scope not in claims["scope"].split():
         raise Refused(403)
+    return claims
 
 
 def represent(row: asyncpg.Record) -> dict:

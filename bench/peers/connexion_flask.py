@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import flask_database
 import jwt
-from connexion import FlaskApp
+import orjson
+from connexion import FlaskApp, request
 from environment import SECRET
+from flask import Response
 from models import Product
 
 app = FlaskApp(__name__, specification_dir=Path(__file__).parent)
@@ -30,6 +33,16 @@ def list_products(page: int, per_page: int, sort: str) -> dict[str, object]:
 def create_product(body: dict) -> tuple[dict[str, object], int]:
     values = {**body, "price": Decimal(body["price"]), "category_id": UUID(body["category_id"])}
     return represent(flask_database.create(**values)), 201
+
+
+def create_order(body: dict, user: str) -> Response:
+    items = [(UUID(item["product_id"]), item["quantity"]) for item in body["items"]]
+    key = request.headers["Idempotency-Key"]
+    return flask_database.order(user, key, items, body.get("note"), dump_order)
+
+
+def dump_order(order: dict[str, Any]) -> bytes:
+    return orjson.dumps(order, default=str)
 
 
 def verify(token: str) -> dict[str, object] | None:

@@ -9,3 +9,5 @@ SECRET = environ["BENCH_SECRET"]
 """Of the HS256 tokens."""
 SCOPE = environ["BENCH_SCOPE"]
 """What a token must allow for a product to be created."""
+ORDER_SCOPE = environ["BENCH_ORDER_SCOPE"]
+"""What a token must allow for an order to be placed. Its subject is the id of the owner."""

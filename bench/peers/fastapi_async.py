@@ -5,9 +5,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from environment import DATABASE_URL, POOL_SIZE
-from fastapi import Depends, FastAPI, HTTPException, Query
-from fastapi_schemas import ProductIn, ProductOut, ProductPage, Sort, get_current_user
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi_schemas import (
+    IdempotencyKeyHeader,
+    OrderIn,
+    OrderOut,
+    OwnerId,
+    ProductIn,
+    ProductOut,
+    ProductPage,
+    Sort,
+    dump_order,
+    get_current_user,
+)
 from models import ORDERS, Category, Product
+from order_statements import OrderError, place_order
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -71,3 +83,15 @@ async def create_product(body: ProductIn, session: SessionDep) -> Any:
     except IntegrityError:
         raise HTTPException(409, "Another product has this SKU") from None
     return product
+
+
+@app.post("/orders", status_code=201, response_model=OrderOut)
+async def create_order(
+    body: OrderIn, key: IdempotencyKeyHeader, owner_id: OwnerId, request: Request, session: SessionDep
+) -> Any:
+    content = await request.body()
+    try:
+        order = await session.run_sync(place_order, owner_id, key, content, body.quantities, body.note, dump_order)
+    except OrderError as error:
+        raise HTTPException(error.status, error.message) from None
+    return Response(order, 201, media_type="application/json")

@@ -5,9 +5,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from environment import DATABASE_URL, POOL_SIZE
-from fastapi import Depends, FastAPI, HTTPException, Query
-from fastapi_schemas import ProductIn, ProductOut, ProductPage, Sort, get_current_user
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi_schemas import (
+    IdempotencyKeyHeader,
+    OrderIn,
+    OrderOut,
+    OwnerId,
+    ProductIn,
+    ProductOut,
+    ProductPage,
+    Sort,
+    dump_order,
+    get_current_user,
+)
 from models import ORDERS, Category, Product
+from order_statements import OrderError, place_order
 from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload, selectinload, sessionmaker
@@ -77,3 +89,22 @@ def create_product(body: ProductIn, session: SessionDep) -> Any:
     except IntegrityError:
         raise HTTPException(409, "Another product has this SKU") from None
     return product
+
+
+async def get_content(request: Request) -> bytes:
+    return await request.body()
+
+
+@app.post("/orders", status_code=201, response_model=OrderOut)
+def create_order(
+    body: OrderIn,
+    key: IdempotencyKeyHeader,
+    owner_id: OwnerId,
+    content: Annotated[bytes, Depends(get_content)],
+    session: SessionDep,
+) -> Any:
+    try:
+        order = place_order(session, owner_id, key, content, body.quantities, body.note, dump_order)
+    except OrderError as error:
+        raise HTTPException(error.status, error.message) from None
+    return Response(order, 201, media_type="application/json")

@@ -1,8 +1,13 @@
 """SQLAlchemy in Flask on psycopg, as Flask's documentation has it: one session a request, removed at its end."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
 from environment import DATABASE_URL, POOL_SIZE
-from flask import Flask
+from flask import Flask, Response, abort, request
 from models import ORDERS, Category, Product
+from order_statements import OrderError, place_order
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, scoped_session, selectinload, sessionmaker
@@ -48,3 +53,17 @@ def create(**body: object) -> Product:
     except IntegrityError:
         raise Conflict("Another product has this SKU") from None
     return product
+
+
+def order(
+    owner_id: str,
+    key: str,
+    items: Sequence[tuple[UUID, int]],
+    note: str | None,
+    dump: Callable[[dict[str, Any]], bytes],
+) -> Response:
+    try:
+        content = place_order(db_session(), UUID(owner_id), key, request.get_data(), items, note, dump)
+    except OrderError as error:
+        abort(error.status, error.message)
+    return Response(content, 201, mimetype="application/json")

@@ -2,11 +2,11 @@
 
 import flask_database
 import jwt
-from environment import SCOPE, SECRET
-from flask import Flask, request
+from environment import ORDER_SCOPE, SCOPE, SECRET
+from flask import Flask, Response, request
 from flask.views import MethodView
 from flask_smorest import Api, Blueprint, abort
-from marshmallow import Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, fields, validate
 from models import ORDERS, Product
 
 app = Flask(__name__)
@@ -34,6 +34,48 @@ class ProductSchema(Schema):
     updated_at = fields.AwareDateTime(dump_only=True)
 
 
+class ProductReferenceSchema(Schema):
+    id = fields.UUID()
+    sku = fields.String()
+    name = fields.String()
+
+
+class OrderItemSchema(Schema):
+    product_id = fields.UUID(required=True, load_only=True)
+    quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 1_000))
+    product = fields.Nested(ProductReferenceSchema, dump_only=True)
+    unit_price = fields.Decimal(places=2, as_string=True, dump_only=True)
+    amount = fields.Decimal(places=2, as_string=True, dump_only=True)
+
+
+class UserReferenceSchema(Schema):
+    id = fields.UUID()
+    username = fields.String()
+
+
+class OrderSchema(Schema):
+    id = fields.UUID(dump_only=True)
+    number = fields.String(dump_only=True)
+    owner = fields.Nested(UserReferenceSchema, dump_only=True)
+    customer_id = fields.UUID(dump_only=True)
+    items = fields.List(fields.Nested(OrderItemSchema), required=True, validate=validate.Length(1, 100))
+    total = fields.Decimal(places=2, as_string=True, dump_only=True)
+    status = fields.String(dump_only=True)
+    note = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=500))
+    created_at = fields.AwareDateTime(dump_only=True)
+    updated_at = fields.AwareDateTime(dump_only=True)
+
+
+class IdempotencyKeySchema(Schema):
+    key = fields.String(required=True, data_key="Idempotency-Key", validate=validate.Length(1, 255))
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+ORDER = OrderSchema()
+
+
 class PageQuerySchema(Schema):
     page = fields.Integer(load_default=1, validate=validate.Range(1, 10_000))
     per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
@@ -47,14 +89,15 @@ class ProductPageSchema(Schema):
     per_page = fields.Integer()
 
 
-def check_token() -> None:
+def check_token(required_scope: str) -> dict[str, str]:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         claims = jwt.decode(token, SECRET, algorithms=["HS256"])
     except jwt.InvalidTokenError:
         abort(401, headers={"WWW-Authenticate": "Bearer"})
-    if scheme != "Bearer" or SCOPE not in claims["scope"].split():
+    if scheme != "Bearer" or required_scope not in claims["scope"].split():
         abort(403)
+    return claims
 
 
 blp = Blueprint("products", "products", url_prefix="/products")
@@ -70,7 +113,7 @@ class Products(MethodView):
     @blp.arguments(ProductSchema)
     @blp.response(201, ProductSchema)
     def post(self, body: dict) -> Product:
-        check_token()
+        check_token(SCOPE)
         return flask_database.create(**body)
 
 
@@ -81,7 +124,24 @@ class ProductById(MethodView):
         return flask_database.get(product_id)
 
 
+orders = Blueprint("orders", "orders", url_prefix="/orders")
+
+
+@orders.route("")
+class Orders(MethodView):
+    @orders.arguments(OrderSchema)
+    @orders.arguments(IdempotencyKeySchema, location="headers")
+    @orders.response(201, OrderSchema)
+    def post(self, body: dict, headers: dict) -> Response:
+        owner_id = check_token(ORDER_SCOPE)["sub"]
+        items = [(item["product_id"], item["quantity"]) for item in body["items"]]
+        return flask_database.order(
+            owner_id, headers["key"], items, body["note"], lambda order: ORDER.dumps(order).encode()
+        )
+
+
 api.register_blueprint(blp)
+api.register_blueprint(orders)
 
 
 @app.get("/health")

@@ -7,15 +7,16 @@ from uuid import UUID
 
 import msgspec
 from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig, SQLAlchemyPlugin
-from environment import DATABASE_URL, POOL_SIZE, SCOPE, SECRET
-from litestar import Litestar, get, post
+from environment import DATABASE_URL, ORDER_SCOPE, POOL_SIZE, SCOPE, SECRET
+from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.connection import ASGIConnection
-from litestar.exceptions import ClientException, NotFoundException, PermissionDeniedException
+from litestar.exceptions import ClientException, HTTPException, NotFoundException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import Parameter
 from litestar.security.jwt import JWTAuth, Token
 from models import ORDERS, Category, Product
 from msgspec import Meta, Struct
+from order_statements import OrderError, place_order
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,6 +61,51 @@ class ProductIn(Struct, forbid_unknown_fields=True):
             raise ValueError("price must be above zero, with two places")
 
 
+class ProductReference(Struct):
+    id: UUID
+    sku: str
+    name: str
+
+
+class OrderItemOut(Struct):
+    product: ProductReference
+    quantity: int
+    unit_price: Decimal
+    amount: Decimal
+
+
+class UserReference(Struct):
+    id: UUID
+    username: str
+
+
+class OrderOut(Struct):
+    id: UUID
+    number: str
+    owner: UserReference
+    customer_id: UUID | None
+    items: list[OrderItemOut]
+    total: Decimal
+    status: str
+    note: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class OrderItemIn(Struct, forbid_unknown_fields=True):
+    product_id: UUID
+    quantity: Annotated[int, Meta(ge=1, le=1_000)]
+
+
+class OrderIn(Struct, forbid_unknown_fields=True):
+    items: Annotated[list[OrderItemIn], Meta(min_length=1, max_length=100)]
+    note: Annotated[str, Meta(max_length=500)] | None = None
+
+
+def dump_order(order: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(msgspec.convert(order, OrderOut))
+
+
 class User(Struct):
     id: str
     scopes: list[str]
@@ -71,6 +117,11 @@ async def retrieve_user(token: Token, _: ASGIConnection[Any, Any, Any, Any]) -> 
 
 def may_create(connection: ASGIConnection[Any, User, Any, Any], _: BaseRouteHandler) -> None:
     if SCOPE not in connection.user.scopes:
+        raise PermissionDeniedException
+
+
+def may_order(connection: ASGIConnection[Any, User, Any, Any], _: BaseRouteHandler) -> None:
+    if ORDER_SCOPE not in connection.user.scopes:
         raise PermissionDeniedException
 
 
@@ -121,8 +172,26 @@ async def create_product(data: ProductIn, db_session: AsyncSession) -> ProductOu
     return msgspec.convert(product, ProductOut, from_attributes=True)
 
 
+@post("/orders", guards=[may_order])
+async def create_order(
+    data: OrderIn,
+    request: Request[User, Any, Any],
+    key: Annotated[str, Parameter(header="Idempotency-Key", min_length=1, max_length=255)],
+    db_session: AsyncSession,
+) -> Response[bytes]:
+    items = [(item.product_id, item.quantity) for item in data.items]
+    content = await request.body()
+    try:
+        order = await db_session.run_sync(
+            place_order, UUID(request.user.id), key, content, items, data.note, dump_order
+        )
+    except OrderError as error:
+        raise HTTPException(error.message, status_code=error.status) from None
+    return Response(order, media_type=MediaType.JSON, status_code=201)
+
+
 app = Litestar(
-    [health, get_product, list_products, create_product],
+    [health, get_product, list_products, create_product, create_order],
     plugins=[
         SQLAlchemyPlugin(
             SQLAlchemyAsyncConfig(

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from db.text import casefold
 from db.types import Amount, Identifier, UTCDateTime
-from sqlalchemy import Column, DateTime, ForeignKey, Numeric, Table, Uuid
+from sqlalchemy import JSON, Column, DateTime, ForeignKey, Numeric, Table, Uuid
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -68,6 +68,7 @@ class Product(Base):
     price: Mapped[Decimal]
     stock: Mapped[int]
     category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.id"))
+    units_sold: Mapped[int] = mapped_column(default=0, deferred=True)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
@@ -79,6 +80,59 @@ class Product(Base):
     @property
     def tags(self) -> list[str]:
         return [tag.name for tag in self.tag_rows]
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    username: Mapped[str]
+
+
+class OrderItem(Base):
+    __tablename__ = "order_items"
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id"))
+    quantity: Mapped[int]
+    unit_price: Mapped[Decimal]
+
+
+class Order(Base):
+    __tablename__ = "orders"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    number: Mapped[str]
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    status: Mapped[str]
+    note: Mapped[str | None]
+    total: Mapped[Decimal]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    items: Mapped[list[OrderItem]] = relationship(order_by=OrderItem.position)
+
+
+class OrderCounter(Base):
+    __tablename__ = "order_counters"
+
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    orders: Mapped[int]
+
+
+class IdempotencyKey(Base):
+    __tablename__ = "idempotency_keys"
+
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    status: Mapped[int | None]
+    headers: Mapped[list[list[str]] | None] = mapped_column(JSON)
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime]
 
 
 ORDERS = {

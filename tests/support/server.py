@@ -31,10 +31,15 @@ CHEAP_PASSWORDS = {"ACCORD_PASSWORD_MEMORY_COST": "64", "ACCORD_PASSWORD_TIME_CO
 PATIENCE = 300
 """Seconds after which a service that has not started or ended has failed, also on a machine with much to do."""
 
-_POLICIES = yaml.safe_load(ROOT.joinpath("openapi/policies.yaml").read_text("utf-8"))["rate-limits"]["policies"]
-GENEROUS = {
-    name: [re.sub(r"^\d+", "1000000000", limit) for limit in each["limits"]] for name, each in _POLICIES.items()
-}
+
+def generous_limits(root: Path) -> dict[str, list[str]]:
+    """Wide limits for the rate limit policies of the contract under *root*."""
+    text = root.joinpath("openapi/policies.yaml").read_text("utf-8")
+    policies = yaml.safe_load(text)["rate-limits"]["policies"]
+    return {name: [re.sub(r"^\d+", "1000000000", limit) for limit in each["limits"]] for name, each in policies.items()}
+
+
+GENEROUS = generous_limits(ROOT)
 """Limits that no test meets unless it wants to: as many windows as the contract has, and wide ones."""
 
 

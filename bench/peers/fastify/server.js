@@ -1,10 +1,15 @@
 // Fastify with @fastify/postgres and @fastify/jwt; the schemas check what comes in and compile what goes out.
 'use strict'
 
-const { randomUUID } = require('node:crypto')
+const cluster = require('node:cluster')
+const { createHash, randomUUID } = require('node:crypto')
+const { readFileSync } = require('node:fs')
+const { join } = require('node:path')
 const fastify = require('fastify')()
 
-const { BENCH_DATABASE_URL, BENCH_POOL_SIZE, BENCH_PORT, BENCH_SCOPE, BENCH_SECRET } = process.env
+const {
+  BENCH_DATABASE_URL, BENCH_ORDER_SCOPE, BENCH_POOL_SIZE, BENCH_PORT, BENCH_SCOPE, BENCH_SECRET, BENCH_WORKERS
+} = process.env
 
 fastify.register(require('@fastify/postgres'), { connectionString: BENCH_DATABASE_URL, max: Number(BENCH_POOL_SIZE) })
 fastify.register(require('@fastify/jwt'), { secret: BENCH_SECRET })
@@ -54,6 +59,28 @@ const productCreate = {
     category_id: { type: 'string', format: 'uuid' }
   }
 }
+const orderCreate = {
+  type: 'object',
+  required: ['items'],
+  additionalProperties: false,
+  properties: {
+    items: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 100,
+      items: {
+        type: 'object',
+        required: ['product_id', 'quantity'],
+        additionalProperties: false,
+        properties: {
+          product_id: { type: 'string', format: 'uuid' },
+          quantity: { type: 'integer', minimum: 1, maximum: 1000 }
+        }
+      }
+    },
+    note: { type: 'string', nullable: true, maxLength: 500, default: null }
+  }
+}
 fastify.addSchema(product)
 fastify.setErrorHandler((error, request, reply) => {
   const isTaken = error.code === '23505'
@@ -70,6 +97,13 @@ const orders = { name: 'name_key', price: 'price', created_at: 'created_at' }
 
 function represent ({ category_id: id, category_name: name, ...row }) {
   return { ...row, category: { id, name } }
+}
+
+function allow (scope) {
+  return async (request, reply) => {
+    await request.jwtVerify()
+    if (!request.user.scope.split(' ').includes(scope)) return reply.code(403).send({ message: 'Forbidden' })
+  }
 }
 
 function folded (text) {
@@ -124,10 +158,7 @@ fastify.get('/products', {
 
 fastify.post('/products', {
   schema: { body: productCreate, response: { 201: product } },
-  onRequest: async (request, reply) => {
-    await request.jwtVerify()
-    if (!request.user.scope.split(' ').includes(BENCH_SCOPE)) return reply.code(403).send({ message: 'Forbidden' })
-  }
+  onRequest: allow(BENCH_SCOPE)
 }, async (request, reply) => {
   const { sku, name, description = null, price, stock, category_id: categoryId } = request.body
   const { rows } = await fastify.pg.query({
@@ -143,7 +174,64 @@ fastify.post('/products', {
   return rows.length > 0 ? reply.code(201).send(represent(rows[0])) : reply.code(422).send({ message: 'No such category' })
 })
 
-fastify.listen({ port: Number(BENCH_PORT), host: '127.0.0.1' }).catch((error) => {
-  console.error(error)
-  process.exit(1)
+const placeOrder = readFileSync(join(__dirname, '..', 'place_order.sql'), 'utf8')
+
+fastify.post('/orders', {
+  schema: {
+    body: orderCreate,
+    headers: {
+      type: 'object',
+      required: ['idempotency-key'],
+      properties: { 'idempotency-key': { type: 'string', minLength: 1, maxLength: 255 } }
+    }
+  },
+  onRequest: allow(BENCH_ORDER_SCOPE)
+}, async (request, reply) => {
+  const { items, note } = request.body
+  const key = request.headers['idempotency-key']
+  const ownerId = request.user.sub
+  const fingerprint = createHash('sha256').update(JSON.stringify(request.body)).digest('hex')
+  const quantities = new Map()
+  for (const { product_id: id, quantity } of items) quantities.set(id, (quantities.get(id) ?? 0) + quantity)
+  const ids = [...quantities.keys()]
+  let rows = []
+  try {
+    ({ rows } = await fastify.pg.query({
+      name: 'place order',
+      text: placeOrder,
+      values: [ids, [...quantities.values()], items.map(item => item.product_id), items.map(item => item.quantity),
+        randomUUID(), ownerId, note, key, fingerprint]
+    }))
+  } catch (error) {
+    if (error.code !== '23505') throw error
+  }
+  if (rows.length === 0) {
+    ({ rows } = await fastify.pg.query({
+      name: 'stored order',
+      text: `select fingerprint, body from idempotency_keys
+             where caller = $1 and operation = 'create_order' and key = $2`,
+      values: [ownerId, key]
+    }))
+    if (rows.length === 0) {
+      const { rows: [{ count }] } = await fastify.pg.query({
+        name: 'available products',
+        text: 'select count(*)::int from products where id = any($1) and deleted_at is null',
+        values: [ids]
+      })
+      if (count < ids.length) return reply.code(422).send({ message: 'No such product' })
+      return reply.code(409).send({ message: 'Too few are left' })
+    }
+    if (rows[0].fingerprint !== fingerprint) return reply.code(422).send({ message: 'This key was used before' })
+  }
+  return reply.code(201).type('application/json').send(rows[0].body)
 })
+
+const workers = Number(BENCH_WORKERS)
+if (workers > 1 && cluster.isPrimary) {
+  for (let worker = 0; worker < workers; worker++) cluster.fork()
+} else {
+  fastify.listen({ port: Number(BENCH_PORT), host: '127.0.0.1' }).catch((error) => {
+    console.error(error)
+    process.exit(1)
+  })
+}
