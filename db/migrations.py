@@ -6,13 +6,9 @@ from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from traceback import extract_tb
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, NullPool, make_url
+from sqlalchemy import URL, Connection, NullPool, inspect, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
@@ -24,6 +20,10 @@ from db.drivers.postgresql import connect, set_local
 from db.drivers.sqlite import sqlite_engine
 from db.errors import DatabaseUnavailable, MigrationError, as_unavailable
 from db.migration_files import read_revisions
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 T = TypeVar("T")
 
@@ -39,11 +39,15 @@ def upgrade(url: str, revision: str = "head") -> None:
     At the newest revision, it also creates the database objects that are missing. Raises DatabaseUnavailable and
     MigrationError.
     """
+    from alembic import command  # noqa: PLC0415  # Serving imports this module, and needs no Alembic.
+
     command.upgrade(_config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Undo migrations down to this revision; "base" undoes all. Raises DatabaseUnavailable and MigrationError."""
+    from alembic import command  # noqa: PLC0415
+
     command.downgrade(_config(url), revision)
 
 
@@ -85,7 +89,7 @@ def missing_objects(url: str) -> list[str]:
 
 
 @contextmanager
-def report_errors(scripts: ScriptDirectory) -> Iterator[None]:
+def report_errors(scripts: "ScriptDirectory") -> Iterator[None]:
     """Raise MigrationError, with the file and the line, instead of another exception of a migration."""
     try:
         yield
@@ -168,10 +172,19 @@ async def _run_on_postgresql(parameters: ConnectionParameters, function: Callabl
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    """Return the revision in Alembic's table. Migrations form one chain, so that there is one at most."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revisions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
+    if len(revisions) > 1:
+        message = f"The table alembic_version has the revisions {', '.join(sorted(revisions))}"
+        raise MigrationError(f"{message}; delete all but that of the newest migration that was applied.")
+    return revisions[0] if revisions else None
 
 
-def _config(url: str) -> Config:
+def _config(url: str) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config(_CONFIG)
     config.attributes["url"] = url
     return config

@@ -8,11 +8,9 @@ from functools import partial
 from typing import Any
 
 from connexion import FlaskApp
-from connexion.exceptions import ResolverError
 from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.server_error import ServerErrorMiddleware
-from connexion.resolver import Resolver
 from werkzeug.exceptions import HTTPException
 
 from accord import portal
@@ -57,7 +55,6 @@ def create_app(settings: Settings | None = None) -> FlaskApp:
 def build_app(container: Container) -> FlaskApp:
     """Return the application that *container* has the parts of."""
     app = FlaskApp(__name__, lifespan=partial(_lifespan, container), middlewares=_middlewares(container))
-    app.add_api(container.first_spec, resolver=Resolver(_refuse_function), resolver_error=404)
     portal.register_portal(app.app, contracts=PUBLISHED, problems=ROOT / "openapi" / "problems.md")
     app.app.register_error_handler(HTTPException, page_problem)
     return app
@@ -125,8 +122,3 @@ def _monitoring_operations(contract: Contract) -> set[str]:
     """Return the ids of operations that monitoring calls every few seconds, and whose success is not logged."""
     paths = ("/health", "/metrics")
     return {operation.id for operation in contract.operations if operation.path_item.template.startswith(paths)}
-
-
-def _refuse_function(name: str) -> Any:
-    """Raise ResolverError, so that Flask serves the pages only. ContractMiddleware serves the operations."""
-    raise ResolverError(name)

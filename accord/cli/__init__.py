@@ -1,5 +1,6 @@
 """The command line."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,13 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = resolve_name(f"{__name__}.{COMMANDS[cmd_name][0]}")
+        # All that an import creates stays, so that the garbage collector would search it in vain.
+        gc.disable()
+        try:
+            command: click.Command = resolve_name(f"{__name__}.{COMMANDS[cmd_name][0]}")
+        finally:
+            gc.freeze()
+            gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,8 +1,8 @@
 """The errors that an operator can correct, in one sentence. The command line reports them without a traceback."""
 
 import os
+import sys
 
-from alembic.util import CommandError
 from asyncpg.exceptions import CannotConnectNowError, TooManyConnectionsError
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
@@ -14,19 +14,25 @@ from accord.settings import SettingsError, load
 from accord.telemetry.tracing import TracingError
 from db.errors import DatabaseUnavailable, MigrationError
 
-EXPECTED_ERRORS = (SettingsError, ContractError, SigningKeysError, TracingError, MigrationError, CommandError)
+EXPECTED_ERRORS = (SettingsError, ContractError, SigningKeysError, TracingError, MigrationError)
 
 
 def describe_error(error: BaseException) -> str | None:
     """Return the sentence for an error that an operator can correct; None for a failure of the program."""
     if isinstance(error, DatabaseUnavailable | DBAPIError):
         return f"The database {_database()} cannot be used ({_reason(error)}); correct it or ACCORD_DATABASE_URL."
-    if isinstance(error, EXPECTED_ERRORS):
+    if isinstance(error, EXPECTED_ERRORS) or _is_alembic_error(error):
         return str(error)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{_reason(error)}."
     return None
+
+
+def _is_alembic_error(error: BaseException) -> bool:
+    # Its import takes a seventh of a second, and most commands run without it.
+    alembic = sys.modules.get("alembic.util")
+    return alembic is not None and isinstance(error, alembic.CommandError)
 
 
 def _database() -> str:

@@ -25,6 +25,8 @@ from accord.telemetry import multiprocess, prometheus
 from accord.telemetry.multiprocess import MultiprocessMetrics
 from db.errors import DatabaseUnavailable
 
+_FACTORY = "accord.cli:create_app"
+
 
 @click.command()
 @click.option("--host", help="Address to listen on.")
@@ -45,7 +47,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
             raise
         # Service and database may start at the same time.
         click.echo(f"{describe_error(error)} Until then, /health/ready is 503.", err=True)
-    app = _application(settings, in_this_process=workers == 1 and not reload)
+    app = _application(settings, in_this_process=not reload)
     with _binding(host, port, "--host or ACCORD_HOST", "--port or ACCORD_PORT"):
         listening = supervisor.bind(host, port)
     if reload:
@@ -85,19 +87,19 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
             f"Each of the {workers} processes counts rate limits for itself. Set ACCORD_REDIS_URL to count together.",
             err=True,
         )
-    supervisor.serve(listening, config)
+    supervisor.serve(listening, config, _FACTORY)
 
 
 def _application(settings: Settings, *, in_this_process: bool) -> Any:
     """
-    Return the application, or the name of its factory if other processes serve.
+    Return the application, or the name of its factory if processes serve that import everything themselves.
 
     The application is built in both cases, so that errors of the contract are raised before the port is open.
     """
     if in_this_process:
         return create_app(settings)
     build_app(Container(settings))
-    return "accord.cli:create_app"
+    return _FACTORY
 
 
 @contextmanager

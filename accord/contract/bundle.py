@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -44,6 +45,7 @@ class _Bundle:
     def __init__(self, index: Path) -> None:
         self.files: dict[Path, Any] = {}
         self.targets: dict[tuple[Path, str], Path] = {}
+        """Paths by folder and reference. Most files are named many times."""
         self.origins: dict[tuple[str, str], Path] = {}
         self.open_references: list[str] = []
         self.root = index.parents[2]
@@ -81,8 +83,10 @@ class _Bundle:
                 return self._gather_reference(node, here)
             case dict():
                 has_id = has_id or isinstance(node.get("$id"), str)
-                for key in list(node):
-                    node[key] = self._gather(node[key], here, has_id)
+                for key, value in node.items():
+                    # Most values are strings.
+                    if type(value) is not str:
+                        node[key] = self._gather(value, here, has_id)
             case list():
                 node[:] = [self._gather(item, here, has_id) for item in node]
         return node
@@ -116,11 +120,12 @@ class _Bundle:
         return bundled
 
     def _target(self, here: Path, file: str) -> Path:
-        """Return the path of *file* as written in *here*. Paths are cached, because most files are named many times."""
-        target = self.targets.get((here, file))
+        """Return the path of *file* as written in *here*."""
+        folder = here.parent
+        target = self.targets.get((folder, file))
         if target is None:
-            target = (here.parent / file).resolve()
-            self.targets[here, file] = target
+            target = (folder / file).resolve()
+            self.targets[folder, file] = target
         return target
 
     def _inline(self, node: Any, value: Any, target: Path) -> Any:
@@ -138,13 +143,19 @@ def _address(file: Path, fragment: list[str]) -> tuple[str | None, str, list[str
 
     The kind is None if the file is not below a `components` folder.
     """
-    parts = file.with_suffix("").parts
-    if "components" not in parts:
+    below = _parts_below_components(file)
+    if below is None:
         return None, "", []
-    kind, *deeper = parts[len(parts) - parts[::-1].index("components") :]
+    kind, *deeper = below
     if deeper:
         return kind, deeper[-1], fragment
     return (kind, fragment[0], fragment[1:]) if fragment else (None, "", [])
+
+
+@lru_cache(maxsize=1_000)
+def _parts_below_components(file: Path) -> tuple[str, ...] | None:
+    parts = file.with_suffix("").parts
+    return parts[len(parts) - parts[::-1].index("components") :] if "components" in parts else None
 
 
 def _anchor_parts(schema: Any, anchor: str) -> list[str]:
@@ -159,7 +170,8 @@ def _anchor_parts(schema: Any, anchor: str) -> list[str]:
     return [anchor]
 
 
-_STANDARD_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:str")
+_STRING = "tag:yaml.org,2002:str"
+_STANDARD_TAGS = ("tag:yaml.org,2002:seq", _STRING)
 """The tags whose values PyYAML constructs."""
 
 
@@ -168,6 +180,13 @@ class _Loader(_FastLoader):  # type: ignore[misc, valid-type]  # The class depen
 
     source = ""
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML reads it from the class.
+
+    def resolve(self, kind: Any, value: str, implicit: Any) -> str:
+        """Return the tag of a node, as the base class does. Most scalars are strings by their first character."""
+        if kind is yaml.ScalarNode and (not implicit[0] or value[:1] not in self.yaml_implicit_resolvers):
+            return _STRING
+        tag: str = super().resolve(kind, value, implicit)
+        return tag
 
 
 def _load(text: str, source: str) -> Any:
@@ -205,7 +224,9 @@ def _mapping(loader: _Loader, node: Any) -> Iterator[SourceMapping]:
         if key in mapping:
             raise ContractError(f"{loader.source}:{line}: {key!r} is a duplicate key; remove one.")
         lines[key] = line
-        mapping[key] = loader.construct_object(value_node, deep=True)
+        # Most values are strings, which need no constructor.
+        is_string = value_node.tag == _STRING and isinstance(value_node, yaml.ScalarNode)
+        mapping[key] = value_node.value if is_string else loader.construct_object(value_node, deep=True)
 
 
 def _integer(text: str) -> float:

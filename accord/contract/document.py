@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 
 from accord.contract import common_responses, page_links, preconditions
 from accord.contract.bundle import Sources, bundle
 from accord.contract.errors import SourceMapping, error_at
+from accord.contract.published_yaml import to_yaml
 from accord.contract.references import pointer_parts, replace_identifiers, schema_objects
-
-# LibYAML is ten times as fast, but not every installation has it.
-_FastDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 # The URL of a server in JSON and in YAML, and the beginning of a link to a path in Markdown.
 _SERVER_URL_OR_LINK = re.compile(rb'(?:"url":"|- url: )/(?=["\n])|\]\((?=/)')
@@ -44,6 +41,8 @@ class Document:
         replace_identifiers(self.schema_objects)
         self._targets: dict[str, Any] = {}
         """The targets of references, because most are looked up many times."""
+        self._headers: dict[int, tuple[Any, dict[str, Any]]] = {}
+        """Header Objects by the id of their response, which is stored so that its id stays unique."""
 
     @classmethod
     def read(cls, index: Path) -> "Document":
@@ -63,14 +62,16 @@ class Document:
         Siblings of `$ref` override the members of the target. A target that is the schema `true` has none, and `false`
         is `not: {}`. Raises ContractError for a cycle, and as `lookup` does.
         """
+        if not isinstance(node, dict) or "$ref" not in node:
+            return node
         seen = []
         while isinstance(node, dict) and "$ref" in node:
             if node["$ref"] in seen:
                 raise error_at(node, f"{node['$ref']} refers to itself; break the cycle.")
             seen.append(node["$ref"])
             target = self.lookup(node)
-            siblings = {key: value for key, value in node.items() if key != "$ref"}
-            if siblings:
+            if len(node) > 1:
+                siblings = {key: value for key, value in node.items() if key != "$ref"}
                 if isinstance(target, bool):
                     target = {} if target else {"not": {}}
                 if not isinstance(target, dict):
@@ -103,6 +104,16 @@ class Document:
             else:
                 raise error_at(node, f"{reference} refers to nothing; correct the reference.")
         return target
+
+    def response_headers(self, response: dict[str, Any]) -> dict[str, Any]:
+        """Return the Header Objects of a Response Object by their names in lower case.
+
+        Operations that refer to the same response share them.
+        """
+        if id(response) not in self._headers:
+            headers = {name.lower(): self.resolve(header) for name, header in response.get("headers", {}).items()}
+            self._headers[id(response)] = response, headers
+        return self._headers[id(response)][1]
 
     def operations(self) -> Iterator[tuple[str, str, SourceMapping]]:
         """Yield path template, method and Operation Object of each operation.
@@ -141,12 +152,7 @@ class Document:
     def render(self, as_yaml: bool) -> bytes:
         """Return the published document as JSON or as YAML."""
         as_json = orjson.dumps(self.public())
-        if as_yaml:
-            text: str = yaml.dump(
-                orjson.loads(as_json), Dumper=_FastDumper, sort_keys=False, allow_unicode=True, width=120
-            )
-            return text.encode()
-        return as_json
+        return to_yaml(orjson.loads(as_json)) if as_yaml else as_json
 
     def _parameters(self, node: dict[str, Any]) -> dict[tuple[str, str], Any]:
         parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -12,10 +13,6 @@ from accord.contract.errors import SourceMapping, error_at
 from accord.contract.json_schemas import JsonSchemas, pointer
 from accord.contract.openapi_objects import object_errors, suggestion
 from accord.contract.references import NAMES, VALUES
-
-_OPENAPI = jsonschema_rs.Draft202012Validator(
-    json.loads(files("openapi_spec_validator").joinpath("resources/schemas/v3.1/schema.json").read_text("utf-8"))
-)
 
 KNOWN_EXTENSIONS = PRIVATE_EXTENSIONS | {
     "x-roles",
@@ -41,7 +38,7 @@ def structure_errors(document: Document) -> Iterator[Exception]:
     if ill_formed := list(object_errors(document)):
         yield from ill_formed
         return
-    errors = list(_OPENAPI.iter_errors(document.raw))
+    errors = list(_openapi_validator().iter_errors(document.raw))
     for error in errors:
         node: Any = document.raw
         nearest = node
@@ -57,6 +54,15 @@ def structure_errors(document: Document) -> Iterator[Exception]:
         for method in METHODS:
             if method in path_item and not path_item[method].get("responses"):
                 yield error_at(path_item[method], f"{method} {path} has no responses; declare its responses.")
+
+
+def _openapi_validator() -> jsonschema_rs.Draft202012Validator:
+    """Return the validator of OpenAPI 3.1. Its schema is a file of a package whose code is not imported."""
+    package = find_spec("openapi_spec_validator")
+    assert package
+    assert package.origin
+    schema = Path(package.origin).with_name("resources") / "schemas/v3.1/schema.json"
+    return jsonschema_rs.Draft202012Validator(json.loads(schema.read_text("utf-8")))
 
 
 def semantic_errors(document: Document, schemas: JsonSchemas) -> Iterator[Exception]:
@@ -125,10 +131,10 @@ def _example_errors(node: Any, schemas: JsonSchemas, names: bool = False) -> Ite
 def _errors_of_values(
     node: Any, schema: Any, values: list[tuple[str, Any]], schemas: JsonSchemas
 ) -> Iterator[Exception]:
-    views = [schemas.validator(schema, "response"), schemas.validator(schema, "request")]
+    view = schemas.validator(schema, "response")
     for kind, value in values:
-        if not any(view.is_valid(value) for view in views):
-            where, detail, _ = views[0].errors(value)[0]
+        if not view.is_valid(value) and not schemas.validator(schema, "request").is_valid(value):
+            where, detail, _ = view.errors(value)[0]
             place = where or "its root"
             yield error_at(node, f"the {kind} {value!r} does not match its schema at {place}; correct one: {detail}")
 

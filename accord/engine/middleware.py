@@ -5,9 +5,8 @@ The other ASGI middleware is in `accord/middleware/`.
 """
 
 import logging
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from connexion.middleware.abstract import SpecMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine import problems
@@ -26,7 +25,7 @@ from accord.engine.routing import PathItem
 log = logging.getLogger(__name__)
 
 
-class ContractMiddleware(SpecMiddleware):
+class ContractMiddleware:
     """Serves the operations and the documents of a compiled contract. Other requests go to the inner application."""
 
     def __init__(self, app: ASGIApp | None, *, contract: Contract) -> None:
@@ -38,9 +37,6 @@ class ContractMiddleware(SpecMiddleware):
         self._database = contract.database
         self._response_cache = contract.response_cache
         self._enforce_sunset = contract.enforce_sunset
-
-    def add_api(self, specification: Any, **_: Any) -> None:
-        """Do nothing. Connexion calls this at its first request, and the contract is compiled before that."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import Sequence
 from threading import BoundedSemaphore
 from unicodedata import normalize
@@ -20,7 +21,9 @@ class PasswordHasher:
 
     def __init__(self, *, memory_cost: int, time_cost: int) -> None:
         self._hasher = argon2.PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=1)
-        self._dummy_hash = self._hasher.hash(secrets.token_hex())
+        # No password has this hash, which is not computed, because that would take time and memory at start.
+        salt, digest = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32))
+        self._dummy_hash = f"$argon2id$v=19$m={memory_cost},t={time_cost},p=1${salt}${digest}"
         self._slots = BoundedSemaphore(os.cpu_count() or 1)
 
     def hash(self, password: str) -> str:

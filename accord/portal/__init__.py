@@ -1,12 +1,13 @@
 """The portal: HTML pages of the contract with try-it-out, of the problem types, and of the status."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, abort, render_template, request, send_from_directory
 
-from accord.portal.problems import load_problem_types
+from accord.portal.problems import ProblemTypes, render_problem_types
 
 SWAGGER_UI = Path(str(distribution("flask-openapi-swagger").locate_file("flask_openapi_swagger/templates/swagger")))
 
@@ -35,8 +36,12 @@ def register_portal(flask_app: Flask, *, contracts: Mapping[str, str], problems:
     )
     # A path with two slashes is unknown. Flask would redirect it to the host that the request names.
     flask_app.url_map.merge_slashes = False
-    types = load_problem_types(problems)
+    text = problems.read_text("utf-8")
     first = next(iter(contracts))
+
+    @cache
+    def types() -> ProblemTypes:
+        return render_problem_types(text)
 
     @blueprint.get("/docs")
     def docs() -> str:
@@ -47,7 +52,7 @@ def register_portal(flask_app: Flask, *, contracts: Mapping[str, str], problems:
 
     @blueprint.get("/problems")
     def problem_types() -> str:
-        return render_template("problems.html", contract=contracts[first], content=types.html, slugs=types.slugs)
+        return render_template("problems.html", contract=contracts[first], content=types().html, slugs=types().slugs)
 
     @blueprint.get("/status")
     def status() -> str:

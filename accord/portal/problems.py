@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-
-from markdown_it import MarkdownIt
 
 
 @dataclass(frozen=True)
@@ -15,13 +12,15 @@ class ProblemTypes:
     slugs: list[str]
 
 
-def load_problem_types(file: Path) -> ProblemTypes:
-    """Return the Markdown *file* as HTML. Each second-level heading gets an anchor of the same name."""
+def render_problem_types(text: str) -> ProblemTypes:
+    """Return the Markdown *text* as HTML. Each second-level heading gets an anchor of the same name."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415  # Only this page needs it, at its first view.
+
     markdown = MarkdownIt("commonmark")
-    tokens = markdown.parse(file.read_text("utf-8"))
+    tokens = markdown.parse(text)
     slugs = []
-    for heading, text in pairwise(tokens):
+    for heading, inline in pairwise(tokens):
         if heading.type == "heading_open" and heading.tag == "h2":
-            heading.attrSet("id", text.content)
-            slugs.append(text.content)
+            heading.attrSet("id", inline.content)
+            slugs.append(inline.content)
     return ProblemTypes(markdown.renderer.render(tokens, markdown.options, {}), slugs)

@@ -1,12 +1,13 @@
 """Graceful shutdown of a server process."""
 
 import asyncio
-import multiprocessing
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from uvicorn import Server
+
+from accord.server.supervisor import end_of_supervisor
 
 
 class GracefulShutdown:
@@ -41,14 +42,14 @@ class GracefulShutdown:
                 loop.call_later(self.drain_seconds, stop)
 
         loop.add_signal_handler(signal.SIGTERM, drain)
-        if parent := multiprocessing.parent_process():
-            parent_sentinel = parent.sentinel
+        sentinel = end_of_supervisor()
+        if sentinel is not None:
 
             def stop_as_orphan() -> None:
-                loop.remove_reader(parent_sentinel)
+                loop.remove_reader(sentinel)
                 stop()
 
-            loop.add_reader(parent_sentinel, stop_as_orphan)
+            loop.add_reader(sentinel, stop_as_orphan)
         yield
         loop.remove_signal_handler(signal.SIGTERM)
 

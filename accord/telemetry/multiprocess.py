@@ -55,7 +55,11 @@ class MultiprocessMetrics:
         self._directory = directory
         self._metrics = metrics
         self._history = History(metrics) if metrics else None
-        self._file = directory / f"{os.getpid()}.json"
+
+    @property
+    def _file(self) -> Path:
+        # The object is created before workers are forked.
+        return self._directory / f"{os.getpid()}.json"
 
     def snapshot(self) -> Counts:
         """Return the counts of all processes."""

@@ -16,8 +16,8 @@ ROOMS = {
     for room, ours, never in re.findall(r"^\| `([\w.]+)` \| [^|]+ \|([^|]*)\|([^|]*)\|$", TEXT, re.MULTILINE)
 }
 KNOWS_CONNEXION = {
-    *(f"accord/app/{name}.py" for name in ("container", "factory", "patches")),
-    *(f"accord/engine/{name}.py" for name in ("contract", "middleware", "resolution", "security")),
+    *(f"accord/app/{name}.py" for name in ("container", "deferred_imports", "factory")),
+    *(f"accord/engine/{name}.py" for name in ("contract", "resolution", "security")),
 }
 
 

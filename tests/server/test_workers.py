@@ -1,13 +1,18 @@
 """Several server processes are one service."""
 
 import contextlib
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.databases import KINDS
+from tests.support.server import PATIENCE
 from tests.support.servers import JSON
 from tests.support.wire import request
 
@@ -130,6 +135,53 @@ def test_refresh_token_used_after_its_successor_ends_the_session_in_all_processe
     time.sleep(SOON)
     for pair in (first, second, third):
         assert {worker.ask("GET", ME, bearer(pair)).status for worker in connections} == {401}
+
+
+def is_worker(process):
+    try:
+        # SIGHUP starts new programs, and `multiprocessing` then starts one that tracks resources.
+        return "resource_tracker" not in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def pids_of_workers(shop):
+    return {child.pid for child in psutil.Process(shop.server.process.pid).children() if is_worker(child)}
+
+
+def wait_for_workers(shop, *, without):
+    """The workers, as soon as there are two that are none of these, and both answer."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        workers = pids_of_workers(shop)
+        if len(workers) == 2 and not workers & without:
+            assert httpx.get(f"{shop.base}/health/ready", timeout=PATIENCE).status_code == 200
+            return workers
+        time.sleep(0.05)
+    raise TimeoutError
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux lists memory in /proc")
+def test_workers_share_most_of_their_memory(busy):
+    for pid in pids_of_workers(busy):
+        lines = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]]
+        size = {name.rstrip(":"): int(kilobytes) for name, kilobytes, *_ in lines}
+        assert size["Shared_Clean"] + size["Shared_Dirty"] > size["Private_Clean"] + size["Private_Dirty"]
+
+
+def test_killed_worker_is_replaced(busy):
+    before = pids_of_workers(busy)
+    killed = before.pop()
+    os.kill(killed, signal.SIGKILL)
+    assert before < wait_for_workers(busy, without={killed})
+
+
+def test_hangup_replaces_workers_by_new_programs(busy):
+    before = pids_of_workers(busy)
+    busy.server.process.send_signal(signal.SIGHUP)
+    after = wait_for_workers(busy, without=before)
+    # A forked worker has the command line of its supervisor.
+    assert all("spawn_main" in " ".join(psutil.Process(pid).cmdline()) for pid in after)
 
 
 def test_all_processes_end_when_the_service_does(busy):

@@ -65,9 +65,7 @@ class ResponseDefinition:
         """Whether its media types are those of files, so that the handler returns a `FileContent`."""
         self.media_type: str | None = next(iter(contents), None)
         self.schema: Any = contents[self.media_type].get("schema", True) if self.media_type else True
-        self.headers = {
-            name.lower(): schemas.document.resolve(header) for name, header in spec.get("headers", {}).items()
-        }
+        self.headers = schemas.document.response_headers(spec)
         self.required_headers = [
             name.encode()
             for name, header in self.headers.items()
