@@ -21,23 +21,40 @@ class CacheVersions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading: asyncio.Task[dict[str, int]] | None = None
-        self._next: asyncio.Task[dict[str, int]] | None = None
+        self._waiters: list[asyncio.Future[dict[str, int]]] = []
+        self._reader: asyncio.Task[None] | None = None
 
     async def current(self) -> dict[str, int]:
         """Return the versions as of a time after the call. Concurrent calls share one query."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._read(self._reading))
-        # A cancelled caller must not cancel the query that other callers wait for.
-        return await asyncio.shield(self._next)
+        # Each call has a future of its own, so a cancelled caller does not cancel the query for the others.
+        waiter: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read_for_waiters())
+        return await waiter
 
-    async def _read(self, previous: asyncio.Task[dict[str, int]] | None) -> dict[str, int]:
-        # A query that began before the call may have missed a commit in between.
-        if previous and not previous.done():
-            await asyncio.wait([previous])
-        self._reading = self._next
-        self._next = None
-        return await self._database.run("read", _read_versions)
+    async def _read_for_waiters(self) -> None:
+        waiters: list[asyncio.Future[dict[str, int]]] = []
+        try:
+            while self._waiters:
+                # A query that has begun may miss a commit before a later call, so later calls wait for the next one.
+                waiters, self._waiters = self._waiters, []
+                try:
+                    versions = await self._database.run("read", _read_versions)
+                except Exception as error:  # noqa: BLE001  # It is raised in the callers.
+                    for waiter in filter(_is_waiting, waiters):
+                        waiter.set_exception(error)
+                else:
+                    for waiter in filter(_is_waiting, waiters):
+                        waiter.set_result(versions)
+        finally:
+            self._reader = None
+            for waiter in filter(_is_waiting, [*waiters, *self._waiters]):
+                waiter.cancel()
+
+
+def _is_waiting(waiter: asyncio.Future[dict[str, int]]) -> bool:
+    return not waiter.done()
 
 
 def _read_versions(session: Session) -> dict[str, int]:

@@ -173,7 +173,7 @@ def _published_document(body: bytes, media_type: bytes) -> PublishedDocument:
     def respond(root_path: str) -> Response:
         below = with_root_path(body, root_path)
         headers = [(b"content-type", media_type), (b"etag", etag(below)), (b"vary", b"Accept-Encoding")]
-        return Response(200, below, headers + PUBLIC_NO_CACHE)
+        return Response(200, below, headers + PUBLIC_NO_CACHE, encodings={})
 
     return lru_cache(maxsize=4)(respond)
 

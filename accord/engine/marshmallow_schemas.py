@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, missing
 
@@ -77,6 +78,8 @@ _FIELDS_BY_TYPE: dict[str, Callable[..., fields.Field[Any]]] = {
 }
 _CONVERTED = ("type", "format", "items", "prefixItems", "additionalProperties", "properties")
 """The keywords on which the conversion of a value depends."""
+EXACT = (fields.Boolean, fields.Date, fields.String, fields.UUID, Integer)
+"""The fields whose equal values are the same, unlike the decimals 1.0 and 1.00."""
 _UNCHANGED = (fields.Boolean, fields.String, UriReference, fields.Raw, fields.Float)
 
 
@@ -213,11 +216,16 @@ class _Deserializer:
         self.field = field
         self.deserializers: list[tuple[str, Deserialize]] | None = None
         self.defaults: dict[str, Any] = {}
+        self.mutable_defaults: dict[str, Any] = {}
 
     def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
         if self.deserializers is None:
             self._compile()
-        values = {**deepcopy(self.defaults), **body} if self.defaults else dict(body)
+        values = {**self.defaults, **body}
+        for name, default in self.mutable_defaults.items():
+            if name not in body:
+                # Handlers can change their arguments, so each request gets values of its own.
+                values[name] = deepcopy(default)
         for name, deserialize in self.deserializers or ():
             if name in body:
                 values[name] = deserialize(body[name])
@@ -229,13 +237,19 @@ class _Deserializer:
         for name, field in members.items():
             if field.load_default is not missing:
                 deserialize = deserializers[name]
-                self.defaults[name] = deserialize(field.load_default) if deserialize else field.load_default
+                default = deserialize(field.load_default) if deserialize else field.load_default
+                defaults = self.mutable_defaults if isinstance(default, (dict, list)) else self.defaults
+                defaults[name] = default
         self.deserializers = [(name, deserialize) for name, deserialize in deserializers.items() if deserialize]
 
 
 def decimal_text(value: Decimal | str) -> str:
     """Return *value* as text without an exponent. Text is returned as it is."""
-    return value if isinstance(value, str) else format(value, "f")
+    if isinstance(value, str):
+        return value
+    text = str(value)
+    # `format` takes three times as long.
+    return text if type(value) is Decimal and "E" not in text else format(value, "f")
 
 
 def _deserializer(field: fields.Field[Any]) -> Deserialize | None:
@@ -249,11 +263,26 @@ def _deserializer(field: fields.Field[Any]) -> Deserialize | None:
             deserialize = _dict_deserializer(_deserializer(field.value_field))
         case Integer():
             deserialize = int
+        case fields.UUID():
+            deserialize = UUID
+        case DecimalString():
+            deserialize = _decimal
         case _ if type(field) in _UNCHANGED:
             deserialize = None
         case _:
             deserialize = field.deserialize
     return _nullable(deserialize) if deserialize and field.allow_none else deserialize
+
+
+def _decimal(value: str) -> Decimal:
+    """Return the number in *value*; raises ValidationError for text that is no finite number."""
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValidationError("Not a valid number.") from None
+    if not number.is_finite():
+        raise ValidationError("Special numeric values (nan or infinity) are not permitted.")
+    return number
 
 
 def _list_deserializer(deserialize: Deserialize | None) -> Deserialize | None:

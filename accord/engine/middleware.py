@@ -18,7 +18,7 @@ from accord.engine.policies import Mode
 from accord.engine.policies.conditional_requests import PRECONDITIONS, select
 from accord.engine.problems import ContractViolation, Problem
 from accord.engine.renderers.files import ByteRange
-from accord.engine.renderers.response import Response
+from accord.engine.renderers.response import ENCODINGS, Response
 from accord.engine.request import ClientDisconnect, Request
 from accord.engine.routing import PathItem
 
@@ -76,7 +76,7 @@ class ContractMiddleware:
                 await _send_file(file, response.byte_range, send)
         else:
             await send(_response_start(response))
-            await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+            await send(_response_body(response, method))
 
     async def _handle(self, operation: Operation, request: Request) -> Response:
         if self._enforce_sunset and operation.deprecation.is_past_sunset():
@@ -146,6 +146,13 @@ def _response_start(response: Response) -> Message:
         length = response.byte_range.end - response.byte_range.start if response.byte_range else len(response.body)
         headers = [*headers, (b"content-length", b"%d" % length)]
     return {"type": "http.response.start", "status": response.status, "headers": headers}
+
+
+def _response_body(response: Response, method: str) -> Message:
+    message: Message = {"type": "http.response.body", "body": b"" if method == "HEAD" else response.body}
+    if response.encodings is not None:
+        message[ENCODINGS] = response.encodings
+    return message
 
 
 def _mode(operation: Operation, request: Request) -> Mode:

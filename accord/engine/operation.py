@@ -109,10 +109,16 @@ class Operation:
         check_arguments(
             spec, function, self.parameters, has_body=self.body is not None, dependencies=document_context.dependencies
         )
-        self._argument_names = frozenset(signature(function).parameters)
-        self.needs_session = "session" in self._argument_names
-        self._cache_key_arguments = [parameter.argument for parameter in parameters if parameter.location != "header"]
-        dependencies = (self._argument_names & document_context.dependencies.keys()) - self._declared_arguments()
+        names = frozenset(signature(function).parameters)
+        self._takes_session, self._takes_body, self._takes_caller = (
+            name in names for name in ("session", "body", "caller")
+        )
+        self.needs_session = self._takes_session
+        self._unused_arguments = self.parameters.by_argument.keys() - names
+        key_parameters = [parameter for parameter in parameters if parameter.location != "header"]
+        self._exact_arguments = [parameter.argument for parameter in key_parameters if parameter.is_exact]
+        self._other_arguments = [parameter.argument for parameter in key_parameters if not parameter.is_exact]
+        dependencies = (names & document_context.dependencies.keys()) - self._declared_arguments()
         self._dependencies = {name: document_context.dependencies[name] for name in dependencies}
         self.handle: Handle = self.respond
 
@@ -130,38 +136,37 @@ class Operation:
                 self.handle = wrapped
                 self.needs_session = True
         check_statuses(self.spec, self.possible_statuses(), self.declares_status)
-        if self.success.required_headers:
+        if not self.success.certain_headers.issuperset(self.success.required_headers):
             self.handle = self._check_required_headers(self.handle)
 
     async def parse_request(self, request: Request) -> None:
         """Authenticate, parse and count the request. Raises Problem with all errors of the request, or with a 429."""
         limit = self.rate_limit
-        if limit is None:
-            await self._authenticate(request)
-            await self._parse(request)
-            return
+        reads_body_first = limit is not None and limit.reads_body
         try:
-            await self._authenticate(request)
-            if limit.reads_body:
+            if self.security:
+                request.caller = await self.security.authenticate(request)
+            if reads_body_first:
                 await self._parse(request)
         except Problem:
-            await limit.check(request)
+            if limit:
+                await limit.check(request)
             raise
-        await limit.check(request)
-        if not limit.reads_body:
+        if limit:
+            await limit.check(request)
+        if not reads_body_first:
             await self._parse(request)
 
     def call_handler(self, request: Request, session: Any) -> Any:
         """Return the result of the handler, which gets the arguments that it names."""
-        names = self._argument_names
-        arguments = {name: value for name, value in request.arguments.items() if name in names}
-        if self._dependencies:
-            arguments.update(self._dependencies)
-        if "session" in names:
+        arguments = {**request.arguments, **self._dependencies}
+        for name in self._unused_arguments:
+            arguments.pop(name, None)
+        if self._takes_session:
             arguments["session"] = session
-        if "body" in names:
+        if self._takes_body:
             arguments["body"] = request.body
-        if "caller" in names:
+        if self._takes_caller:
             arguments["caller"] = request.caller
         return self.function(**arguments)
 
@@ -194,16 +199,18 @@ class Operation:
         """
         Return the key of the response to a safe request in a cache; None if the response depends on the caller.
 
-        The scopes and the root path are part of the key, because links depend on them. Arguments are compared by their
-        `repr`, because the decimals 1.0 and 1.00 are equal but their responses differ.
+        The scopes and the root path are part of the key, because links depend on them. Arguments whose equal values can
+        differ are compared by their `repr`: the decimals 1.0 and 1.00 are equal, but their responses differ.
         """
         caller = request.caller
-        if caller and "caller" in self._argument_names:
+        if caller and self._takes_caller:
             return None
-        arguments = repr([request.arguments.get(name) for name in self._cache_key_arguments])
+        values = request.arguments.get
+        exact = tuple([values(name) for name in self._exact_arguments])
+        others = repr([values(name) for name in self._other_arguments]) if self._other_arguments else ""
         content_type = request.media_type.content_type if request.media_type else None
         scopes = caller.scopes if caller else None
-        return self, request.context.root_path, content_type, scopes, arguments
+        return self, request.context.root_path, content_type, scopes, exact, others
 
     def declares_status(self, status: int) -> bool:
         """Return whether the contract declares *status*: by number, by range, or, for an error, by `default`."""
@@ -229,10 +236,6 @@ class Operation:
     def allows(self, scopes: frozenset[str] | None) -> bool:
         """Return whether a caller with *scopes* may call the operation. None is a request without credentials."""
         return self.security is None or self.security.allows(scopes)
-
-    async def _authenticate(self, request: Request) -> None:
-        if self.security:
-            request.caller = await self.security.authenticate(request)
 
     async def _parse(self, request: Request) -> None:
         if self.renderers:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine.headers import RawHeaders
 from accord.engine.negotiation import parse_accept
+from accord.engine.renderers.response import ENCODINGS, Encodings
 
 Feed = Callable[[bytes], bytes]
 Finish = Callable[[], bytes]
@@ -100,10 +101,17 @@ class _Sender:
         body, more = message.get("body", b""), message.get("more_body", False)
         length = next((int(value) for name, value in start["headers"] if name == b"content-length"), None)
         if (length if length is not None else MINIMUM_SIZE if more else len(body)) >= MINIMUM_SIZE:
-            start["headers"] = [*_encode_headers(start["headers"], self.codings[0])]
+            coding = self.codings[0]
+            start["headers"] = [*_encode_headers(start["headers"], coding)]
             if self.method != "HEAD":
-                self.feed, self.finish = _ENCODINGS[self.codings[0]]()
-                body = await self._compress(body, more)
+                stored: Encodings | None = message.get(ENCODINGS)
+                encoded = None if stored is None else stored.get(coding)
+                if encoded is None:
+                    self.feed, self.finish = _ENCODINGS[coding]()
+                    encoded = await self._compress(body, more)
+                    if stored is not None:
+                        stored.setdefault(coding, encoded)
+                body = encoded
                 message["body"] = body
                 if not more:
                     start["headers"].append((b"content-length", b"%d" % len(body)))

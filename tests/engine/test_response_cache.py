@@ -1,6 +1,7 @@
 """Answers that the service keeps: when they are given again, to whom, and when not."""
 
 import asyncio
+from random import Random
 
 import pytest
 
@@ -8,7 +9,8 @@ from accord.contract.errors import ContractError
 from accord.engine.policies import response_cache
 from accord.engine.policies.response_cache import ResponseCache
 from accord.engine.request import Request
-from tests.support.engine import NotThere, start
+from accord.middleware.compression import CompressionMiddleware
+from tests.support.engine import Engine, NotThere, start
 
 NOTES = """
 x-cache-profiles: {notes: {description: Notes., max-age: 60, server-cache: true}}
@@ -32,6 +34,10 @@ paths:
       parameters:
         - {name: at_least, in: query, schema: {type: integer, default: 1}}
         - {name: tag, in: query, schema: {type: array, items: {type: string}}}
+        - {name: price, in: query, schema: {type: string, format: decimal, maxLength: 9}}
+        - name: cost
+          in: query
+          schema: {anyOf: [{type: string, format: decimal, maxLength: 3}, {type: string, format: decimal}]}
         - &tags {name: If-None-Match, in: header, schema: {type: string}}
       responses: {'200': {
         description: Them., headers: {ETag: {schema: {type: string}}}, content: {
@@ -72,11 +78,12 @@ class Shop:
         )
         self.engine.database.kept["notes"] = ["one", "two"]
 
-    def list_notes(self, session, at_least, tag=None):
+    def list_notes(self, session, at_least, tag=None, price=None, cost=None):
         self.reads += 1
         if self.fails:
             raise NotThere
-        return {"texts": [*session["notes"], *(tag or ())], "at_least": at_least}
+        amounts = [str(amount) for amount in (price, cost) if amount is not None]
+        return {"texts": [*session["notes"], *(tag or ()), *amounts], "at_least": at_least}
 
     def list_own(self, session, caller):
         self.reads += 1
@@ -116,6 +123,8 @@ def test_what_has_changed_is_read_again(shop):
     [
         ({}, {"target": "/notes?at_least=2"}),
         ({"target": "/notes?tag=a&tag=b"}, {"target": "/notes?tag=a%2Cb"}),
+        ({"target": "/notes?price=1.0"}, {"target": "/notes?price=1.00"}),
+        ({"target": "/notes?cost=1.0"}, {"target": "/notes?cost=1.00"}),
         ({}, {"Accept": "application/xml"}),
         ({}, {"token": "reader"}),
         ({"token": "reader"}, {"token": "writer"}),
@@ -185,6 +194,40 @@ def test_answer_that_takes_too_much_room_is_not_kept():
     for _ in range(2):
         shop.get("/notes?tag=" + 500 * "long")
     assert shop.reads == 2
+
+
+@pytest.fixture
+def compressing():
+    """A shop whose answers are compressed, with room for twelve of them as they are."""
+    shop = Shop(size=40_000)
+    shop.engine = Engine(CompressionMiddleware(shop.engine.app), shop.engine.database)
+    shop.write(Random(1).randbytes(1_000).hex())
+    return shop
+
+
+@pytest.mark.parametrize(("coding", "other"), [("br", "gzip"), ("gzip", "br")])
+def test_what_is_kept_is_compressed_once(compressing, coding, other):
+    first, foreign, again = (compressing.get(Accept_Encoding=each) for each in (coding, other, coding))
+    assert (first.header("content-encoding"), first.header("etag")) == (coding, again.header("etag"))
+    assert again.body is first.body
+    assert foreign.header("content-encoding") == other
+    compressing.write("three")
+    assert compressing.get(Accept_Encoding=coding).body != first.body
+
+
+def test_published_contract_is_compressed_once(compressing):
+    first, again = (compressing.get("/openapi.json", Accept_Encoding="br") for _ in range(2))
+    assert first.header("content-encoding") == "br"
+    assert again.body is first.body
+
+
+@pytest.mark.parametrize(("coding", "has_room"), [("identity", True), ("br", False)])
+def test_what_is_compressed_takes_room_as_well(compressing, coding, has_room):
+    for n in range(11):
+        compressing.get(f"/notes?at_least={n}", Accept_Encoding=coding)
+    before = compressing.reads
+    compressing.get("/notes?at_least=0")
+    assert (compressing.reads == before) is has_room
 
 
 class Slow:

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 from marshmallow import ValidationError
 
 from accord.contract.errors import error_at
-from accord.engine.marshmallow_schemas import MarshmallowSchemas
+from accord.engine.marshmallow_schemas import EXACT, MarshmallowSchemas
 from accord.engine.parsers.scalars import scalar_parser
 from accord.engine.problems import ErrorDetail, Problem, parameter_error
 from accord.engine.request import Request
@@ -50,6 +50,8 @@ class Parameter:
             message = f"parameter {self.name}: a parameter cannot have type {error}; use scalars or lists of scalars."
             raise error_at(spec, message) from None
         self.is_plain = schemas.types(item) == ["integer"] or schemas.merge(item).get("format") == "uuid"
+        self.is_exact = type(marshmallow_schemas.field(schema)) in EXACT
+        """Whether its equal values are the same, unlike the decimals 1.0 and 1.00."""
         self._is_key = self.is_header("idempotency-key")
         self.deserialize = marshmallow_schemas.deserializer(schema)
         self.has_default = "default" in merged

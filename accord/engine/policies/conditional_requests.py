@@ -38,6 +38,7 @@ def entity_tag(operation: "Operation", handle: Handle) -> Handle | None:
     """
     if "etag" not in operation.success.headers:
         return None
+    operation.success.certain_headers.add(b"etag")
 
     def handle_with_tag(request: Request, session: Any) -> Response:
         response = handle(request, session)

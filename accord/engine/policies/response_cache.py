@@ -2,13 +2,12 @@
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from accord.engine.headers import RawHeaders
 from accord.engine.policies import Database
 from accord.engine.policies.conditional_requests import select
 from accord.engine.renderers.response import Response
@@ -43,18 +42,30 @@ class CacheStats:
     misses: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True, slots=True)
 class _Entry:
-    version: int
-    until: float
-    status: int
-    headers: RawHeaders
-    body: bytes
-    modified_at: datetime | None
+    """A stored response, with the encoded bodies that were sent."""
 
-    @property
-    def size(self) -> int:
-        return _ENTRY_OVERHEAD + len(self.body)
+    __slots__ = ("_add_size", "_encoded", "body", "headers", "modified_at", "size", "status", "until", "version")
+
+    def __init__(self, version: int, response: Response, add_size: Callable[["_Entry", int], bool]) -> None:
+        """*add_size* takes room for more bytes of this entry, and returns whether there is room."""
+        self.version = version
+        self.until = monotonic() + _MAX_AGE
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.body
+        self.modified_at = response.modified_at
+        self.size = _ENTRY_OVERHEAD + len(response.body)
+        self._encoded: dict[bytes, bytes] = {}
+        self._add_size = add_size
+
+    def get(self, coding: bytes) -> bytes | None:
+        return self._encoded.get(coding)
+
+    def setdefault(self, coding: bytes, body: bytes) -> bytes:
+        if coding not in self._encoded and self._add_size(self, len(body)):
+            self._encoded[coding] = body
+        return self._encoded.get(coding, body)
 
 
 class ResponseCache:
@@ -64,8 +75,8 @@ class ResponseCache:
     A response is stored under the cache version that was read before it was rendered. It is served only while a version
     read after the request arrived is still the same, so a client never gets a response older than a change that it
     knows of. Concurrent requests for the same response wait for one rendering. An entry is used for a minute at most,
-    because cache versions do not follow the time, nor changes of keys. The least recently used entries are removed
-    first.
+    because cache versions do not follow the time, nor changes of keys. Encoded bodies are stored beside the body, so
+    that each is compressed once. The least recently used entries are removed first.
     """
 
     def __init__(self, versions: CacheVersions, size: int) -> None:
@@ -90,7 +101,7 @@ class ResponseCache:
             self.stats.hits[operation.id] += 1
         else:
             entry = await self._render_once(key, version, operation, request, database)
-        response = Response(entry.status, entry.body, entry.headers, modified_at=entry.modified_at)
+        response = Response(entry.status, entry.body, entry.headers, modified_at=entry.modified_at, encodings=entry)
         return select(request, response)
 
     async def _render_once(
@@ -106,9 +117,7 @@ class ResponseCache:
         entry = None
         try:
             response = await database.run("read", operation.handle, request)
-            entry = _Entry(
-                version, monotonic() + _MAX_AGE, response.status, response.headers, response.body, response.modified_at
-            )
+            entry = _Entry(version, response, partial(self._add_size, key))
             self._store(key, entry)
             self.stats.misses[operation.id] += 1
             return entry
@@ -123,6 +132,18 @@ class ResponseCache:
             self._room += replaced.size
         self._entries[key] = entry
         self._room -= entry.size
+        self._make_room()
+
+    def _add_size(self, key: Hashable, entry: _Entry, size: int) -> bool:
+        """Take room for *size* more bytes of *entry*. Return whether it is still stored, and may have them."""
+        if self._entries.get(key) is not entry or entry.size + size > self._size / _MAX_ENTRY_SHARE:
+            return False
+        entry.size += size
+        self._room -= size
+        self._make_room()
+        return True
+
+    def _make_room(self) -> None:
         while self._room < 0:
             _, oldest = self._entries.popitem(last=False)
             self._room += oldest.size

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -13,6 +13,16 @@ from accord.engine.problems import ContractViolation
 from accord.engine.renderers import files
 from accord.engine.renderers.serializer import MAX_SCOPE_SETS, Scopes, Serialize, Serializers
 
+ENCODINGS = "accord.encodings"
+"""The key of `Response.encodings` in the message with the body, for the middleware that compresses it."""
+
+
+class Encodings(Protocol):
+    """The encoded bodies of a stored response, by content coding. A dict is one, without a bound."""
+
+    def get(self, coding: bytes, /) -> bytes | None: ...
+    def setdefault(self, coding: bytes, body: bytes, /) -> bytes: ...
+
 
 class Response:
     """
@@ -20,10 +30,11 @@ class Response:
 
     `data` is the JSON value of `body`, if there is one. `byte_range` is sent instead of `body` for a file, and `etag`
     identifies the content of the file. `modified_at` is the time of the last change: of a file, or the property
-    `updated_at` of a JSON object. It is the exact time, which `Last-Modified` is not.
+    `updated_at` of a JSON object. It is the exact time, which `Last-Modified` is not. `encodings` has the encoded
+    bodies of a stored response, so that each is compressed once.
     """
 
-    __slots__ = ("body", "byte_range", "data", "etag", "headers", "modified_at", "status")
+    __slots__ = ("body", "byte_range", "data", "encodings", "etag", "headers", "modified_at", "status")
 
     def __init__(
         self,
@@ -34,6 +45,7 @@ class Response:
         byte_range: files.ByteRange | None = None,
         etag: str | None = None,
         modified_at: datetime | None = None,
+        encodings: Encodings | None = None,
     ) -> None:
         self.status = status
         self.body = body
@@ -42,6 +54,7 @@ class Response:
         self.byte_range = byte_range
         self.etag = etag
         self.modified_at = modified_at
+        self.encodings = encodings
 
 
 class ResponseDefinition:
@@ -82,6 +95,9 @@ class ResponseDefinition:
         self._has_location = status < 300 and "location" in self.headers
         # An optional `Link` is the one of deprecated operations, which `Deprecation` adds.
         self._has_link = bool(self.headers.get("link", {}).get("required"))
+        from_data = {b"location": self._has_location, b"link": self._has_link} if self.is_json else {}
+        self.certain_headers = {name for name, is_rendered in from_data.items() if is_rendered}
+        """The declared headers that every response has, because the engine renders them or a policy adds them."""
 
     def compile(self, serializers: Serializers) -> None:
         """Prepare serialization, when all links are known. Raises ContractError for `Location` without a link."""

@@ -112,30 +112,28 @@ class _Compiler:
         self.links = links
         self.helpers = helpers
         self.root_path = root_path
-        self._by_shape: dict[type[Schema], Serialize] = {}
+        self._by_shape: dict[type[Schema], tuple[Serialize, Serialize]] = {}
 
     def for_schema(self, schema: Any) -> Serialize | None:
         """Return the serializer of *schema*; None if its values need no serialization."""
         field = self.marshmallow_schemas.field(schema)
         if isinstance(field, fields.Nested) and not field.allow_none:
-            return self._for_shape(type(field.schema))
+            return self._for_shape(type(field.schema))[0]
         namespace: dict[str, Any] = {}
         expression = self._expression(field, "value", namespace)
         if expression == "value":
             return None
         return define("serialize", f"def serialize(value):\n  return {expression}\n", namespace)
 
-    def _for_shape(self, shape: type[Schema]) -> Serialize:
+    def _for_shape(self, shape: type[Schema]) -> tuple[Serialize, Serialize]:
+        """Return the serializer of *shape*, and the one of its mappings."""
         assert issubclass(shape, Representation)
         if shape not in self._by_shape:
             namespace: dict[str, Any] = {**self.helpers, "Mapping": Mapping}
-
-            def serialize(value: Any) -> Any:
-                return namespace["serialize"](value)
-
-            # A recursive schema finds this function, which calls the compiled one.
-            self._by_shape[shape] = serialize
-            self._by_shape[shape] = define("serialize", self._source(shape, namespace), namespace)
+            # A recursive schema finds these functions, which call the compiled ones.
+            self._by_shape[shape] = _defined_later(namespace, "serialize"), _defined_later(namespace, "from_dict")
+            serialize = define("serialize", self._source(shape, namespace), namespace)
+            self._by_shape[shape] = serialize, namespace["from_dict"]
         return self._by_shape[shape]
 
     def _source(self, shape: type[Representation], namespace: dict[str, Any]) -> str:
@@ -195,10 +193,10 @@ class _Compiler:
         """Return the expression that serializes the result of the expression *value* as *field* does."""
         match field:
             case fields.Nested():
-                shape = type(field.schema)
-                name = f"serialize_{len(namespace)}"
-                namespace[name] = self._for_shape(shape)
-                expression = f"{name}({value})"
+                number = len(namespace)
+                namespace[f"serialize_{number}"], namespace[f"from_dict_{number}"] = self._for_shape(type(field.schema))
+                # Rows are dicts, which need no look at their class.
+                expression = f"(from_dict_{number}({value}) if type({value}) is dict else serialize_{number}({value}))"
             case fields.List():
                 item = self._expression(field.inner, "item", namespace)
                 expression = f"list({value})" if item == "item" else f"[{item} for item in {value}]"
@@ -215,6 +213,15 @@ class _Compiler:
             case _:
                 return value
         return f"(None if {value} is None else {expression})" if field.allow_none else expression
+
+
+def _defined_later(namespace: Mapping[str, Any], name: str) -> Serialize:
+    """Return a function that calls the function *name*, which the namespace has when it is called."""
+
+    def serialize(value: Any) -> Any:
+        return namespace[name](value)
+
+    return serialize
 
 
 def _attribute(member: str) -> str:
