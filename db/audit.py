@@ -35,13 +35,7 @@ def _write_events(session: UnitOfWorkSession, **members: Any) -> None:
         for (table, object_id), changes in _merge_changes(session.changes).items()
         if changes
     ]
-    match events:
-        case []:
-            pass
-        case [event]:
-            _INSERT_EVENT.execute(session, **event)
-        case _:
-            session.execute(_INSERT, events)
+    _INSERT.execute_later(session, events)
 
 
 def _merge_changes(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -82,5 +76,4 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MAX_TEXT_LENGTH else text[: _MAX_TEXT_LENGTH - 1] + "…"
 
 
-_INSERT = insert(AuditEvent)
-_INSERT_EVENT = prepare(_INSERT, values=[column.name for column in AuditEvent.__table__.c if column.name != "id"])
+_INSERT = prepare(insert(AuditEvent), values=[column.name for column in AuditEvent.__table__.c if column.name != "id"])

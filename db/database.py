@@ -8,7 +8,7 @@ they run in threads, because the statements run in this process.
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -96,7 +96,7 @@ class Database(ABC):
         """Close all connections."""
 
     @abstractmethod
-    async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T: ...
+    def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> Awaitable[T]: ...
 
 
 class PostgresDatabase(Database):
@@ -106,8 +106,8 @@ class PostgresDatabase(Database):
         self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "repeatable_read": writes}
         self._greenlets = GreenletPool()
 
-    async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-        return await self._greenlets.run(_run_unit_of_work, self._pools[mode], mode, function, arguments)
+    def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> Awaitable[T]:
+        return self._greenlets.run(_run_unit_of_work, self._pools[mode], mode, function, arguments)
 
     def pool_stats(self) -> Mapping[str, PoolStats]:
         return {mode: self._pools[mode].stats() for mode in _POOLS}
@@ -129,9 +129,9 @@ class SqliteDatabase(Database):
             "repeatable_read": (writing, writes),
         }
 
-    async def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> Awaitable[T]:
         threads, pool = self._pools[mode]
-        return await threads.run(_run_unit_of_work, pool, mode, function, arguments)
+        return threads.run(_run_unit_of_work, pool, mode, function, arguments)
 
     def pool_stats(self) -> Mapping[str, PoolStats]:
         stats_by_mode: dict[str, PoolStats] = {}

@@ -71,9 +71,10 @@ def as_unavailable(error: Exception) -> DatabaseUnavailable | None:
 
 def is_commit_refused(error: BaseException) -> bool:
     """Return whether the error proves that COMMIT failed. Otherwise it may have succeeded, and its response is lost."""
-    if isinstance(error, PostgresError):
-        return _state(error)[:2] not in _AWAY
-    return isinstance(error, sqlite3.Error | CommitRolledBack)
+    cause = _cause(error)
+    if isinstance(cause, PostgresError):
+        return _state(cause)[:2] not in _AWAY
+    return isinstance(cause, sqlite3.Error | CommitRolledBack)
 
 
 def is_lock_timeout(error: Exception) -> bool:

@@ -61,7 +61,7 @@ class _JsonTexts(String):
         return json.loads
 
 
-def json_rows(name: str, **columns: TypeEngine[Any]) -> Subquery:
+def json_rows(name: str, /, **columns: TypeEngine[Any]) -> Subquery:
     """
     Return a subquery of rows that are passed as one JSON parameter, so that the SQL does not depend on their number.
 

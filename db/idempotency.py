@@ -72,9 +72,8 @@ class IdempotencyStore:
         body: bytes,
     ) -> None:
         """Store the response to the request that claimed the key in this session."""
-        _SAVE.execute(
-            session, of_caller=caller, of_operation=operation, of_key=key, status=status, headers=headers, body=body
-        )
+        identity = {"of_caller": caller, "of_operation": operation, "of_key": key}
+        _SAVE.execute_later(session, [{**identity, "status": status, "headers": headers, "body": body}])
 
     def purge(self, session: Session) -> None:
         """Delete the expired keys."""

@@ -19,6 +19,12 @@ class PooledConnection(Protocol):
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """Return all rows of a statement. The driver prepares the statement once for each connection."""
 
+    def execute_later(self, sql: str, many_arguments: Sequence[Sequence[Any]]) -> None:
+        """Run a statement without rows, once for each arguments, before the next one or COMMIT, which raises errors."""
+
+    def flush(self) -> None:
+        """Run the statements of `execute_later` now."""
+
     def begin(self, mode: Mode) -> None: ...
 
     def commit(self) -> None: ...

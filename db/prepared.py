@@ -25,6 +25,7 @@ class PreparedStatement:
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, values: Sequence[str]) -> None:
         self.statement = statement
+        self._has_rows = statement.is_select or bool(statement.exported_columns)
         self._column_names = list(values)
         self._plans: dict[str, _StatementPlan] = {}
 
@@ -32,10 +33,7 @@ class PreparedStatement:
         """Return all rows for these values of the parameters, each as a dict."""
         if not isinstance(session, UnitOfWorkSession):
             return _row_factory(self.statement, None)([tuple(row) for row in session.execute(self.statement, values)])
-        dialect = session.dialect
-        plan = self._plans.get(dialect.name)
-        if plan is None:
-            plan = self._compile(dialect)
+        plan = self._plan(session.dialect)
         return plan.row_dicts(session.fetch(plan.sql, plan.arguments(values)))
 
     def first(self, session: Session, **values: Any) -> Values | None:
@@ -47,20 +45,30 @@ class PreparedStatement:
         """Run a statement whose rows are not needed."""
         self.all(session, **values)
 
+    def execute_later(self, session: Session, many_values: Sequence[Values]) -> None:
+        """
+        Run a statement without rows for each of *many_values*, before the session's next statement or its commit.
+
+        On PostgreSQL, all of this needs one round trip. An error is raised there, so the statement must not violate a
+        constraint that the caller handles.
+        """
+        if self._has_rows:
+            raise TypeError("A statement that returns rows cannot run later.")
+        if not isinstance(session, UnitOfWorkSession):
+            session.execute(self.statement, many_values)
+        elif many_values:
+            plan = self._plan(session.dialect)
+            session.execute_later(plan.sql, [plan.arguments(values) for values in many_values])
+
+    def _plan(self, dialect: Dialect) -> "_StatementPlan":
+        plan = self._plans.get(dialect.name)
+        return self._compile(dialect) if plan is None else plan
+
     def _compile(self, dialect: Dialect) -> "_StatementPlan":
         compiler = self.statement.compile(dialect=dialect, column_keys=self._column_names or None)
         if compiler.post_compile_params:
             raise TypeError("A statement with `in_` cannot be prepared: its SQL depends on the number of values.")
-        names = tuple(compiler.positiontup or ())
-        processors = [compiler.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-        plan = _StatementPlan(
-            sql=str(compiler),
-            names=names,
-            processors=processors if any(processors) else None,
-            fixed={name: bind.effective_value for name, bind in compiler.binds.items() if not bind.required},
-            defaults=_defaults(compiler),
-            row_dicts=_row_factory(self.statement, dialect),
-        )
+        plan = _StatementPlan(str(compiler), _argument_factory(compiler), _row_factory(self.statement, dialect))
         self._plans[dialect.name] = plan
         return plan
 
@@ -83,19 +91,31 @@ class _StatementPlan:
     """The SQL of a statement for one database, and the functions that convert its parameters and rows."""
 
     sql: str
-    names: tuple[str, ...]
-    processors: Sequence[Callable[[Any], Any] | None] | None
-    fixed: Values
-    defaults: dict[str, Callable[[], Any]]
+    arguments: Callable[[Values], list[Any]]
     row_dicts: RowDicts
 
-    def arguments(self, values: Values) -> list[Any]:
-        if self.fixed or self.defaults:
-            values = self.fixed | {name: make() for name, make in self.defaults.items()} | values
-        arguments = [values[name] for name in self.names]
-        if self.processors is None:
-            return arguments
-        return [process(value) if process else value for process, value in zip(self.processors, arguments, strict=True)]
+
+def _argument_factory(compiler: SQLCompiler) -> Callable[[Values], list[Any]]:
+    """Return the function that converts values to arguments in their order, with the defaults of missing values."""
+    namespace: Values = {}
+    defaults = _defaults(compiler)
+    arguments = []
+    for n, name in enumerate(compiler.positiontup or ()):
+        bind = compiler.binds[name]
+        source = f"values[{name!r}]"
+        if name in defaults:
+            namespace[f"d{n}"] = defaults[name]
+            source = f"({source} if {name!r} in values else d{n}())"
+        elif not bind.required:
+            namespace[f"d{n}"] = bind.effective_value
+            source = f"values.get({name!r}, d{n})"
+        process = bind.type.dialect_impl(compiler.dialect).bind_processor(compiler.dialect)
+        if process:
+            namespace[f"p{n}"] = process
+            source = f"p{n}({source})"
+        arguments.append(source)
+    # The source consists of parameter names, as literals, and numbers.
+    return define("arguments", f"def arguments(values):\n    return [{', '.join(arguments)}]\n", namespace)
 
 
 def _defaults(compiler: SQLCompiler) -> dict[str, Callable[[], Any]]:

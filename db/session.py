@@ -98,16 +98,29 @@ class UnitOfWorkSession(Session):
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """Return the rows of a statement in the SQL of the driver. Pending changes are flushed before."""
-        if self._is_initialized:
-            self.flush()
+        self.flush()
         if self.query_span is not None:
             with self.query_span(sql):
                 return self.acquire().fetch(sql, arguments)
         return self.acquire().fetch(sql, arguments)
 
-    def commit(self) -> None:
+    def execute_later(self, sql: str, many_arguments: Sequence[Sequence[Any]]) -> None:
+        """Run a statement without rows, once for each arguments, before the next one or the commit."""
+        self.flush()
+        if self.query_span is None:
+            self.acquire().execute_later(sql, many_arguments)
+            return
+        # The span has the duration and the error of the statement, so it cannot wait.
+        with self.query_span(sql):
+            self.acquire().execute_later(sql, many_arguments)
+            self.acquire().flush()
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
         if self._is_initialized:
-            self.flush()
+            super().flush(objects)
+
+    def commit(self) -> None:
+        self.flush()
         if self.changes and self.before_commit:
             self.before_commit(self)
         self.changes.clear()

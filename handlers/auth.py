@@ -24,7 +24,7 @@ def log_out_all_sessions(session, revocation_list, caller):
 
 
 def get_me(session, caller):
-    return accounts.get(session, caller.id)
+    return accounts.get_profile(session, caller.id)
 
 
 def update_me(session, caller, body):

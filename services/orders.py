@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, select, type_coerce
+from sqlalchemy import Select, bindparam, insert, select, type_coerce
 from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, ServiceError, require
 from accord.identity.callers import Everyone, owned_by, owner_filter
 from db.change_tracking import record_change
-from db.columns import utc_now
+from db.columns import new_id, utc_now
 from db.expressions import json_rows, upsert
 from db.list_query import ListQuery, filter_values
 from db.models import Order, OrderCounter, OrderItem, Product, User
@@ -42,7 +42,6 @@ _FILTERS = {
 }
 _ORDERS = ListQuery(Order, _select_order, _FILTERS)
 _ORDER = prepare(_select_order(Order).where(Order.id == bindparam("id")))
-_OWNER = prepare(select(User.id, User.username).where(User.id == bindparam("id")))
 _ORDER_IDS = json_rows("orders", id=Identifier())
 _ITEMS = prepare(
     select(
@@ -60,13 +59,19 @@ _ITEMS = prepare(
 )
 
 
+_OWNER_COLUMNS = [
+    select(column).where(User.id == bindparam("owner_id")).scalar_subquery().label(f"owner__{column.key}")
+    for column in (User.id, User.username)
+]
 _COUNT = prepare(
     upsert(OrderCounter)
     .values(orders=1)
     .on_conflict_do_update(index_elements=[OrderCounter.year], set_={"orders": OrderCounter.orders + 1})
-    .returning(OrderCounter.orders),
+    .returning(OrderCounter.orders, *_OWNER_COLUMNS),
     values=["year"],
 )
+_INSERT = prepare(insert(Order), values=[*_MEMBERS, "owner_id"])
+_INSERT_ITEM = prepare(insert(OrderItem), values=["order_id", "position", "product_id", "quantity", "unit_price"])
 
 
 def find(
@@ -111,27 +116,29 @@ def place(
     if errors:
         raise _combine_errors(errors)
     representations = [_item_representation(reserved[item["product_id"]], item["quantity"]) for item in items]
-    owner = _OWNER.first(session, id=owner_id)
-    moment = utc_now()
-    order = Order(
-        number=_next_number(session, moment.year),
-        owner_id=owner_id,
-        customer_id=customer_id,
-        status=_PLACED,
-        note=note,
-        total=sum((each["amount"] for each in representations), Decimal()),
-        items=[
-            OrderItem(position=position, unit_price=each["unit_price"], **item)
+    order_id, moment = new_id(), utc_now()
+    # The counter stays locked until the commit, so this comes after every step that may be slow or fail.
+    counted = _COUNT.all(session, year=moment.year, owner_id=owner_id)[0]
+    members = {
+        "number": f"{moment.year}-{counted['orders']:06}",
+        "owner_id": owner_id,
+        "customer_id": customer_id,
+        "status": _PLACED,
+        "note": note,
+        "total": sum((each["amount"] for each in representations), Decimal()),
+    }
+    order = members | {"id": order_id, "created_at": moment, "updated_at": moment}
+    _INSERT.execute_later(session, [order])
+    _INSERT_ITEM.execute_later(
+        session,
+        [
+            {"order_id": order_id, "position": position, "unit_price": each["unit_price"], **item}
             for position, (item, each) in enumerate(zip(items, representations, strict=True))
         ],
-        created_at=moment,
-        updated_at=moment,
     )
-    session.add(order)
-    session.flush()
-    descriptions = [f"{each['quantity']} of {each['product']['sku']}" for each in representations]
-    record_change(session, Order, order.id, {"items": (None, descriptions)})
-    return {name: getattr(order, name) for name in _MEMBERS} | {"owner": owner, "items": representations}
+    members["items"] = [f"{each['quantity']} of {each['product']['sku']}" for each in representations]
+    record_change(session, Order, order_id, {name: (None, value) for name, value in members.items()})
+    return {name: order[name] for name in _MEMBERS} | {"owner": counted["owner"], "items": representations}
 
 
 def update(
@@ -192,12 +199,6 @@ def _quantities(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
     for product_id, quantity in items:
         quantities[product_id] += quantity
     return quantities
-
-
-def _next_number(session: Session, year: int) -> str:
-    # The counter stays locked until the commit, so this comes after every step that may be slow or fail.
-    number = _COUNT.all(session, year=year)[0]["orders"]
-    return f"{year}-{number:06}"
 
 
 def _customer_errors(session: Session, customer_id: UUID | None, may_reference_customers: bool) -> Iterator[Invalid]:

@@ -57,6 +57,7 @@ _CREATE = prepare(
     insert(Product).returning(*_columns(Product), *_CATEGORY_OF_PRODUCT),
     values=["sku", "name", "name_key", "search", "description", "price", "stock", "category_id"],
 )
+_INSERT_TAG = prepare(insert(ProductTag), values=["product_id", "tag_id", "position"])
 _FILTERS = {
     "category": Product.category_id,
     "tag": _has_tag,
@@ -117,14 +118,17 @@ def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str
 def bulk_create(session: Session, products: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Create a batch of products, all or none; raises Conflict or Invalid with an error for each refused value."""
     tag_names = chain.from_iterable(members["tags"] for members in products)
-    tags_by_key = {tag.name_key: tag for tag in tags.get_or_create(session, [*tag_names])}
+    tags_by_key = {tag["name_key"]: tag for tag in tags.get_or_create(session, [*tag_names])}
     new_products = [_build(tags_by_key, **members) for members in products]
     session.add_all(new_products)
     flush(session, dict.fromkeys(_CONSTRAINTS, partial(_batch_error, session, products)))
     category_ids = {product.category_id for product in new_products}
     categories = session.scalars(select(Category).where(Category.id.in_(category_ids)))
     categories_by_id = {category.id: category for category in categories}
-    items = [_representation(product, categories_by_id[product.category_id]) for product in new_products]
+    tag_names_by_id = {tag["id"]: tag["name"] for tag in tags_by_key.values()}
+    items = [
+        _representation(product, categories_by_id[product.category_id], tag_names_by_id) for product in new_products
+    ]
     for item in items:
         record_change(session, Product, item["id"], {"tags": ([], item["tags"])})
     return {"items": items}
@@ -180,17 +184,20 @@ def _search_columns(*, name: str, description: str | None, **_: Any) -> dict[str
     return {"name_key": casefold(name), "search": casefold(f"{name}\n{description or ''}")}
 
 
-def _build(tags_by_key: Mapping[str, Tag], *, tags: Sequence[str], **members: Any) -> Product:
+def _build(tags_by_key: Mapping[str, Mapping[str, Any]], *, tags: Sequence[str], **members: Any) -> Product:
     """Return a new product with its tags; *tags_by_key* has them by their case-folded names."""
     keys = dict.fromkeys(casefold(name) for name in tags)
-    product_tags = [ProductTag(tag=tags_by_key[key], position=position) for position, key in enumerate(keys)]
+    product_tags = [ProductTag(tag_id=tags_by_key[key]["id"], position=position) for position, key in enumerate(keys)]
     return Product(tags=product_tags, **members, **_search_columns(**members))
 
 
-def _representation(product: Product, category: Category) -> dict[str, Any]:
+def _representation(product: Product, category: Category, tag_names_by_id: Mapping[UUID, str]) -> dict[str, Any]:
     """Return the representation of a new product."""
     members = {column.key: getattr(product, column.key) for column in _columns(Product)}
-    return members | {"category": category, "tags": [product_tag.tag.name for product_tag in product.tags]}
+    return members | {
+        "category": category,
+        "tags": [tag_names_by_id[product_tag.tag_id] for product_tag in product.tags],
+    }
 
 
 def _load(session: Session, product_id: UUID) -> Product:
@@ -200,10 +207,14 @@ def _load(session: Session, product_id: UUID) -> Product:
 def _add_tags(session: Session, product_id: UUID, names: Sequence[str], before: Sequence[str] = ()) -> list[str]:
     """Add tags to the product, and return their names, spelled as at their first use."""
     product_tags = tags.get_or_create(session, names)
-    for position, tag in enumerate(product_tags):
-        session.add(ProductTag(product_id=product_id, tag_id=tag.id, position=position))
-    session.flush()
-    after = [tag.name for tag in product_tags]
+    _INSERT_TAG.execute_later(
+        session,
+        [
+            {"product_id": product_id, "tag_id": tag["id"], "position": position}
+            for position, tag in enumerate(product_tags)
+        ],
+    )
+    after = [tag["name"] for tag in product_tags]
     record_change(session, Product, product_id, {"tags": ([*before], after)})
     return after
 

@@ -1,13 +1,14 @@
 """Product tags. Their names are unique, regardless of case."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import String, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db import pagination
 from db.change_tracking import record_change
-from db.expressions import upsert
+from db.expressions import json_rows, upsert
 from db.models import Product, ProductTag, Tag
 from db.pagination import Page
 from db.prepared import prepare
@@ -30,7 +31,11 @@ _TAGS = prepare(
     .offset(bindparam("offset"))
 )
 
-_CREATE = upsert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag)
+_KEYS = json_rows("keys", key=String())
+_FIND = prepare(select(Tag.id, Tag.name, Tag.name_key).join(_KEYS, _KEYS.c.key == Tag.name_key))
+_CREATE = prepare(
+    upsert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag.id), values=["name", "name_key"]
+)
 
 
 def find(session: Session, *, page: int, per_page: int) -> Page:
@@ -40,19 +45,24 @@ def find(session: Session, *, page: int, per_page: int) -> Page:
     return pagination.number_page(items, total=total, page=page, per_page=per_page, query={})
 
 
-def get_or_create(session: Session, names: Sequence[str]) -> list[Tag]:
-    """Return the tags with these names, in their order and without duplicates; creates the missing ones."""
+def get_or_create(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
+    """
+    Return the tags with these names, in their order and without duplicates; creates the missing ones.
+
+    Each has `id`, `name` and the case-folded `name_key`.
+    """
     names_by_key = {casefold(name): name for name in reversed(names)}
     known = _find_by_key(session, names_by_key)
     if missing := sorted(names_by_key.keys() - known.keys()):
-        rows = [{"name": names_by_key[key], "name_key": key} for key in missing]
-        for tag in session.scalars(_CREATE, rows):
-            record_change(session, Tag, tag.id, {"name": (None, tag.name)})
+        for key in missing:
+            name = names_by_key[key]
+            for created in _CREATE.all(session, name=name, name_key=key):
+                record_change(session, Tag, created["id"], {"name": (None, name)})
         # Other transactions may have created some of them meanwhile, which the statement does not return.
         known = _find_by_key(session, names_by_key)
     return [known[key] for key in dict.fromkeys(casefold(name) for name in names)]
 
 
-def _find_by_key(session: Session, keys: Collection[str]) -> dict[str, Tag]:
-    tags = session.scalars(select(Tag).where(Tag.name_key.in_(keys))) if keys else ()
-    return {tag.name_key: tag for tag in tags}
+def _find_by_key(session: Session, keys: Collection[str]) -> dict[str, dict[str, Any]]:
+    tags = _FIND.all(session, keys=[[key] for key in keys]) if keys else []
+    return {tag["name_key"]: tag for tag in tags}

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, Unauthenticated
@@ -15,9 +15,14 @@ from accord.identity.revocation_list import RevocationList
 from accord.identity.sessions import TokenPair
 from db.change_tracking import record_change
 from db.models import User
+from db.prepared import prepare
 from db.text import casefold
 
 _ROLE_OF_NEW_USERS = "customer"
+_CLOSED = "The account is closed."
+_ACCOUNT = prepare(
+    users.select_user(User).where(User.id == bindparam("id"), User.deleted_at.is_(None), User.is_active.is_(True))
+)
 
 
 def register(
@@ -68,11 +73,19 @@ def log_in(
     return sessions.start(session, access_tokens, user, user_agent)
 
 
+def get_profile(session: Session, user_id: UUID) -> dict[str, Any]:
+    """Return what a caller may see of its user; raises Unauthenticated as `get` does."""
+    user = _ACCOUNT.first(session, id=user_id)
+    if user is None:
+        raise Unauthenticated(_CLOSED)
+    return user
+
+
 def get(session: Session, user_id: UUID) -> User:
     """Return the user of a caller; raises Unauthenticated if the account was closed after the token was issued."""
     user = session.get(User, user_id)
     if user is None or user.deleted_at or not user.is_active:
-        raise Unauthenticated("The account is closed.")
+        raise Unauthenticated(_CLOSED)
     return user
 
 

@@ -123,7 +123,7 @@ def revoke_all(session: Session, revocation_list: RevocationList, user_id: UUID,
 
 def revoked_since(session: Session, moment: datetime) -> Sequence[UUID]:
     """Return the ids of the sessions revoked since *moment*."""
-    return session.scalars(select(UserSession.id).where(UserSession.revoked_at >= moment)).all()
+    return [row["id"] for row in _REVOKED.all(session, moment=moment)]
 
 
 def last_use(session: Session, session_id: UUID) -> datetime | None:
@@ -136,6 +136,7 @@ _LIVE = (
     UserSession.revoked_at.is_(None),
     UserSession.expires_at > bindparam("moment"),
 )
+_REVOKED = prepare(select(UserSession.id).where(UserSession.revoked_at >= bindparam("moment")))
 _COUNT = prepare(select(func.count().label("total")).select_from(UserSession).where(*_LIVE))
 _PAGE = prepare(
     select(

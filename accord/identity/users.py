@@ -23,7 +23,8 @@ from db.text import casefold
 from db.unit_of_work import run_outside_transaction
 
 
-def _select_user(user: Any) -> Select[*tuple[Any, ...]]:
+def select_user(user: Any) -> Select[*tuple[Any, ...]]:
+    """Return the SELECT of users, from the table or an alias of a part of it."""
     return select(
         user.id,
         user.username,
@@ -44,7 +45,7 @@ _UNIQUE = {
     "username": ("uq_users_username_key", User.username_key),
     "email": ("uq_users_email_key", User.email_key),
 }
-_USER = prepare(_select_user(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
+_USER = prepare(select_user(User).where(User.id == bindparam("id"), User.deleted_at.is_(None)))
 _TEXTS = {"username": User.username_key, "email": User.email_key, "name": User.name_key}
 _FILTERS = {
     **{name: contains(column) for name, column in _TEXTS.items()},
@@ -53,7 +54,7 @@ _FILTERS = {
     "min_age": lambda age: User.age >= age,
     "max_age": lambda age: User.age <= age,
 }
-_USERS = ListQuery(User, _select_user, _FILTERS, {"username": "username_key", "email": "email_key"})
+_USERS = ListQuery(User, select_user, _FILTERS, {"username": "username_key", "email": "email_key"})
 
 
 def find(session: Session, *, sort: str, page: int, per_page: int, **filters: Any) -> Page:

@@ -40,6 +40,12 @@ class SqliteConnection:
         except sqlite3.IntegrityError as error:
             raise IntegrityError(sql, None, error) from error
 
+    def execute_later(self, sql: str, many_arguments: Sequence[Sequence[Any]]) -> None:
+        for arguments in many_arguments:
+            self.fetch(sql, arguments)
+
+    def flush(self) -> None: ...
+
     def begin(self, mode: Mode) -> None:
         if mode != "read":
             self._driver.cursor().execute("BEGIN IMMEDIATE")

@@ -150,3 +150,34 @@ def test_it_sees_what_its_transaction_has_done(tell):
         return left.first(session)["stock"]
 
     assert once(tell, sell, "repeatable_read") == 99
+
+
+LATER = prepare(insert(Category), values=("name", "name_key"))
+TWO = [{"name": name, "name_key": "same"} for name in ("A", "B")]
+
+
+@pytest.mark.parametrize("look", [RENAME.all, lambda session, **_: session.scalars(select(Category.name)).all()])
+def test_what_runs_later_has_run_before_the_next_statement(tell, look):
+    def insert_later(session):
+        LATER.execute_later(session, [{"name": name, "name_key": name} for name in ("A", "B")])
+        look(session, name="Groceries", of_id=GROCERIES)
+        return sorted(session.scalars(select(Category.name)))
+
+    assert once(tell, insert_later, "write") == ["A", "B", "Groceries"]
+
+
+@pytest.mark.parametrize("mode", ["write", "repeatable_read"])
+def test_an_error_of_what_runs_later_is_raised_at_the_commit_and_undoes_all(tell, mode):
+    async def story(database):
+        for _ in range(3):
+            with pytest.raises(IntegrityError) as refused:
+                await database.run(mode, lambda session: LATER.execute_later(session, TWO))
+            assert violated_constraint(refused.value) == "uq_categories_name_key"
+        return await database.run("read", lambda session: session.scalars(select(Category.name)).all())
+
+    assert tell(story) == ["Groceries"]
+
+
+def test_what_returns_rows_cannot_run_later(tell):
+    with pytest.raises(TypeError, match="later"):
+        once(tell, lambda session: CREATE.execute_later(session, TWO), "write")
