@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.types import Scope
 
+from accord.engine.headers import header_fields
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _KEY = "accord.context"
 
@@ -103,7 +105,8 @@ def new_request_id() -> str:
 
 
 def _request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
-    for name, value in headers:
-        if name == b"x-request-id":
-            return value.decode() if _REQUEST_ID.fullmatch(value) else new_request_id()
+    if b"x-request-id" in header_fields(headers):
+        received = next(value for name, value in headers if name == b"x-request-id")
+        if _REQUEST_ID.fullmatch(received):
+            return received.decode()
     return new_request_id()

@@ -25,8 +25,25 @@ REQUEST_HEADERS = (
 them from any origin that may read the responses. A test finds what the code reads."""
 
 
+class ReceivedHeaders(list[tuple[bytes, bytes]]):
+    """The header section of a request."""
+
+    __slots__ = ("fields",)
+
+    fields: dict[bytes, bytes]
+    """The values by name, as `header_fields` returns them. All that read the request share them."""
+
+    def complete(self) -> None:
+        """Set `fields`, when the last field is in the list."""
+        self.fields = _by_name(self)
+
+
 def header_fields(received: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the values of a header section by name. Repeated fields are joined by a comma."""
+    return received.fields if type(received) is ReceivedHeaders else _by_name(received)
+
+
+def _by_name(received: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     headers = dict(received)
     if len(headers) != len(received):
         # Repeated fields are one list (RFC 9110, section 5.3). So two access tokens become one invalid token.

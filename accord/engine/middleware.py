@@ -10,7 +10,6 @@ from typing import BinaryIO
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine import problems
-from accord.engine.context import context_of
 from accord.engine.contract import Contract
 from accord.engine.headers import NO_STORE
 from accord.engine.operation import Operation
@@ -49,11 +48,11 @@ class ContractMiddleware:
             return
         method: str = scope["method"]
         operation = path_item.operations.get(method) if path_item else None
-        context = context_of(scope)
+        request = Request(scope, receive, values)
+        context = request.context
         context.is_in_contract = True
         context.route = path_item.template if path_item else None
         context.operation_id = operation.id if operation else None
-        request = Request(scope, receive, values)
         file: BinaryIO | None = None
         try:
             if operation:

@@ -3,13 +3,13 @@
 import asyncio
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 
 import brotli
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from accord.engine.headers import RawHeaders
+from accord.engine.headers import RawHeaders, header_fields
 from accord.engine.negotiation import parse_accept
 from accord.engine.renderers.response import ENCODINGS, Encodings
 
@@ -54,21 +54,15 @@ class CompressionMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accept, none_match, has_if_match = None, b"", False
-        for name, value in scope.get("headers", ()):
-            if name == b"accept-encoding":
-                accept = value if accept is None else accept + b"," + value
-            elif name == b"if-none-match":
-                none_match += b"," + value
-            elif name == b"if-match":
-                has_if_match = True
-        if has_if_match or none_match:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        headers = header_fields(scope.get("headers", ()))
+        accept, none_match = headers.get(b"accept-encoding"), headers.get(b"if-none-match", b"")
+        if none_match or b"if-match" in headers:
             scope = {**scope, "headers": _remove_codings(scope["headers"], scope["method"], accept)}
         codings = acceptable_codings(accept) if accept else ()
         if codings:
             send = _Sender(send, scope["method"], codings, none_match)
-        await self.app(scope, receive, send)
+        return self.app(scope, receive, send)
 
 
 class _Sender:

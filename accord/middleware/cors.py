@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine.context import context_of
-from accord.engine.headers import REQUEST_HEADERS, RawHeaders
+from accord.engine.headers import REQUEST_HEADERS, RawHeaders, header_fields
 from accord.engine.routing import PathItem
 
 EXPOSED_HEADERS = (
@@ -70,7 +70,7 @@ class CorsMiddleware:
         await self.app(scope, receive, send_on)
 
     def _headers(self, scope: Scope, status: int) -> RawHeaders:
-        request_headers = dict(scope["headers"])
+        request_headers = header_fields(scope["headers"])
         allowed = self._all_origins or self._by_origin.get(request_headers.get(b"origin", b""))
         vary = [] if self._all_origins else [b"Origin"]
         headers: RawHeaders = [allowed] if allowed else []

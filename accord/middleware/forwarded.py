@@ -1,7 +1,7 @@
 """What proxies say about a request: the address and scheme of the client, and the path at which they serve this one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,10 +31,10 @@ class ForwardedMiddleware:
         # Without the argument, uvicorn would trust the loopback address.
         self._proxy_headers = ProxyHeadersMiddleware(app, trusted_proxies) if trusted_proxies else None  # type: ignore[arg-type]  # As uvicorn types ASGI.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
             scope = self._below_root_path(scope)
-        await (self._proxy_headers or self.app)(scope, receive, send)  # type: ignore[arg-type]  # As above.
+        return (self._proxy_headers or self.app)(scope, receive, send)  # type: ignore[arg-type]  # As above.
 
     def _below_root_path(self, scope: Scope) -> Scope:
         server_root = scope.get("root_path", "").rstrip("/")

@@ -1,13 +1,14 @@
 """The outermost middleware: request id, trace id, security headers, and the listeners of completed requests."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine.context import RequestContext, current_context, open_context
+from accord.engine.headers import header_fields
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 
 Listener = Callable[[RequestContext], None]
@@ -46,23 +47,20 @@ class RequestContextMiddleware:
         context = open_context(scope)
         context.trace_id = _trace_id(scope["headers"])
         current_context.set(context)
-        security_headers = HSTS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
 
-        async def send_on(message: Message) -> None:
+        def send_on(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 context.status = message["status"]
-                request_id = (b"x-request-id", context.request_id.encode())
-                headers = message["headers"]
+                headers = HSTS_HEADERS if scope["scheme"] == "https" else SECURITY_HEADERS
                 if not context.is_in_contract:
                     # Pages of the portal set a Content-Security-Policy of their own.
-                    names = {name for name, _ in headers}
-                    headers = [*headers, *(header for header in security_headers if header[0] not in names), request_id]
-                else:
-                    headers = [*headers, *security_headers, request_id]
-                message["headers"] = headers
+                    names = {name for name, _ in message["headers"]}
+                    headers = [header for header in headers if header[0] not in names]
+                request_id = (b"x-request-id", context.request_id.encode())
+                message["headers"] = [*message["headers"], *headers, request_id]
             else:
                 context.response_size += len(message.get("body", b""))
-            await send(message)
+            return send(message)
 
         self.active.count += 1
         try:
@@ -76,6 +74,8 @@ class RequestContextMiddleware:
 
 def _trace_id(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
     """Return the trace id of the `traceparent` header, or None if there is not exactly one, or it is malformed."""
+    if b"traceparent" not in header_fields(headers):
+        return None
     values = [value for name, value in headers if name == b"traceparent"]
     match = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
     return match[1].decode() if match else None

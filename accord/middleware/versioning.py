@@ -1,7 +1,7 @@
 """API versions: resolve the version of a request whose path has none."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,17 +38,17 @@ class ApiVersionMiddleware:
         self.app = app
         self.base = base
         self.names = names
+        self._raw_base = base.encode() + b"/"
         self._versioned = re.compile(re.escape(base) + r"/v[0-9]+(/|$)")
         self._vendor_type = re.compile(rf"application/vnd\.{re.escape(vendor)}\.v(\w+)\+json")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         rest = self._below_base(scope) if scope["type"] == "http" else None
         if rest is None:
-            await self.app(scope, receive, send)
-        elif self._versioned.match(scope["path"]):
-            await self.app(self._rewrite_accept(scope), receive, send)
-        else:
-            await self._serve_unversioned(scope, rest, receive, send)
+            return self.app(scope, receive, send)
+        if self._versioned.match(scope["path"]):
+            return self.app(self._rewrite_accept(scope), receive, send)
+        return self._serve_unversioned(scope, rest, receive, send)
 
     async def _serve_unversioned(self, scope: Scope, rest: bytes, receive: Receive, send: Send) -> None:
         try:
@@ -75,6 +75,8 @@ class ApiVersionMiddleware:
     def _below_base(self, scope: Scope) -> bytes | None:
         """Return the part of the raw path below the base, percent-encoded as it was sent, or None for another path."""
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        if b"%" not in raw:
+            return raw[len(self._raw_base) :] if raw.startswith(self._raw_base) else None
         *base, rest = raw.split(b"/", self.base.count("/") + 1)
         return rest if unquote(b"/".join(base)) == self.base else None
 
@@ -104,9 +106,10 @@ class ApiVersionMiddleware:
     def _rewrite_accept(self, scope: Scope) -> Scope:
         """Return the scope with an `Accept` of media types that the contract has."""
         headers = scope["headers"]
-        if not any(name == b"accept" and _VERSIONED_MEDIA_TYPES.search(value) for name, value in headers):
+        received = header_fields(headers).get(b"accept")
+        if received is None or not _VERSIONED_MEDIA_TYPES.search(received):
             return scope
-        ranges = self._ranges(header_fields(headers)[b"accept"])
+        ranges = self._ranges(received)
         accept = ", ".join(f"{kind};q={quality:g}" for kind, quality, version in ranges if quality or not version)
         others = [(name, value) for name, value in headers if name != b"accept"]
         return {**scope, "headers": [*others, (b"accept", accept.encode("latin-1"))]}

@@ -2,14 +2,18 @@
 
 import logging
 import re
-from asyncio import TimerHandle, Transport
+from asyncio import Event, Future, Task, TimerHandle, Transport, sleep
+from functools import lru_cache
+from itertools import starmap
 from typing import Any
+from urllib.parse import unquote
 
-from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from accord.engine import problems
 from accord.engine.context import RequestContext
+from accord.engine.headers import ReceivedHeaders
 from accord.engine.problems import Problem
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 from accord.server.lingering import LingeringTransport
@@ -43,6 +47,28 @@ class _ResponseCycle(RequestResponseCycle):
     start: Any = None
     """The start message of a response, until the first body message."""
 
+    # As uvicorn sets them. What most requests do not change is here, once for all.
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding = None
+    expected_content_length = 0
+    access_log = False
+
+    def __init__(self, connection: "HttpProtocol", *, expects_100: bool, keep_alive: bool) -> None:
+        self.request_headers = connection.headers
+        self.scope = connection.scope
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.logger = connection.logger
+        self.default_headers = connection.server_state.default_headers
+        self.message_event = Event()
+        self.on_response = connection.on_response_complete
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = expects_100
+        self.body = bytearray()
+
     async def send(self, message: Any) -> None:
         start, self.start = self.start, None
         if start is None and message["type"] == "http.response.start" and not self.response_started:
@@ -59,28 +85,22 @@ class _ResponseCycle(RequestResponseCycle):
         """Send the response, and return True, or return False if uvicorn must send it."""
         if message.get("more_body") or self.flow.write_paused or self.disconnected:
             return False
-        status, headers = start["status"], [*self.default_headers, *start["headers"]]
-        parts, length = [STATUS_LINE[status]], None
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-            if name == b"content-length":
-                length = int(value)
-            elif name in _CONNECTION_HEADERS:
-                return False
+        status, headers = start["status"], start["headers"]
         body = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
-        if length is None and status not in (204, 304):
+        try:
+            head = [STATUS_LINE[status], *starmap(_header_line, self.default_headers), *starmap(_header_line, headers)]
+        except ValueError:
             return False
-        if length != len(body) and self.scope["method"] != "HEAD" and status not in (204, 304):
-            return False
-        head = b"".join(parts)
-        is_clean = head.count(b"\n") == head.count(b"\r") == len(headers) + 1
-        if not is_clean or len(head.translate(None, _CONTROLS)) != len(head):
-            return False
-        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        if status not in (204, 304):
+            length = dict(headers).get(b"content-length")
+            if length is None or (self.scope["method"] != "HEAD" and int(length) != len(body)):
+                return False
+        head.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        head.append(body)
         self.response_started = True
         self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(head + end + body)
+        self.transport.write(b"".join(head))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
@@ -88,12 +108,25 @@ class _ResponseCycle(RequestResponseCycle):
         return True
 
     def _has_long_body(self) -> bool:
-        length = next((value for name, value in self.scope["headers"] if name == b"content-length"), None)
+        length = self.request_headers.fields.get(b"content-length")
         return length is None or int(length) > MAX_UNREAD_SIZE
 
 
+@lru_cache(maxsize=512)
+def _header_line(name: bytes, value: bytes) -> bytes:
+    """
+    Return a header as it is sent. Most headers are the same in many responses.
+
+    Raises ValueError for a header that is malformed, or that uvicorn must interpret.
+    """
+    line = b"%b: %b" % (name, value)
+    if name in _CONNECTION_HEADERS or _CONTROL.search(line):
+        raise ValueError
+    return line + b"\r\n"
+
+
 _CONNECTION_HEADERS = frozenset({b"connection", b"transfer-encoding"})
-_CONTROLS = bytes(set(range(32)) - set(b"\t\r\n")) + b"\x7f"
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -110,7 +143,12 @@ class HttpProtocol(HttpToolsProtocol):
     """
 
     transport: LingeringTransport
+    headers: ReceivedHeaders
 
+    task: Task[None]
+    """The task that serves the requests of the connection."""
+    next_cycle: Future[RequestResponseCycle | None]
+    """The next request for the task; None at the end of the connection."""
     is_last = False
     """Whether the next request is the last one of the connection."""
 
@@ -123,6 +161,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.header_size = 0
         self.unread = 0
         """Bytes in the buffer of the parser, because their line or chunk is not complete."""
+        self.keep_alive_timer: TimerHandle | None = None
+        self.idle_since: float | None = None
+        """The time of the event loop since when the connection has no request; None while it has one."""
         self.header_timer: TimerHandle | None = None
         self.write_timer: TimerHandle | None = None
 
@@ -130,23 +171,26 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(
             LingeringTransport(transport, self.loop, is_receiving=self._is_receiving, timeout=self.timeouts.body)
         )
+        self.next_cycle = self.loop.create_future()
+        self.task = self.loop.create_task(self._serve())
         # A proxy may open a connection before it has a request. The headers have their time from their first byte on.
         self._start_keep_alive_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.transport.connection_lost()
-        # After a reset uvicorn leaves this timer, which would hold the connection for as long as it may be idle.
-        self._unset_keepalive_if_required()
-        for timer in (self.header_timer, self.write_timer):
+        # A timer holds the connection in memory.
+        for timer in (self.keep_alive_timer, self.header_timer, self.write_timer):
             if timer:
                 timer.cancel()
+        if not self.next_cycle.done():
+            self.next_cycle.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_lingering:
             self.transport.drop(data)
             return
-        self._unset_keepalive_if_required()
+        self.idle_since = None
         self.unread += len(data)
         try:
             self._parse(data)
@@ -175,42 +219,34 @@ class HttpProtocol(HttpToolsProtocol):
             self.write_timer.cancel()
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.is_reading_headers = True
+        self.url = b""
+        self.headers = ReceivedHeaders()
         self.header_size = 0
+        self.is_reading_headers = True
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
         if self.header_size > MAX_TARGET_SIZE:
             self.problem = Problem(414, f"The request target must have at most {MAX_TARGET_SIZE} bytes.")
             raise ValueError
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
         # White space around a value is not part of it (RFC 9112, section 5). The parser does not remove it at the end.
-        super().on_header(name, value.rstrip(b" \t"))
+        self.headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        version = self.parser.get_http_version()
-        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+        parser = self.parser
+        version, method = parser.get_http_version(), parser.get_method()
+        if parser.should_upgrade() and method != b"CONNECT":
             return
+        self.headers.complete()
         if problem := self._head_problem(version):
             self.problem = problem
             raise ValueError
-        super().on_headers_complete()
-        if version > "1.1":
-            # A higher minor version is processed as the highest one that is known (RFC 9110, section 2.5).
-            self.scope["http_version"] = "1.1"
-        # Uvicorn has no setting for the class of its cycles. The task that uses this one has not begun yet.
-        self.cycle.__class__ = _ResponseCycle
-        self.headers = []
+        self._begin_response(method.decode("ascii"), version)
         self.is_reading_headers = False
-        if self.is_last or self.app_state["graceful_shutdown"].is_draining:
-            self.cycle.keep_alive = False
-        if self.expect_100_continue:
-            # A client that got no 100 may send its body or leave it out, so the connection ends with the response.
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self.unread = 0
@@ -218,15 +254,21 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
-            super().on_message_complete()
             self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if not self._is_responding() and (self.is_reading_headers or self.cycle.more_body):
-            # The connection is not idle.
-            self._unset_keepalive_if_required()
+        # As uvicorn does, but without a new timer for each request.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self.is_reading_headers or self.cycle.more_body:
             self._start_header_timer()
+        else:
+            self._start_keep_alive_timer()
 
     def shutdown(self) -> None:
         """Close the connection after its last response. An immediate close would reset a request that is in transit."""
@@ -240,6 +282,63 @@ class HttpProtocol(HttpToolsProtocol):
     def _close_if_idle(self) -> None:
         if not self._is_responding():
             self.transport.close()
+
+    def _begin_response(self, method: str, version: str) -> None:
+        """Call the application, as uvicorn does, or queue the request if the previous one has no response yet."""
+        target = parse_url(self.url)
+        path = target.path.decode("ascii")
+        expects_100 = b"expect" in self.headers.fields and any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in self.headers
+        )
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            # A higher minor version is processed as the highest one that is known (RFC 9110, section 2.5).
+            "http_version": "1.0" if version == "1.0" else "1.1",
+            "method": method,
+            "scheme": self.scheme,  # type: ignore[typeddict-item]  # As uvicorn has it.
+            "server": self.server,
+            "client": self.client,
+            "root_path": self.root_path,
+            "path": self.root_path + (unquote(path) if "%" in path else path),
+            "raw_path": self.root_path.encode("ascii") + target.path,
+            "query_string": target.query or b"",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        # A client that got no 100 may send its body or leave it out, so the connection ends with the response.
+        is_persistent = version != "1.0" and not expects_100 and self.parser.should_keep_alive()
+        previous: RequestResponseCycle | None = self.cycle
+        is_persistent = is_persistent and not self.is_last and not self.app_state["graceful_shutdown"].is_draining
+        self.cycle = _ResponseCycle(self, expects_100=expects_100, keep_alive=is_persistent)
+        if previous is None or previous.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.tasks.add(self.task)
+        self.next_cycle.set_result(cycle)
+
+    async def _serve(self) -> None:
+        """
+        Serve the requests of the connection, one after another.
+
+        They share a task, because one of its own costs more than a small request does.
+        """
+        while cycle := await self.next_cycle:
+            self.next_cycle = self.loop.create_future()
+            await cycle.run_asgi(self.app)
+            if self.next_cycle.done():
+                # The next request has arrived with this one. Those of other connections have their turn first.
+                await sleep(0)
+            elif self.parser is None:
+                # The connection is lost.
+                break
+            else:
+                self.tasks.discard(self.task)
+        self.tasks.discard(self.task)
 
     def _create_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)
@@ -272,22 +371,22 @@ class HttpProtocol(HttpToolsProtocol):
             return Problem(505, f"HTTP/{version} is not supported. Use HTTP/1.1.")
         if self.parser.should_upgrade():
             return Problem(400, "CONNECT is not possible here: this service is not a proxy.")
-        hosts = 0
-        codings: list[bytes] = []
-        for name, value in self.headers:
-            if name == b"host":
-                hosts += 1
-            elif name == b"transfer-encoding":
-                codings += [coding.strip(b" \t").lower() for coding in value.split(b",")]
+        fields = self.headers.fields
+        hosts = 1 if b"host" in fields else 0
+        if hosts and len(fields) != len(self.headers):
+            hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts != 1 and (hosts or version != "1.0"):
             return Problem(400, "A request must have exactly one Host header.")
-        if codings and codings != [b"chunked"]:
-            # Without `chunked` at the end, and only there, the length of the body is unknown (RFC 9112, section 6.3).
-            if codings[-1] == b"chunked" and codings.count(b"chunked") == 1:
-                return Problem(501, "The only supported transfer coding is chunked.")
-            return self.problem
-        if codings and version == "1.0":
-            return Problem(400, "A request of HTTP/1.0 must not have Transfer-Encoding.")
+        if b"transfer-encoding" in fields:
+            codings = [coding.strip(b" \t").lower() for coding in fields[b"transfer-encoding"].split(b",")]
+            if codings != [b"chunked"]:
+                # Without `chunked` at the end, and only there, the length of the body is unknown (RFC 9112, section
+                # 6.3).
+                if codings[-1] == b"chunked" and codings.count(b"chunked") == 1:
+                    return Problem(501, "The only supported transfer coding is chunked.")
+                return self.problem
+            if version == "1.0":
+                return Problem(400, "A request of HTTP/1.0 must not have Transfer-Encoding.")
         return None
 
     def _stop_parsing(self, error: HttpParserError, data: bytes) -> None:
@@ -320,7 +419,20 @@ class HttpProtocol(HttpToolsProtocol):
         return self.is_reading_headers or bool(self.pipeline) or (cycle is not None and cycle.more_body)
 
     def _start_keep_alive_timer(self) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        """Let the connection be idle from now on. One timer serves all its idle times: it begins anew when it ends."""
+        self.idle_since = self.loop.time()
+        if self.keep_alive_timer is None:
+            self.keep_alive_timer = self.loop.call_later(self.timeout_keep_alive, self._end_keep_alive)
+
+    def _end_keep_alive(self) -> None:
+        self.keep_alive_timer = None
+        if self.idle_since is None:
+            return
+        left = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self.keep_alive_timer = self.loop.call_later(left, self._end_keep_alive)
+        else:
+            self.timeout_keep_alive_handler()
 
     def _start_header_timer(self) -> None:
         if self.header_timer is None:

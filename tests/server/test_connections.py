@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 import weakref
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -153,6 +154,41 @@ class TestKeepAlive:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 writer.transport.abort()
                 while connections[0]():
+                    await asyncio.sleep(0.01)
+                    gc.collect()
+
+        asyncio.run(reset())
+
+    def test_reset_connection_is_released_after_its_requests(self):
+        """The requests of a connection share a task, which the server waits for while it stops."""
+        begun = asyncio.Event()
+
+        async def app(scope, receive, send):
+            begun.set()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        config = uvicorn.Config(app, log_config=None, timeout_keep_alive=3600, interface="asgi3")
+        config.load()
+        timeouts = Timeouts(header=10, body=20, write=60)
+        state, draining = ServerState(), SimpleNamespace(is_draining=False)
+        connections = []
+
+        def connect():
+            options = {"config": config, "server_state": state, "app_state": {"graceful_shutdown": draining}}
+            connection = HttpProtocol(timeouts=timeouts, **options)
+            connections.append(weakref.ref(connection))
+            return connection
+
+        async def reset():
+            server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
+            async with server, asyncio.timeout(PATIENCE):
+                _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+                writer.write(LIVE)
+                await begun.wait()
+                assert len(state.tasks) == 1
+                writer.transport.abort()
+                while state.tasks or connections[0]():
                     await asyncio.sleep(0.01)
                     gc.collect()
 
