@@ -73,7 +73,9 @@ def is_commit_refused(error: BaseException) -> bool:
     """Return whether the error proves that COMMIT failed. Otherwise it may have succeeded, and its response is lost."""
     cause = _cause(error)
     if isinstance(cause, PostgresError):
-        return _state(cause)[:2] not in _AWAY
+        # An ERROR ends the transaction. What is more severe ends the session, at any moment.
+        severity = getattr(cause, "severity_en", None) or getattr(cause, "severity", None)
+        return severity not in ("FATAL", "PANIC") and not _state(cause).startswith(_SESSION_LOST)
     return isinstance(cause, sqlite3.Error | CommitRolledBack)
 
 
@@ -85,6 +87,7 @@ def is_lock_timeout(error: Exception) -> bool:
 _SERIALIZATION_FAILURES = ("40001", "40P01")
 _TOO_SLOW = ("57014", "55P03")
 _AWAY = ("08", "53", "57")
+_SESSION_LOST = ("08", "57P")
 _SQLITE_AWAY = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,

@@ -173,6 +173,8 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self.next_cycle = self.loop.create_future()
         self.task = self.loop.create_task(self._serve())
+        # The server waits for these tasks when it stops, so that none may stay there after a failure.
+        self.task.add_done_callback(self.tasks.discard)
         # A proxy may open a connection before it has a request. The headers have their time from their first byte on.
         self._start_keep_alive_timer()
 
@@ -246,6 +248,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.problem = problem
             raise ValueError
         self._begin_response(method.decode("ascii"), version)
+        # The parser reports fields of a trailer section as headers. They must not reach those of the request.
+        self.headers = ReceivedHeaders()
         self.is_reading_headers = False
 
     def on_body(self, body: bytes) -> None:
@@ -325,7 +329,8 @@ class HttpProtocol(HttpToolsProtocol):
         """
         Serve the requests of the connection, one after another.
 
-        They share a task, because one of its own costs more than a small request does.
+        They share a task, because one of its own costs more than a small request does. The next request waits until
+        the application has returned.
         """
         while cycle := await self.next_cycle:
             self.next_cycle = self.loop.create_future()
@@ -338,7 +343,6 @@ class HttpProtocol(HttpToolsProtocol):
                 break
             else:
                 self.tasks.discard(self.task)
-        self.tasks.discard(self.task)
 
     def _create_parser(self) -> HttpRequestParser:
         parser = HttpRequestParser(self)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -105,17 +105,22 @@ class PostgresConnection:
     and SQLAlchemy can alternate within one.
 
     BEGIN and the statements of `execute_later` wait for the next statement or COMMIT. They are sent in front of it, as
-    a pipeline, so that all need one round trip. After an error, PostgreSQL skips the rest of the pipeline.
+    a pipeline, so that all need one round trip. After an error, PostgreSQL skips the rest of the pipeline. A unit of
+    work that is cancelled while it waits for a pipeline with COMMIT may be committed.
+
+    *command_timeout* is the time in seconds within which the server responds to one statement.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, command_timeout: float) -> None:
         self.connection: Connection = engine.connect()
         driver: Any = self.connection.connection.driver_connection
         self._driver = driver
         self._protocol = driver._protocol
         self._prepared: dict[str, Any] = {}
         self._is_in_transaction = False
-        self._pipeline: list[bytes] = []
+        self._command_timeout = command_timeout
+        self._pipeline: list[tuple[str, bytes]] = []
+        """The SQL and the messages of each statement."""
         self._empty: Any = None
         """The prepared statement that does nothing."""
         event.listen(self.connection, "before_cursor_execute", lambda *_: self.flush())
@@ -135,7 +140,7 @@ class PostgresConnection:
             return
         is_new = sql not in self._prepared
         name = self._prepare(sql).get_name()
-        self._pipeline += [run_messages(name, arguments) for arguments in many_arguments]
+        self._pipeline += [(sql, run_messages(name, arguments)) for arguments in many_arguments]
         if is_new:
             # The timeout of a statement counts from when it is parsed.
             self.flush()
@@ -149,7 +154,7 @@ class PostgresConnection:
             if self._empty is None:
                 self._empty = self._wait(self._driver.prepare(""))
                 self._run(self._empty)
-            self._pipeline.append(_BEGIN_MESSAGES[mode])
+            self._pipeline.append((_BEGIN[mode], _BEGIN_MESSAGES[mode]))
 
     def commit(self) -> None:
         # A pipeline that has only BEGIN need not be sent.
@@ -193,21 +198,33 @@ class PostgresConnection:
 
     def _run(self, statement: Any, arguments: Sequence[Any] = (), *, has_tag: bool = False) -> Any:
         """Return the rows of a prepared statement, with *has_tag* also its command tag and whether it completed."""
-        if self._pipeline:
-            # asyncpg has no pipelines. PostgreSQL sends the responses to these messages with that to the statement, and
-            # asyncpg ignores them, because they have no rows.
-            self._driver._transport.write(b"".join(self._pipeline))
-            self._pipeline.clear()
-            self._is_in_transaction = True
         # This is what `PreparedStatement.fetch` calls, which takes a sixth of the time of a short statement.
-        return self._wait(self._protocol.bind_execute(statement._state, arguments, "", 0, has_tag, None))
+        execute = self._protocol.bind_execute
+        if not self._pipeline:
+            return self._wait(execute(statement._state, arguments, "", 0, has_tag, None))
+        # asyncpg has no pipelines. PostgreSQL sends the responses to these messages with that to the statement, and
+        # asyncpg ignores them, because they have no rows.
+        pipeline, self._pipeline = self._pipeline, []
+        self._driver._transport.write(b"".join(messages for _, messages in pipeline))
+        self._is_in_transaction = True
+        timeout = self._command_timeout * (len(pipeline) + 1)
+        try:
+            return self._wait(execute(statement._state, arguments, "", 0, has_tag, timeout), pipeline)
+        except BaseException as error:
+            # asyncpg does not send the end of the pipeline if it cannot encode an argument. It would be sent with the
+            # next unit of work, which would commit this one.
+            if not (isinstance(error, IntegrityError) or _is_response(error)):
+                self._driver.terminate()
+            raise
 
-    def _wait(self, awaitable: Awaitable[T]) -> T:
+    def _wait(self, awaitable: Awaitable[T], pipeline: Iterable[tuple[str, bytes]] = ()) -> T:
         try:
             return await_only(awaitable)
         except asyncpg.IntegrityConstraintViolationError as error:
             error.detail = None  # The detail contains the values.
-            raise IntegrityError(error.query, None, error) from error
+            # PostgreSQL does not say which statement of a pipeline failed.
+            statements = dict.fromkeys([*(sql for sql, _ in pipeline), error.query])
+            raise IntegrityError("; ".join(filter(None, statements)), None, error) from error
         except asyncpg.InvalidCachedStatementError:
             self._prepared.clear()
             raise
@@ -215,6 +232,11 @@ class PostgresConnection:
             # A statement may still be running, or the connection is closing, so it cannot be used again.
             self._driver.terminate()
             raise
+
+
+def _is_response(error: BaseException) -> bool:
+    """Return whether PostgreSQL sent the error. asyncpg raises errors of the same classes, which have no severity."""
+    return getattr(error, "severity", None) is not None
 
 
 class PooledPostgresConnection(PostgresConnection):
@@ -225,8 +247,8 @@ class PooledPostgresConnection(PostgresConnection):
     names, because a name would stay in a session that another process uses next. So there are no pipelines.
     """
 
-    def __init__(self, engine: Engine, begin: Mapping[Mode, str]) -> None:
-        super().__init__(engine)
+    def __init__(self, engine: Engine, command_timeout: float, begin: Mapping[Mode, str]) -> None:
+        super().__init__(engine, command_timeout)
         self._begin = begin
         # The connector has begun a transaction for what SQLAlchemy asks a new connection.
         self._wait(self._driver.execute("ROLLBACK"))
@@ -260,7 +282,8 @@ class PostgresPool:
         is_read_only: bool = False,
     ) -> None:
         self._parameters = parameters
-        self._statement_timeout = statement_timeout
+        # PostgreSQL cancels slow statements. This timeout is for a server that no longer responds.
+        self._command_timeout = statement_timeout + _COMMAND_TIMEOUT_MARGIN
         self._is_read_only = is_read_only
         self._timeouts = {
             "statement_timeout": f"{statement_timeout * 1000:.0f}",
@@ -318,12 +341,12 @@ class PostgresPool:
 
     def _connect(self) -> PostgresConnection:
         if not self._is_pooled:
-            return PostgresConnection(self._engine)
+            return PostgresConnection(self._engine, self._command_timeout)
         local = set_local(self._timeouts | self._parameters.settings)
         if self._is_read_only:
-            return PooledPostgresConnection(self._engine, {"read": f"BEGIN READ ONLY; {local}"})
+            return PooledPostgresConnection(self._engine, self._command_timeout, {"read": f"BEGIN READ ONLY; {local}"})
         begin: dict[Mode, str] = {mode: f"{statement} READ WRITE; {local}" for mode, statement in _BEGIN.items()}
-        return PooledPostgresConnection(self._engine, begin)
+        return PooledPostgresConnection(self._engine, self._command_timeout, begin)
 
     def _make_engine(self) -> Engine:
         return create_async_engine(
@@ -344,8 +367,7 @@ class PostgresPool:
             driver = await connect(
                 self._parameters,
                 connect_timeout=self._timeout,
-                # PostgreSQL cancels slow statements. This timeout is for a server that no longer responds.
-                command_timeout=self._statement_timeout + _COMMAND_TIMEOUT_MARGIN,
+                command_timeout=self._command_timeout,
                 settings={"default_transaction_read_only": "on" if self._is_read_only else "off", **self._timeouts},
                 is_pooled=self._is_pooled,
             )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 _EXECUTE = b"E\0\0\0\x09\0\0\0\0\0"
 _NULL = b"\xff\xff\xff\xff"
-_AS_TEXT = (str, int, float, Decimal, UUID, date)
+_AS_TEXT = (int, float, Decimal, UUID, date)
 """Types whose `str` PostgreSQL reads, whatever the type of the parameter."""
 
 
@@ -41,6 +41,9 @@ def _encode(value: Any) -> bytes:
         return _NULL
     if isinstance(value, bytes):
         content = value
+    elif isinstance(value, str):
+        # The `str` of a member of an enumeration is its name.
+        content = value.encode()
     elif isinstance(value, _AS_TEXT):
         content = str(value).encode()
     else:

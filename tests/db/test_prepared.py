@@ -3,18 +3,25 @@
 import traceback
 from datetime import UTC, timedelta
 from decimal import Decimal
+from enum import Enum
 from uuid import UUID
 
+import asyncpg
 import pytest
-from sqlalchemy import String, TypeDecorator, bindparam, delete, func, insert, select, type_coerce, update
+from sqlalchemy import String, TypeDecorator, bindparam, cast, delete, func, insert, select, text, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.columns import utc_now
-from db.errors import violated_constraint
+from db.drivers import postgresql
+from db.drivers.postgresql_messages import run_messages
+from db.errors import DatabaseUnavailable, violated_constraint
 from db.models import Category, IdempotencyKey, Product
 from db.prepared import prepare
+from db.unit_of_work import on_rollback
 from tests.db.catalogue import BUTTER, GROCERIES, take_one
+
+POSTGRESQL = pytest.mark.parametrize("database_kind", ["postgresql"])
 
 BY_ID = prepare(
     select(
@@ -153,6 +160,7 @@ def test_it_sees_what_its_transaction_has_done(tell):
 
 
 LATER = prepare(insert(Category), values=("name", "name_key"))
+RENAMED = {"name": "A", "of_id": GROCERIES}
 TWO = [{"name": name, "name_key": "same"} for name in ("A", "B")]
 
 
@@ -173,6 +181,7 @@ def test_an_error_of_what_runs_later_is_raised_at_the_commit_and_undoes_all(tell
             with pytest.raises(IntegrityError) as refused:
                 await database.run(mode, lambda session: LATER.execute_later(session, TWO))
             assert violated_constraint(refused.value) == "uq_categories_name_key"
+            assert "INSERT INTO categories" in refused.value.statement
         return await database.run("read", lambda session: session.scalars(select(Category.name)).all())
 
     assert tell(story) == ["Groceries"]
@@ -181,3 +190,70 @@ def test_an_error_of_what_runs_later_is_raised_at_the_commit_and_undoes_all(tell
 def test_what_returns_rows_cannot_run_later(tell):
     with pytest.raises(TypeError, match="later"):
         once(tell, lambda session: CREATE.execute_later(session, TWO), "write")
+
+
+@POSTGRESQL
+class TestPipeline:
+    """BEGIN and what runs later are sent with the next statement, or with COMMIT."""
+
+    SLOW = prepare(
+        update(Category).where(Category.id == bindparam("of_id"), cast(func.pg_sleep(0.4), String) == "never"),
+        values=("name",),
+    )
+    STOCK = prepare(select(Product.name).where(Product.stock == bindparam("stock")))
+
+    def names(self, session):
+        return session.scalars(select(Category.name).order_by(Category.name)).all()
+
+    @pytest.mark.parametrize("mode", ["write", "repeatable_read"])
+    @pytest.mark.parametrize("later", [[], [{"name": "C", "name_key": "C"}]])
+    def test_argument_that_the_driver_refuses_leaves_nothing_behind(self, tell, mode, later):
+        def know(session):
+            self.STOCK.all(session, stock=1)
+            LATER.execute_later(session, [{"name": "B", "name_key": "B"}])
+
+        def fail(session):
+            LATER.execute_later(session, later)
+            self.STOCK.all(session, stock=2**40)
+
+        async def story(database):
+            await database.run(mode, know)
+            with pytest.raises(asyncpg.DataError):
+                await database.run(mode, fail)
+            level = await database.run("write", lambda session: session.scalar(text("show transaction_isolation")))
+            return level, await database.run("write", self.names)
+
+        assert tell(story) == ("read committed", ["B", "Groceries"])
+
+    def test_statement_that_times_out_at_the_commit_has_undone_all(self, tell):
+        """COMMIT was skipped, so that what no transaction undoes has to be undone."""
+        undone = []
+
+        def fail(session):
+            on_rollback(session, undone.append, "file")
+            self.SLOW.execute_later(session, [RENAMED])
+
+        async def story(database):
+            # The first time the statement runs before COMMIT, because the connection does not know it.
+            for _ in range(3):
+                with pytest.raises(DatabaseUnavailable):
+                    await database.run("write", fail)
+
+        tell(story, statement_timeout=0.2)
+        assert undone == ["file"] * 3
+
+    def test_each_statement_has_its_timeout(self, tell, monkeypatch):
+        monkeypatch.setattr(postgresql, "_COMMAND_TIMEOUT_MARGIN", 0.1)
+
+        async def story(database):
+            await database.run("write", lambda session: self.SLOW.execute_later(session, [RENAMED] * 5))
+            return await database.run("read", self.names)
+
+        assert tell(story, statement_timeout=1) == ["Groceries"]
+
+
+def test_member_of_an_enumeration_is_its_value():
+    class Size(str, Enum):  # noqa: UP042  # Its `str` is its name, unlike that of StrEnum.
+        SMALL = "s"
+
+    assert run_messages("name", [Size.SMALL]) == run_messages("name", ["s"])

@@ -37,9 +37,21 @@ class TestChunks:
         wire.send(shop.create(CHUNKED) + chunks(body, trailers=trailers))
         assert wire.answer().status == 201
 
-    def test_credentials_in_a_trailer_let_nobody_in(self, shop, wire):
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "Accept: application/json",
+            "Accept: application/vnd.accord.v1+json",
+            'If-None-Match: "x"',
+            'If-Match: "x-gzip"',
+            "Accept-Encoding: br",
+            "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ],
+    )
+    def test_credentials_in_a_trailer_let_nobody_in(self, shop, wire, header):
+        """Also where a header makes the middleware copy the header section."""
         wire.send(
-            request("POST", "/api/v1/products", JSON, CHUNKED)
+            request("POST", "/api/v1/products", JSON, CHUNKED, header)
             + chunks(shop.product(), trailers=shop.authorization.encode() + b"\r\n")
         )
         assert wire.answer().status == 401
