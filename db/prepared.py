@@ -54,9 +54,11 @@ class PreparedStatement:
         """
         if self._has_rows:
             raise TypeError("A statement that returns rows cannot run later.")
+        if not many_values:
+            return
         if not isinstance(session, UnitOfWorkSession):
             session.execute(self.statement, many_values)
-        elif many_values:
+        else:
             plan = self._plan(session.dialect)
             session.execute_later(plan.sql, [plan.arguments(values) for values in many_values])
 

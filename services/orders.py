@@ -118,7 +118,8 @@ def place(
     representations = [_item_representation(reserved[item["product_id"]], item["quantity"]) for item in items]
     order_id, moment = new_id(), utc_now()
     # The counter stays locked until the commit, so this comes after every step that may be slow or fail.
-    counted = _COUNT.all(session, year=moment.year, owner_id=owner_id)[0]
+    counted = _COUNT.first(session, year=moment.year, owner_id=owner_id)
+    assert counted
     members = {
         "number": f"{moment.year}-{counted['orders']:06}",
         "owner_id": owner_id,

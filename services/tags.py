@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from db import pagination
 from db.change_tracking import record_change
+from db.columns import new_id
 from db.expressions import json_rows, upsert
 from db.models import Product, ProductTag, Tag
 from db.pagination import Page
@@ -33,9 +34,7 @@ _TAGS = prepare(
 
 _KEYS = json_rows("keys", key=String())
 _FIND = prepare(select(Tag.id, Tag.name, Tag.name_key).join(_KEYS, _KEYS.c.key == Tag.name_key))
-_CREATE = prepare(
-    upsert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]).returning(Tag.id), values=["name", "name_key"]
-)
+_CREATE = prepare(upsert(Tag).on_conflict_do_nothing(index_elements=[Tag.name_key]), values=["id", "name", "name_key"])
 
 
 def find(session: Session, *, page: int, per_page: int) -> Page:
@@ -54,12 +53,15 @@ def get_or_create(session: Session, names: Sequence[str]) -> list[dict[str, Any]
     names_by_key = {casefold(name): name for name in reversed(names)}
     known = _find_by_key(session, names_by_key)
     if missing := sorted(names_by_key.keys() - known.keys()):
-        for key in missing:
-            name = names_by_key[key]
-            for created in _CREATE.all(session, name=name, name_key=key):
-                record_change(session, Tag, created["id"], {"name": (None, name)})
-        # Other transactions may have created some of them meanwhile, which the statement does not return.
+        created: list[dict[str, Any]] = [
+            {"id": new_id(), "name": names_by_key[key], "name_key": key} for key in missing
+        ]
+        _CREATE.execute_later(session, created)
         known = _find_by_key(session, names_by_key)
+        for tag in created:
+            # Another transaction may have created it meanwhile, with another id.
+            if known[tag["name_key"]]["id"] == tag["id"]:
+                record_change(session, Tag, tag["id"], {"name": (None, tag["name"])})
     return [known[key] for key in dict.fromkeys(casefold(name) for name in names)]
 
 

@@ -38,7 +38,7 @@ def _gzip() -> tuple[Feed, Finish]:
     return compressor.compress, compressor.flush
 
 
-_ENCODINGS = {b"br": _brotli, b"gzip": _gzip}
+_COMPRESSORS = {b"br": _brotli, b"gzip": _gzip}
 """Compressors of the content codings. The first is preferred."""
 
 
@@ -101,7 +101,7 @@ class _Sender:
                 stored: Encodings | None = message.get(ENCODINGS)
                 encoded = None if stored is None else stored.get(coding)
                 if encoded is None:
-                    self.feed, self.finish = _ENCODINGS[coding]()
+                    self.feed, self.finish = _COMPRESSORS[coding]()
                     encoded = await self._compress(body, more)
                     if stored is not None:
                         stored.setdefault(coding, encoded)
@@ -139,9 +139,9 @@ def acceptable_codings(header: bytes) -> tuple[bytes, ...]:
     The result is empty if the header prefers `identity`, or is malformed.
     """
     weights = {name.lower().encode("latin-1"): quality for name, quality in parse_accept(header)}
-    qualities = {coding: weights.get(coding, weights.get(b"*", 0)) for coding in _ENCODINGS}
+    qualities = {coding: weights.get(coding, weights.get(b"*", 0)) for coding in _COMPRESSORS}
     allowed = [
-        coding for coding in _ENCODINGS if qualities[coding] and qualities[coding] >= weights.get(b"identity", 0)
+        coding for coding in _COMPRESSORS if qualities[coding] and qualities[coding] >= weights.get(b"identity", 0)
     ]
     return tuple(sorted(allowed, key=qualities.__getitem__, reverse=True))
 

@@ -311,9 +311,14 @@ class HttpProtocol(HttpToolsProtocol):
             "state": self.app_state.copy(),
         }
         # A client that got no 100 may send its body or leave it out, so the connection ends with the response.
-        is_persistent = version != "1.0" and not expects_100 and self.parser.should_keep_alive()
+        is_persistent = (
+            version != "1.0"
+            and not expects_100
+            and self.parser.should_keep_alive()
+            and not self.is_last
+            and not self.app_state["graceful_shutdown"].is_draining
+        )
         previous: RequestResponseCycle | None = self.cycle
-        is_persistent = is_persistent and not self.is_last and not self.app_state["graceful_shutdown"].is_draining
         self.cycle = _ResponseCycle(self, expects_100=expects_100, keep_alive=is_persistent)
         if previous is None or previous.response_complete:
             self._start_asgi_task(self.cycle, self.app)

@@ -18,7 +18,9 @@ _end_of_supervisor: int | None = None
 def end_of_supervisor() -> int | None:
     """Return the file descriptor that becomes readable when the supervisor ends; None in a process without one."""
     parent = multiprocessing.parent_process()
-    return _end_of_supervisor or (parent.sentinel if parent else None)
+    if _end_of_supervisor is not None:
+        return _end_of_supervisor
+    return parent.sentinel if parent else None
 
 
 def bind(host: str, port: int) -> socket:
@@ -70,6 +72,7 @@ class _Supervisor(Multiprocess):
     def __init__(self, config: Config, sockets: list[socket], factory: str) -> None:
         super().__init__(config, sockets)
         self._factory = factory
+        self._pid = os.getpid()
         # A signal for a worker must not go to the handlers of this process, which the worker has until they are reset.
         os.register_at_fork(
             before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS),
@@ -97,6 +100,9 @@ class _Supervisor(Multiprocess):
 
     def _become_worker(self) -> None:
         global _end_of_supervisor
+        if os.getppid() != self._pid:
+            # A worker has forked a process for something else.
+            return
         _end_of_supervisor, writer = self._lifeline
         # The pipe ends with the supervisor, because no worker can write to it. Those of `multiprocessing` do not: each
         # worker inherits the ends of the workers before it.

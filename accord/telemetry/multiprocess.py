@@ -54,7 +54,7 @@ class MultiprocessMetrics:
     def __init__(self, directory: Path, metrics: Metrics | None = None) -> None:
         self._directory = directory
         self._metrics = metrics
-        self._history = History(metrics) if metrics else None
+        self._history: History | None = None
 
     @property
     def _file(self) -> Path:
@@ -78,6 +78,9 @@ class MultiprocessMetrics:
     def publishing(self) -> Iterator[None]:
         """Publish the counts of this process to the others, and once more at its end."""
         self._directory.mkdir(parents=True, exist_ok=True)
+        if self._metrics:
+            # A worker may be forked long after the service was built.
+            self._history = History(self._metrics)
         stopped = threading.Event()
         thread = threading.Thread(target=self._keep_publishing, args=(stopped,), name="metrics", daemon=True)
         thread.start()

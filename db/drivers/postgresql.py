@@ -24,6 +24,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _COMMAND_TIMEOUT_MARGIN = 2.0
+_MAX_TIMEOUTS = 5
+"""Maximum number of command timeouts that a server may take to respond to a pipeline, however long it is."""
 _BEGIN: Mapping[Mode, str] = {"write": "BEGIN", "repeatable_read": "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 _BEGIN_MESSAGES = {mode: parse_message(sql) + run_messages("", ()) for mode, sql in _BEGIN.items()}
 
@@ -153,6 +155,7 @@ class PostgresConnection:
         if mode in _BEGIN:
             if self._empty is None:
                 self._empty = self._wait(self._driver.prepare(""))
+                # asyncpg parses without a Sync, and until there is one, PostgreSQL is in a transaction.
                 self._run(self._empty)
             self._pipeline.append((_BEGIN[mode], _BEGIN_MESSAGES[mode]))
 
@@ -207,7 +210,7 @@ class PostgresConnection:
         pipeline, self._pipeline = self._pipeline, []
         self._driver._transport.write(b"".join(messages for _, messages in pipeline))
         self._is_in_transaction = True
-        timeout = self._command_timeout * (len(pipeline) + 1)
+        timeout = self._command_timeout * min(len(pipeline) + 1, _MAX_TIMEOUTS)
         try:
             return self._wait(execute(statement._state, arguments, "", 0, has_tag, timeout), pipeline)
         except BaseException as error:

@@ -380,3 +380,14 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("set()\n")
+
+
+def test_serving_imports_no_packages_that_it_never_calls():
+    """Connexion has stand-ins for HTTP clients, which become the packages when they are called."""
+    program = """
+import sys, accord.cli.serve, connexion.security
+print(*sorted({"alembic", "httpx", "openapi_spec_validator", "requests", "starlette.testclient"} & sys.modules.keys()))
+print(type(connexion.security.httpx.AsyncClient()).__module__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["", "httpx"]

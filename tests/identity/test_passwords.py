@@ -40,6 +40,11 @@ def test_nothing_fits_where_there_is_no_hash(passwords):
     assert not passwords.verify(PASSWORD, None)
 
 
+def test_a_user_that_is_not_there_costs_what_one_that_is_there_costs(passwords):
+    parameters = argon2.extract_parameters
+    assert parameters(passwords._dummy_hash) == parameters(passwords.hash(PASSWORD))
+
+
 def test_no_hash_takes_as_long_as_a_wrong_password():
     passwords = PasswordHasher(memory_cost=4096, time_cost=3)
     kept = passwords.hash(PASSWORD)

@@ -6,15 +6,17 @@ import socket
 import struct
 import time
 import weakref
+from inspect import signature
 from types import SimpleNamespace
 
 import psutil
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from accord.server.protocol import HttpProtocol
+from accord.server.protocol import HttpProtocol, _ResponseCycle
 from accord.server.timeouts import Timeouts
 from accord.settings import Settings
 from tests.support.server import PATIENCE
@@ -289,3 +291,13 @@ class TestSlowClients:
             assert process.memory_info().rss - before < 50 * length
             assert len(wire.rest()) < 200 * length
         assert impatient.is_alive()
+
+
+def test_response_has_all_attributes_that_uvicorn_gives_it():
+    """The constructor of uvicorn is not called, so a release that adds an attribute must be noticed."""
+    theirs = RequestResponseCycle(**dict.fromkeys(signature(RequestResponseCycle).parameters))
+    state = SimpleNamespace(default_headers=[])
+    names = ("headers", "scope", "transport", "flow", "logger", "on_response_complete")
+    connection = SimpleNamespace(server_state=state, **dict.fromkeys(names))
+    ours = _ResponseCycle(connection, expects_100=False, keep_alive=True)
+    assert vars(theirs).keys() - {"access_logger"} <= set(dir(ours))

@@ -150,7 +150,7 @@ def pids_of_workers(shop):
 
 
 def wait_for_workers(shop, *, without):
-    """The workers, as soon as there are two that are none of these, and both answer."""
+    """The workers, as soon as there are two that are none of these, and the service answers."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         workers = pids_of_workers(shop)

@@ -83,6 +83,10 @@ def new_product(category_id, session, tags=("Green",)):
     return products.create(session, sku=new_id().hex[-20:].upper(), category_id=category_id, tags=tags, **members)
 
 
+def new_tags():
+    return [new_id().hex for _ in range(20)]
+
+
 def audited(write):
     def write_audited(session):
         audit.track(session, actor=new_id(), operation="write", request_id="r")
@@ -107,6 +111,11 @@ OPERATIONS = {
     ),
     "create a product with a known tag": (
         3, "write", lambda user, category, ids, session: audited(lambda s: new_product(category, s))(session),
+    ),
+    "create a product with 20 new tags": (
+        4,
+        "write",
+        lambda user, category, ids, session: audited(lambda s: new_product(category, s, new_tags()))(session),
     ),
     "order three products with an idempotency key": (
         4,
