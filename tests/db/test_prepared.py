@@ -197,7 +197,9 @@ class TestPipeline:
     """BEGIN and what runs later are sent with the next statement, or with COMMIT."""
 
     SLOW = prepare(
-        update(Category).where(Category.id == bindparam("of_id"), cast(func.pg_sleep(0.4), String) == "never"),
+        update(Category).where(
+            Category.id == bindparam("of_id"), cast(func.pg_sleep(bindparam("seconds")), String) == "never"
+        ),
         values=("name",),
     )
     STOCK = prepare(select(Product.name).where(Product.stock == bindparam("stock")))
@@ -231,7 +233,7 @@ class TestPipeline:
 
         def fail(session):
             on_rollback(session, undone.append, "file")
-            self.SLOW.execute_later(session, [RENAMED])
+            self.SLOW.execute_later(session, [RENAMED | {"seconds": 20}])
 
         async def story(database):
             # The first time the statement runs before COMMIT, because the connection does not know it.
@@ -239,14 +241,16 @@ class TestPipeline:
                 with pytest.raises(DatabaseUnavailable):
                     await database.run("write", fail)
 
-        tell(story, statement_timeout=0.2)
+        tell(story, statement_timeout=1)
         assert undone == ["file"] * 3
 
     def test_each_statement_has_its_timeout(self, tell, monkeypatch):
         monkeypatch.setattr(postgresql, "_COMMAND_TIMEOUT_MARGIN", 0.1)
 
         async def story(database):
-            await database.run("write", lambda session: self.SLOW.execute_later(session, [RENAMED] * 5))
+            await database.run(
+                "write", lambda session: self.SLOW.execute_later(session, [RENAMED | {"seconds": 0.4}] * 5)
+            )
             return await database.run("read", self.names)
 
         assert tell(story, statement_timeout=1) == ["Groceries"]
