@@ -46,7 +46,7 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 def downgrade(url: str, revision: str) -> None:
     """Undo migrations down to this revision; "base" undoes all. Raises DatabaseUnavailable and MigrationError."""
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415  # As above.
 
     command.downgrade(_config(url), revision)
 
@@ -183,7 +183,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _config(url: str) -> "Config":
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415  # As above.
 
     config = Config(_CONFIG)
     config.attributes["url"] = url

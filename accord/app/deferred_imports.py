@@ -31,7 +31,7 @@ if "connexion" not in sys.modules:
     _deferred = {name: _DeferredModule(name) for name in _NAMES if name not in sys.modules}
     sys.modules.update(_deferred)
     try:
-        import connexion  # noqa: F401
+        import_module("connexion")
     finally:
         # Other importers get the modules themselves.
         for _name in _deferred:

@@ -80,6 +80,7 @@ class _Supervisor(Multiprocess):
             after_in_child=self._become_worker,
         )
         self._lifeline = os.pipe()
+        # Uvicorn has no setting for the context, and its type is that of `spawn`.
         _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]
 
     def handle_hup(self) -> None:

@@ -133,7 +133,8 @@ class PostgresConnection:
         return not (self._driver.is_closed() or self._driver.is_in_transaction() or self.connection.invalidated)
 
     def fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        return self._run(self._prepare(sql), arguments)  # type: ignore[no-any-return]
+        rows: Sequence[Sequence[Any]] = self._run(self._prepare(sql), arguments)
+        return rows
 
     def execute_later(self, sql: str, many_arguments: Sequence[Sequence[Any]]) -> None:
         if not (self._is_in_transaction or self._pipeline):
