@@ -2,9 +2,7 @@
 
 import logging
 import re
-from asyncio import Event, Future, Task, TimerHandle, Transport, sleep
-from functools import lru_cache
-from itertools import starmap
+from asyncio import Future, Task, TimerHandle, Transport, sleep
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,14 +15,13 @@ from accord.engine.headers import ReceivedHeaders
 from accord.engine.problems import Problem
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 from accord.server.lingering import LingeringTransport
+from accord.server.response_cycle import ResponseCycle
 from accord.server.timeouts import Timeouts
 
 MAX_TARGET_SIZE = 8_000
 """Maximum bytes of the request target. RFC 9110, section 4.1, recommends to support at least as many."""
 MAX_HEADER_SIZE = 64 * 1024
 """Maximum bytes of the request line and the header section together."""
-MAX_UNREAD_SIZE = 256 * 1024
-"""Maximum bytes of a body that a response did not wait for, and that is read to its end to keep the connection."""
 CLOSE_DELAY = 0.3
 """Seconds that a connection without a response to send stays open when the server stops, for what is in transit."""
 
@@ -34,99 +31,6 @@ _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)")
 _TOO_LONG = Problem(431, f"Request line and headers must have at most {MAX_HEADER_SIZE} bytes together.")
 
 log = logging.getLogger(__name__)
-
-
-class _ResponseCycle(RequestResponseCycle):
-    """
-    Writes a complete response of known length at once, and validates its header section once and not field by field.
-
-    This halves the cost of a small response in the server. uvicorn handles all other responses, and reports the errors
-    in any of them.
-    """
-
-    start: Any = None
-    """The start message of a response, until the first body message."""
-
-    # As uvicorn sets them. What most requests do not change is here, once for all.
-    disconnected = False
-    more_body = True
-    response_started = False
-    response_complete = False
-    chunked_encoding = None
-    expected_content_length = 0
-    access_log = False
-
-    def __init__(self, connection: "HttpProtocol", *, expects_100: bool, keep_alive: bool) -> None:
-        self.request_headers = connection.headers
-        self.scope = connection.scope
-        self.transport = connection.transport
-        self.flow = connection.flow
-        self.logger = connection.logger
-        self.default_headers = connection.server_state.default_headers
-        self.message_event = Event()
-        self.on_response = connection.on_response_complete
-        self.keep_alive = keep_alive
-        self.waiting_for_100_continue = expects_100
-        self.body = bytearray()
-
-    async def send(self, message: Any) -> None:
-        start, self.start = self.start, None
-        if start is None and message["type"] == "http.response.start" and not self.response_started:
-            self.start = message
-            if self.more_body and self._has_long_body():
-                self.keep_alive = False
-        elif start is None:
-            await super().send(message)
-        elif not self._send_response(start, message):
-            await super().send(start)
-            await super().send(message)
-
-    def _send_response(self, start: Any, message: Any) -> bool:
-        """Send the response, and return True, or return False if uvicorn must send it."""
-        if message.get("more_body") or self.flow.write_paused or self.disconnected:
-            return False
-        status, headers = start["status"], start["headers"]
-        body = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
-        try:
-            head = [STATUS_LINE[status], *starmap(_header_line, self.default_headers), *starmap(_header_line, headers)]
-        except ValueError:
-            return False
-        if status not in (204, 304):
-            length = dict(headers).get(b"content-length")
-            if length is None or (self.scope["method"] != "HEAD" and int(length) != len(body)):
-                return False
-        head.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        head.append(body)
-        self.response_started = True
-        self.response_complete = True
-        self.waiting_for_100_continue = False
-        self.transport.write(b"".join(head))
-        self.message_event.set()
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
-        return True
-
-    def _has_long_body(self) -> bool:
-        length = self.request_headers.fields.get(b"content-length")
-        return length is None or int(length) > MAX_UNREAD_SIZE
-
-
-@lru_cache(maxsize=512)
-def _header_line(name: bytes, value: bytes) -> bytes:
-    """
-    Return a header as it is sent. Most headers are the same in many responses.
-
-    Raises ValueError for a header that is malformed, or that uvicorn must interpret.
-    """
-    line = b"%b: %b" % (name, value)
-    if name in _CONNECTION_HEADERS or _CONTROL.search(line):
-        raise ValueError
-    return line + b"\r\n"
-
-
-_CONNECTION_HEADERS = frozenset({b"connection", b"transfer-encoding"})
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -319,7 +223,7 @@ class HttpProtocol(HttpToolsProtocol):
             and not self.app_state["graceful_shutdown"].is_draining
         )
         previous: RequestResponseCycle | None = self.cycle
-        self.cycle = _ResponseCycle(self, expects_100=expects_100, keep_alive=is_persistent)
+        self.cycle = ResponseCycle(self, expects_100=expects_100, keep_alive=is_persistent)
         if previous is None or previous.response_complete:
             self._start_asgi_task(self.cycle, self.app)
         else:

@@ -16,7 +16,8 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from accord.server.protocol import HttpProtocol, _ResponseCycle
+from accord.server.protocol import HttpProtocol
+from accord.server.response_cycle import ResponseCycle
 from accord.server.timeouts import Timeouts
 from accord.settings import Settings
 from tests.support.server import PATIENCE
@@ -299,5 +300,5 @@ def test_response_has_all_attributes_that_uvicorn_gives_it():
     state = SimpleNamespace(default_headers=[])
     names = ("headers", "scope", "transport", "flow", "logger", "on_response_complete")
     connection = SimpleNamespace(server_state=state, **dict.fromkeys(names))
-    ours = _ResponseCycle(connection, expects_100=False, keep_alive=True)
+    ours = ResponseCycle(connection, expects_100=False, keep_alive=True)
     assert vars(theirs).keys() - {"access_logger"} <= set(dir(ours))
