@@ -1,9 +1,9 @@
 """SQL constructs for both databases: a subquery as a list, rows as one JSON parameter, and upserts."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from sqlalchemy import JSON, Dialect, Select, String, Subquery, Text, TypeDecorator, bindparam, cast, column, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.compiler import compiles
@@ -30,7 +30,11 @@ class TextList(TypeDecorator[list[str]]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(_JsonTexts() if dialect.name == "sqlite" else ARRAY(Text()))
+        return dialect.type_descriptor(String() if dialect.name == "sqlite" else ARRAY(Text()))
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        # The driver of PostgreSQL returns a list, which the type ARRAY would copy item by item.
+        return orjson.loads if dialect.name == "sqlite" else None
 
 
 class array_subquery(FunctionElement[list[str]]):  # noqa: N801  # It is used like the function `func.count`.
@@ -54,11 +58,6 @@ def _json_array(element: array_subquery, compiler: SQLCompiler, **options: Any) 
     column = element.clauses.clauses[0].element.exported_columns[0].name
     texts = compiler.process(element.clauses, **options)
     return f"(SELECT json_group_array({column}) FROM {texts})"  # noqa: S608  # Both come from SQLAlchemy.
-
-
-class _JsonTexts(String):
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        return json.loads
 
 
 def json_rows(name: str, /, **columns: TypeEngine[Any]) -> Subquery:

@@ -129,7 +129,7 @@ def contains(column: Any) -> Callable[[Any], ColumnElement[bool]]:
 
 def search_patterns(q: str | None) -> list[str]:
     """Return a LIKE pattern for each word of *q*, which matches case-folded text."""
-    return [like_pattern(word) for word in casefold(q or "").split()]
+    return [like_pattern(word) for word in casefold(q).split()] if q else []
 
 
 def like_pattern(text: str) -> str:
@@ -166,9 +166,14 @@ def _rows(list_query: ListQuery, sort: str, names: frozenset[str]) -> Select[Any
 
 
 def _select_columns(
-    list_query: ListQuery, sort: str, rows: Select[Any], *more: ColumnElement[Any]
+    list_query: ListQuery, sort: str, rows: Select[Any], total: ColumnElement[int] | None = None
 ) -> PreparedStatement:
-    """Return the statement that joins and computes columns for the rows of the page only."""
+    """
+    Return the statement that joins and computes columns for the rows of the page only.
+
+    Rows have *total* or, if it is None, `position`: the sort column, for the cursor of the next page.
+    """
     row = aliased(list_query.model, rows.subquery())
-    statement = list_query.columns(row).add_columns(list_query.column(row, sort).label("position"), *more)
+    last = list_query.column(row, sort).label("position") if total is None else total
+    statement = list_query.columns(row).add_columns(last)
     return prepare(statement.order_by(*list_query.order(row, sort)))

@@ -105,7 +105,7 @@ class _Cents(BigInteger):
         return lambda value: None if value is None else int(value.scaleb(2))
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        return lambda value: None if value is None else Decimal(value).scaleb(-2)
+        return lambda value: None if value is None else _CENT * value
 
 
 class _IsoText(sqlite.DATETIME):

@@ -49,7 +49,6 @@ class Parameter:
         except KeyError as error:
             message = f"parameter {self.name}: a parameter cannot have type {error}; use scalars or lists of scalars."
             raise error_at(spec, message) from None
-        self.is_plain = schemas.types(item) == ["integer"] or schemas.merge(item).get("format") == "uuid"
         self.is_exact = type(marshmallow_schemas.field(schema)) in EXACT
         """Whether its equal values are the same, unlike the decimals 1.0 and 1.00."""
         self._is_key = self.is_header("idempotency-key")

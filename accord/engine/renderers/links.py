@@ -3,14 +3,16 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from marshmallow.fields import Field
+from marshmallow.fields import UUID, Field, Nested
 
 from accord.contract.document import component_name
 from accord.contract.errors import error_at
-from accord.engine.marshmallow_schemas import MarshmallowSchemas, Representation
+from accord.engine.marshmallow_schemas import Integer, MarshmallowSchemas, Representation
 from accord.engine.renderers.serializer import ROOT_PATH, LinkTemplate
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ Fields = Mapping[str, Field[Any]]
 """The marshmallow fields of a representation by property."""
 
 _BODY = "$response.body#/"
+_PLAIN: dict[type, tuple[str, float]] = {UUID: ("", 36), Integer: ("str", 20)}
+"""The fields whose values are in URLs as they are: the function that makes text of them, and its maximum length."""
+_URL = re.compile(r"[A-Za-z0-9/{}._~-]*")
 
 
 def link_templates(
@@ -52,7 +57,8 @@ def link_templates(
                 terms = {key.rpartition(".")[2]: term for key, term in spec.get("parameters", {}).items()}
                 _check_link(link, spec, operation, target, terms, fields)
                 if name and shape and shape.has_links and target.method == "get" and 200 <= status < 300:
-                    template = LinkTemplate(link, target, _link_source(link, target, terms, shape, members[shape]))
+                    source, length = _link_source(link, target, terms, shape, members[shape])
+                    template = LinkTemplate(link, target, source, length)
                     templates.setdefault(name, {}).setdefault(link, template)
     return {name: list(links.values()) for name, links in templates.items()}
 
@@ -88,22 +94,31 @@ def _check_link(
 
 def _link_source(
     link: str, target: "Operation", terms: dict[str, str], shape: type[Representation], fields: Fields
-) -> str:
-    """Return the source of a member of `_links`, which refers to the representation as `data`."""
+) -> tuple[str, float | None]:
+    """
+    Return the source of a member of `_links`, which refers to the representation as `data`, and its maximum length.
+
+    The length is that of the URL without the root path: infinite if it is unknown, and None if names in the URL have
+    characters that it cannot have.
+    """
     parameters = {parameter.name: parameter for parameter in target.parameters.every}
     url = re.split(r"{([^{}]+)}", target.path_item.template)
     query: list[str] = []
     conditions: list[str] = []
+    length: float = len(target.path_item.template)
     for name, term in terms.items():
         parameter = parameters[name]
         if not term.startswith(_BODY):
             value = repr(quote(term, safe=""))
             present = ""
             piece = repr(f"&{name}={quote(term, safe='')}")
+            length += len(piece)
         else:
             member, *deeper = term.removeprefix(_BODY).split("/")
             property_source = f"data[{member!r}]" + "".join(f"[{part!r}]" for part in deeper)
-            value = f"{'str' if parameter.is_plain else 'text'}({property_source})"
+            convert, maximum = _PLAIN.get(type(_field(fields, [member, *deeper])), ("text", inf))
+            length += maximum
+            value = f"{convert}({property_source})"
             joined = f"join_values({f'&{name}='!r}, {parameter.separator!r}, {property_source})"
             piece = joined if parameter.is_list else f"{f'&{name}='!r} + {value}"
             present = "" if member in shape.required else f"{member!r} in data"
@@ -114,13 +129,31 @@ def _link_source(
             if present:
                 conditions.append(present)
         else:
+            length += len(f"&{name}=")
             query.append(f"({piece} if {present} else '')" if present else piece)
     url[0] = ROOT_PATH + url[0]
     href = " + ".join(repr(piece) if n % 2 == 0 else piece for n, piece in enumerate(url) if piece)
     if query:
         href = f"build_url({href}, {' + '.join(query)})"
     entry = f"{link!r}: {{'href': {href}}}"
-    return f"**({{{entry}}} if {' and '.join(dict.fromkeys(conditions))} else {{}})" if conditions else entry
+    if conditions:
+        entry = f"**({{{entry}}} if {' and '.join(dict.fromkeys(conditions))} else {{}})"
+    is_url = all(map(_URL.fullmatch, [target.path_item.template, *terms]))
+    return entry, length if is_url else None
+
+
+def _field(fields: Fields, path: list[str]) -> Field[Any] | None:
+    """Return the field of the property at *path* in a representation."""
+    field = fields.get(path[0])
+    for member in path[1:]:
+        field = field.schema.dump_fields.get(member) if isinstance(field, Nested) else None
+    return field
+
+
+@lru_cache(maxsize=256)
+def _quote(text: str) -> str:
+    # The links of a page have most of their values in common, also with those of other pages.
+    return quote(text, safe="")
 
 
 def _build_url(url: str, pieces: str) -> str:
@@ -135,8 +168,10 @@ def _join_values(key: str, separator: str | None, values: list[Any]) -> str:
 
 
 def _url_text(value: Any) -> str:
+    if type(value) is str:
+        return _quote(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
         return quote(value.astimezone(UTC).isoformat().replace("+00:00", "Z"), safe="")
-    return quote(str(value), safe="")
+    return _quote(str(value))

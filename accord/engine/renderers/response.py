@@ -17,6 +17,10 @@ ENCODINGS = "accord.encodings"
 """The key of `Response.encodings` in the message with the body, for the middleware that compresses it."""
 
 
+_ERRORS = (KeyError, AttributeError, TypeError, ValueError)
+"""The errors of serializers for a result that does not match the schema."""
+
+
 class Encodings(Protocol):
     """The encoded bodies of a stored response, by content coding. A dict is one, without a bound."""
 
@@ -89,7 +93,7 @@ class ResponseDefinition:
         self._vary = self._vary_header(schemas, depends_on)
         self._base_headers = [(b"content-type", (self.media_type or "").encode()), *self._vary]
         self._serializers: Serializers | None = None
-        self._serializer_for: dict[tuple[Scopes, str], Serialize | None] = {}
+        self._serializer_for: dict[tuple[Scopes, str, bool], Serialize | None] = {}
         self._location: Callable[[Any], str] | None = None
         self._spec = spec
         self._has_location = status < 300 and "location" in self.headers
@@ -127,23 +131,37 @@ class ResponseDefinition:
         if not self.is_json:
             body = result if isinstance(result, bytes) else str(result).encode()
             return Response(self.status, body, [*self._base_headers])
+        serialize = self._serializer(scopes, root_path, has_assertions=True)
+        if serialize:
+            try:
+                data = serialize(result)
+                body = orjson.dumps(data, option=orjson.OPT_UTC_Z)
+            except _ERRORS:
+                # The result is invalid, or only the validator can tell that it is valid.
+                pass
+            else:
+                return self._with_headers(data, body, root_path)
+        serialize = self._serializer(scopes, root_path, has_assertions=False)
         try:
-            cached = self._serializer_for
-            key = scopes, root_path
-            if key not in cached:
-                if len(cached) >= MAX_SCOPE_SETS:
-                    # The dictionary is replaced and not cleared, because other threads may be reading it.
-                    cached = {}
-                    self._serializer_for = cached
-                cached[key] = self._serializers.for_schema(self.schema, *key) if self._serializers else None
-            serialize = cached[key]
             data = serialize(result) if serialize else result
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
+        except _ERRORS as error:
             reason = f"{type(error).__name__}: {error}"
             raise ContractViolation(
                 f"{self.label}: the handler did not return what the schema requires ({reason})."
             ) from error
         return self.from_data(data, root_path)
+
+    def _serializer(self, scopes: Scopes, root_path: str, *, has_assertions: bool) -> Serialize | None:
+        """Return the serializer for callers with *scopes*, which asserts that its result is valid, or does not."""
+        cached = self._serializer_for
+        key = scopes, root_path, has_assertions
+        if key not in cached:
+            if len(cached) >= MAX_SCOPE_SETS:
+                # The dictionary is replaced and not cleared, because other threads may be reading it.
+                cached = {}
+                self._serializer_for = cached
+            cached[key] = self._serializers.for_schema(self.schema, *key) if self._serializers else None
+        return cached[key]
 
     def from_data(self, data: Any, root_path: str = "") -> Response:
         """Return the response with the JSON value *data*, and with *root_path* before its `Location`.
@@ -155,6 +173,9 @@ class ResponseDefinition:
         except TypeError as error:
             raise ContractViolation(f"{self.label}: {error}.") from error
         self.check(body)
+        return self._with_headers(data, body, root_path)
+
+    def _with_headers(self, data: Any, body: bytes, root_path: str) -> Response:
         headers = [*self._base_headers]
         if self._location:
             headers.append((b"location", (root_path + self._location(data)).encode("latin-1")))
