@@ -42,20 +42,27 @@ def _merge_changes(changes: list[Change]) -> dict[tuple[str, str], dict[str, Any
     """Return the changed members of each object, by its table and id: `from` the first value `to` the last one."""
     merged: dict[tuple[str, str], dict[str, Pair]] = {}
     for change in changes:
-        members = merged.setdefault((change.table, str(change.id)), {})
-        for name, (old, new) in change.members.items():
-            members[name] = members.get(name, (old, new))[0], new
+        key = (change.table, str(change.id))
+        members = merged.get(key)
+        if members is None:
+            merged[key] = change.members
+        else:
+            merged[key] = members | {
+                name: (members[name][0], pair[1]) if name in members else pair for name, pair in change.members.items()
+            }
     return {key: _describe_changes(members) for key, members in merged.items()}
 
 
 def _describe_changes(members: Mapping[str, Pair]) -> dict[str, Any]:
-    return {name: _describe_change(old, new) for name, (old, new) in members.items() if old is UNKNOWN or old != new}
-
-
-def _describe_change(old: Any, new: Any) -> dict[str, Any]:
-    if new is UNKNOWN:
-        return {}
-    return {"to": _to_json(new)} if old is UNKNOWN else {"from": _to_json(old), "to": _to_json(new)}
+    described: dict[str, Any] = {}
+    for name, (old, new) in members.items():
+        if new is UNKNOWN:
+            described[name] = {}
+        elif old is UNKNOWN:
+            described[name] = {"to": _to_json(new)}
+        elif old != new:
+            described[name] = {"from": _to_json(old), "to": _to_json(new)}
+    return described
 
 
 def _to_json(value: Any) -> Any:

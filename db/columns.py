@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from db.types import Amount, UTCDateTime, casefolded
 
@@ -39,7 +40,8 @@ def utc_now() -> datetime:
 
 def new_id() -> UUID:
     """Return a new UUID of version 7 (RFC 9562), which sorts by time and cannot be guessed."""
-    return uuid7()
+    # This subclass is written as text 10 times as fast as UUID: see `db/types.py`.
+    return pgproto.UUID(uuid7().bytes)  # type: ignore[no-any-return]  # asyncpg has no types.
 
 
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id, info=DERIVED)]

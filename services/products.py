@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select
+from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, require, require_all, without_pointers
@@ -17,7 +18,7 @@ from db.list_query import ListQuery, contains, filter_values, search_patterns
 from db.models import Category, Product, ProductTag, Tag
 from db.pagination import CursorSigner, Page
 from db.prepared import prepare
-from db.rows import Constraints, assign, flush, load_deleted, load_live, translate_violations
+from db.rows import Constraints, RowUpdate, flush, load_deleted, load_live, translate_violations
 from db.text import casefold
 from services import tags
 
@@ -53,11 +54,12 @@ _OWN_CATEGORY = Category.id == literal_column("products.category_id", Category.i
 _CATEGORY_OF_PRODUCT = [
     select(column.element).where(_OWN_CATEGORY).scalar_subquery().label(column.key) for column in _CATEGORY
 ]
-_CREATE = prepare(
-    insert(Product).returning(*_columns(Product), *_CATEGORY_OF_PRODUCT),
-    values=["sku", "name", "name_key", "search", "description", "price", "stock", "category_id"],
-)
+_MEMBERS = ("sku", "name", "name_key", "search", "description", "price", "stock", "category_id")
+_CREATE = prepare(insert(Product).returning(*_columns(Product), *_CATEGORY_OF_PRODUCT), values=_MEMBERS)
+_REPLACE = RowUpdate(Product, *_MEMBERS)
+_UPDATE = RowUpdate(Product, "price", "stock")
 _INSERT_TAG = prepare(insert(ProductTag), values=["product_id", "tag_id", "position"])
+_DELETE_TAGS = prepare(sql_delete(ProductTag).where(ProductTag.product_id == bindparam("of_id")))
 _FILTERS = {
     "category": Product.category_id,
     "tag": _has_tag,
@@ -110,7 +112,7 @@ def create(session: Session, *, tags: Sequence[str], **members: Any) -> dict[str
     """Create a product; raises Conflict if the SKU is taken, Invalid for an unknown category."""
     with translate_violations(_CONSTRAINTS):
         product = _CREATE.all(session, **members, **_search_columns(**members))[0]
-    product["tags"] = _add_tags(session, product["id"], tags)
+    product["tags"] = _add_tags(session, product["id"], tags) if tags else []
     record_change(session, Product, product["id"], {name: (None, value) for name, value in members.items()})
     return product
 
@@ -136,21 +138,20 @@ def bulk_create(session: Session, products: Sequence[Mapping[str, Any]]) -> dict
 
 def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **members: Any) -> dict[str, Any]:
     """Replace all members of the product; raises NotFound, and Conflict or Invalid as `create` does."""
-    product = _load(session, product_id)
-    assign(product, members | _search_columns(**members))
-    flush(session, _CONSTRAINTS)
-    before = [product_tag.tag.name for product_tag in product.tags]
-    product.tags.clear()
-    session.flush()
-    _add_tags(session, product_id, tags, before)
-    return get(session, product_id)
+    changes = members | _search_columns(**members)
+    with translate_violations(_CONSTRAINTS):
+        require("product", _REPLACE.apply(session, product_id, changes))
+        product = get(session, product_id)
+    before = product["tags"]
+    if [*map(casefold, before)] != [*dict.fromkeys(map(casefold, tags))]:
+        _DELETE_TAGS.execute_later(session, [{"of_id": product_id}])
+        product["tags"] = _add_tags(session, product_id, tags, before)
+    return product
 
 
 def update(session: Session, product_id: UUID, **changes: Any) -> dict[str, Any]:
     """Change `price` and `stock` of the product; raises NotFound."""
-    product = _load(session, product_id)
-    assign(product, changes)
-    session.flush()
+    require("product", _UPDATE.apply(session, product_id, changes))
     return get(session, product_id)
 
 

@@ -13,11 +13,15 @@ from sqlalchemy.util import await_only
 
 from accord.libpq import ConnectionParameters
 from db.drivers.postgresql_connection import BEGIN, PooledPostgresConnection, PostgresConnection
+from db.drivers.postgresql_protocol import PipelineProtocol
 from db.errors import DatabaseUnavailable
 from db.pool import Mode, PoolStats
 from db.types import json_text
 
 log = logging.getLogger(__name__)
+
+# asyncpg takes the class from here for each connection. None of its arguments names another one.
+asyncpg.protocol.Protocol = PipelineProtocol
 
 _COMMAND_TIMEOUT_MARGIN = 2.0
 

@@ -65,7 +65,7 @@ class PostgresConnection:
                 self.fetch(sql, arguments)
             return
         is_new = sql not in self._prepared
-        name = self._prepare(sql).get_name()
+        name = self._prepare(sql)._state.name
         self._pipeline += [(sql, run_messages(name, arguments)) for arguments in many_arguments]
         if is_new:
             # The timeout of a statement counts from when it is parsed.
@@ -132,17 +132,16 @@ class PostgresConnection:
         # asyncpg has no pipelines. PostgreSQL sends the responses to these messages with that to the statement, and
         # asyncpg ignores them, because they have no rows.
         pipeline, self._pipeline = self._pipeline, []
-        self._driver._transport.write(b"".join(messages for _, messages in pipeline))
-        self._is_in_transaction = True
+        self._protocol.head = b"".join([messages for _, messages in pipeline])
         timeout = self._command_timeout * min(len(pipeline) + 1, _MAX_TIMEOUTS)
         try:
             return self._wait(execute(statement._state, arguments, "", 0, has_tag, timeout), pipeline)
-        except BaseException as error:
-            # asyncpg does not send the end of the pipeline if it cannot encode an argument. It would be sent with the
-            # next unit of work, which would commit this one.
-            if not (isinstance(error, IntegrityError) or _is_response(error)):
-                self._driver.terminate()
-            raise
+        finally:
+            # asyncpg sends nothing if it cannot encode an argument.
+            if self._protocol.head:
+                self._protocol.head = b""
+            else:
+                self._is_in_transaction = True
 
     def _wait(self, awaitable: Awaitable[T], pipeline: Iterable[tuple[str, bytes]] = ()) -> T:
         try:
@@ -159,11 +158,6 @@ class PostgresConnection:
             # A statement may still be running, or the connection is closing, so it cannot be used again.
             self._driver.terminate()
             raise
-
-
-def _is_response(error: BaseException) -> bool:
-    """Return whether PostgreSQL sent the error. asyncpg raises errors of the same classes, which have no severity."""
-    return getattr(error, "severity", None) is not None
 
 
 class PooledPostgresConnection(PostgresConnection):

@@ -1,15 +1,15 @@
 """Messages of PostgreSQL's extended query protocol (PostgreSQL documentation, sections 55.2.3 and 55.7)."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 _EXECUTE = b"E\0\0\0\x09\0\0\0\0\0"
 _NULL = b"\xff\xff\xff\xff"
-_AS_TEXT = (int, float, Decimal, UUID, date)
-"""Types whose `str` PostgreSQL reads, whatever the type of the parameter."""
 
 
 def parse_message(sql: str) -> bytes:
@@ -26,26 +26,40 @@ def run_messages(name: str, arguments: Sequence[Any]) -> bytes:
     count = len(arguments).to_bytes(2, "big")
     # Without format codes, all arguments are texts.
     formats = b"\0\0"
-    if any(isinstance(value, bytes) for value in arguments):
-        formats = count + b"".join(b"\0\1" if isinstance(value, bytes) else b"\0\0" for value in arguments)
-    values = b"".join(map(_encode, arguments))
-    return _message(b"B", b"\0%b\0%b%b%b\0\0" % (name.encode(), formats, count, values)) + _EXECUTE
+    if bytes in map(type, arguments):
+        formats = count + b"".join([b"\0\1" if type(value) is bytes else b"\0\0" for value in arguments])
+    parts = [b"\0", name.encode(), b"\0", formats, count]
+    for value in arguments:
+        if value is None:
+            parts.append(_NULL)
+        else:
+            content = (_ENCODERS.get(type(value)) or _encoder(value))(value)
+            parts += len(content).to_bytes(4, "big"), content
+    parts.append(b"\0\0")
+    return _message(b"B", b"".join(parts)) + _EXECUTE
 
 
 def _message(kind: bytes, content: bytes) -> bytes:
     return kind + (len(content) + 4).to_bytes(4, "big") + content
 
 
-def _encode(value: Any) -> bytes:
-    if value is None:
-        return _NULL
-    if isinstance(value, bytes):
-        content = value
-    elif isinstance(value, str):
+def _encode_text(value: Any) -> bytes:
+    return str(value).encode()
+
+
+_ENCODERS: dict[type, Callable[[Any], bytes]] = {
+    bytes: bytes,
+    str: str.encode,
+    **dict.fromkeys((int, float, Decimal, UUID, pgproto.UUID, date, datetime), _encode_text),
+}
+"""Functions that encode an argument, by its type. Others are found by the class that the type derives from."""
+
+
+def _encoder(value: Any) -> Callable[[Any], bytes]:
+    if isinstance(value, str):
         # The `str` of a member of an enumeration is its name.
-        content = value.encode()
-    elif isinstance(value, _AS_TEXT):
-        content = str(value).encode()
-    else:
-        raise TypeError(f"A {type(value).__name__} cannot be an argument of a statement that runs later.")
-    return len(content).to_bytes(4, "big") + content
+        return str.encode
+    if isinstance(value, (int, float, Decimal, UUID, date)):
+        # PostgreSQL reads their `str`, whatever the type of the parameter.
+        return _encode_text
+    raise TypeError(f"A {type(value).__name__} cannot be an argument of a statement that runs later.")

@@ -227,6 +227,20 @@ class TestPipeline:
 
         assert tell(story) == ("read committed", ["B", "Groceries"])
 
+    def test_connection_outlives_an_argument_that_the_driver_refuses(self, tell):
+        async def story(database):
+            pids = []
+            for _ in range(2):
+                pids.append(
+                    await database.run("write", lambda session: session.scalar(text("select pg_backend_pid()")))
+                )
+                with pytest.raises(asyncpg.DataError):
+                    await database.run("write", lambda session: self.STOCK.all(session, stock=2**40))
+            return pids
+
+        first, second = tell(story)
+        assert first == second
+
     def test_statement_that_times_out_at_the_commit_has_undone_all(self, tell):
         """COMMIT was skipped, so that what no transaction undoes has to be undone."""
         undone = []

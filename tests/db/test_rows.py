@@ -1,14 +1,16 @@
 """Rows are loaded by id and written with an error for each constraint."""
 
+import asyncio
 from functools import partial
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from db.columns import new_id, utc_now
 from db.models import Category, Product
-from db.rows import assign, flush, flush_unique, load_deleted, load_live, translate_violations
-from tests.db.catalogue import BUTTER, GROCERIES, product
+from db.rows import RowUpdate, assign, flush, flush_unique, load_deleted, load_live, translate_violations
+from tests.db.catalogue import BUTTER, GROCERIES, meanwhile, product, stock
 
 SKU = {"sku": ("uq_products_sku", Product.sku)}
 
@@ -43,6 +45,48 @@ def test_row_that_cannot_be_marked_as_deleted_is_live(tell):
         assert load_deleted(session, Category, GROCERIES) is None
 
     written(tell, perform)
+
+
+class TestRowUpdate:
+    RESTOCK = RowUpdate(Product, "stock", "name")
+
+    def test_each_update_knows_the_values_before_it(self, tell):
+        """They are the values that the update before it has written, however many run at once."""
+
+        def restock(number, loop, session):
+            before = self.RESTOCK.apply(session, BUTTER, {"stock": number})
+            meanwhile(asyncio.sleep(0.002), loop)
+            return before["stock"]
+
+        async def story(database):
+            loop, numbers = asyncio.get_running_loop(), range(1000, 1020)
+            before = await asyncio.gather(*(database.run("write", restock, number, loop) for number in numbers))
+            return sorted([*before, await database.run("read", stock)]), [100, *numbers]
+
+        actual, expected = tell(story)
+        assert actual == expected
+
+    def test_same_values_are_not_written(self, tell):
+        def perform(session):
+            versions = select(Product.version, Product.updated_at)
+            before = session.execute(versions).one()
+            assert self.RESTOCK.apply(session, BUTTER, {"stock": 100}) == {"stock": 100, "name": "Amul Butter"}
+            assert session.changes == []
+            assert session.execute(versions).one() == before
+            self.RESTOCK.apply(session, BUTTER, {"stock": 100, "name": "Ghee"})
+            assert [change.members for change in session.changes] == [{"name": ("Amul Butter", "Ghee")}]
+            assert session.execute(versions).one().version == before.version + 1
+
+        written(tell, perform)
+
+    def test_only_live_rows_are_found(self, tell):
+        def perform(session):
+            assert self.RESTOCK.apply(session, new_id(), {"stock": 1}) is None
+            load_live(session, Product, BUTTER).deleted_at = utc_now()
+            assert self.RESTOCK.apply(session, BUTTER, {"stock": 1}) is None
+            assert stock(session) == 100
+
+        written(tell, perform)
 
 
 def test_violation_is_the_error_of_its_constraint(tell):

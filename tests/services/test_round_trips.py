@@ -83,6 +83,11 @@ def new_product(category_id, session, tags=("Green",)):
     return products.create(session, sku=new_id().hex[-20:].upper(), category_id=category_id, tags=tags, **members)
 
 
+def replaced_product(product_id, category_id, session):
+    members = {"name": "Pot", "description": None, "price": Decimal("9.50"), "stock": 1_000, "tags": ("Green",)}
+    return products.replace(session, product_id, sku=new_id().hex[-20:].upper(), category_id=category_id, **members)
+
+
 def new_tags():
     return [new_id().hex for _ in range(20)]
 
@@ -116,6 +121,18 @@ OPERATIONS = {
         4,
         "write",
         lambda user, category, ids, session: audited(lambda s: new_product(category, s, new_tags()))(session),
+    ),
+    "change a product": (
+        3,
+        "write",
+        lambda user, category, ids, session: audited(
+            lambda s: products.update(s, ids[0], price=Decimal(new_id().int % 1000 + 1))
+        )(session),
+    ),
+    "replace a product with the same tags": (
+        3,
+        "write",
+        lambda user, category, ids, session: audited(lambda s: replaced_product(ids[0], category, s))(session),
     ),
     "order three products with an idempotency key": (
         4,
