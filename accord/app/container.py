@@ -11,9 +11,11 @@ from connexion.resolver import Resolver
 from connexion.utils import get_function_from_name
 from sqlalchemy import make_url
 
-from accord.app.documents import API_PREFIX, CONTRACTS, PUBLISHED, load_document
+from accord.app.document_cache import DocumentCache
+from accord.app.documents import API_PREFIX, CONTRACTS, PUBLISHED, override_limits
 from accord.app.exception_handlers import ERRORS
 from accord.contract.document import Document
+from accord.contract.errors import ContractError
 from accord.engine.contract import Contract
 from accord.engine.policies import rate_limits
 from accord.engine.policies.response_cache import ResponseCache
@@ -58,12 +60,18 @@ class Container:
     Builds each part of the service on first access and stores it. No part connects to anything or starts a task yet.
 
     Properties raise SettingsError, ContractError or SigningKeysError if the service could not follow its contract.
-    `tracing` is None if no spans are exported.
+    `tracing` is None if no spans are exported. Without *document_cache*, the contract is read from its files and
+    validated.
     """
 
-    def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self, settings: Settings, tracing: Tracing | None = None, document_cache: DocumentCache | None = None
+    ) -> None:
         self.settings = settings
         self.tracing = tracing
+        self._document_cache = document_cache
+        self._unstored: bytes | None = None
+        """The documents to store when they have passed validation, without the limits of the settings."""
 
     @cached_property
     def log(self) -> LogHandler:
@@ -154,7 +162,14 @@ class Container:
     @cached_property
     def documents(self) -> dict[str, Document]:
         """Return the contract of each version, the first version first."""
-        return {version: load_document(version, self.settings) for version in CONTRACTS}
+        cache = self._document_cache
+        documents = cache.load() if cache else None
+        if documents is None:
+            documents = {version: Document.read(index) for version, index in CONTRACTS.items()}
+            self._unstored = cache.serialize(documents) if cache else None
+        for document in documents.values():
+            override_limits(document, self.settings)
+        return documents
 
     @cached_property
     def first_spec(self) -> dict[str, Any]:
@@ -271,6 +286,21 @@ class Container:
     @cached_property
     def contract(self) -> Contract:
         """Return the compiled contract of all versions. Raises ContractError if it is invalid."""
+        try:
+            contract = self._compile_contract()
+        except ContractError:
+            if not any(document.is_valid for document in self.documents.values()):
+                raise
+            # Stored documents have no places, which the error of the files has.
+            self._document_cache = None
+            del self.documents
+            contract = self._compile_contract()
+        if self._document_cache and self._unstored:
+            self._document_cache.store(self._unstored)
+            self._unstored = None
+        return contract
+
+    def _compile_contract(self) -> Contract:
         settings = self.settings
         contract = Contract(
             database=self.database,

@@ -17,7 +17,7 @@ from accord import portal
 from accord import settings as configuration
 from accord.app import patches
 from accord.app.container import Container
-from accord.app.documents import API_PREFIX, CONTRACTS, PUBLISHED, ROOT
+from accord.app.documents import API_PREFIX, CONTRACTS, DOCUMENT_CACHE, PUBLISHED, ROOT
 from accord.app.exception_handlers import page_problem
 from accord.engine.contract import Contract
 from accord.engine.middleware import ContractMiddleware
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FlaskApp:
     """
     gc.disable()
     try:
-        app = build_app(Container(settings or configuration.load(), _tracing()))
+        app = build_app(Container(settings or configuration.load(), _tracing(), DOCUMENT_CACHE))
         # All objects that exist now live as long as the process. The garbage collector skips them from here on, and
         # runs less often.
         gc.collect()

@@ -10,10 +10,9 @@ from typing import Any
 
 import click
 import uvicorn
-from prometheus_client import start_http_server
 
 from accord.app.container import Container
-from accord.app.documents import PUBLISHED
+from accord.app.documents import DOCUMENT_CACHE, PUBLISHED
 from accord.app.factory import build_app, create_app
 from accord.cli.common import load_settings, require_migrations
 from accord.cli.errors import describe_error, is_temporary
@@ -21,7 +20,7 @@ from accord.server import supervisor
 from accord.server.protocol import HttpProtocol
 from accord.server.timeouts import Timeouts
 from accord.settings import Settings
-from accord.telemetry import multiprocess, prometheus
+from accord.telemetry import multiprocess
 from accord.telemetry.multiprocess import MultiprocessMetrics
 from db.errors import DatabaseUnavailable
 
@@ -55,6 +54,10 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         os.environ["ACCORD_DRAIN_SECONDS"] = "0"
     multiprocess.clean_up(settings.data_dir)
     if settings.metrics_port is not None:
+        from prometheus_client import start_http_server  # noqa: PLC0415  # It imports an HTTP client and a server.
+
+        from accord.telemetry import prometheus  # noqa: PLC0415
+
         metrics = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
         with _binding(settings.metrics_host, settings.metrics_port, "ACCORD_METRICS_HOST", "ACCORD_METRICS_PORT"):
             start_http_server(settings.metrics_port, settings.metrics_host, prometheus.registry(metrics.snapshot))
@@ -98,7 +101,7 @@ def _application(settings: Settings, *, in_this_process: bool) -> Any:
     """
     if in_this_process:
         return create_app(settings)
-    build_app(Container(settings))
+    build_app(Container(settings, document_cache=DOCUMENT_CACHE))
     return _FACTORY
 
 

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from accord.contract import common_responses, page_links, preconditions
-from accord.contract.bundle import Sources, bundle
 from accord.contract.errors import SourceMapping, error_at
-from accord.contract.published_yaml import to_yaml
-from accord.contract.references import pointer_parts, replace_identifiers, schema_objects
+from accord.contract.references import Place, pointer_parts, replace_identifiers, schema_objects
+
+if TYPE_CHECKING:
+    from accord.contract.bundle import Sources
 
 # The URL of a server in JSON and in YAML, and the beginning of a link to a path in Markdown.
 _SERVER_URL_OR_LINK = re.compile(rb'(?:"url":"|- url: )/(?=["\n])|\]\((?=/)')
@@ -27,22 +29,35 @@ PRIVATE_EXTENSIONS = frozenset(
 class Document:
     """The contract as one OpenAPI document. All of its references are JSON pointers into it."""
 
-    def __init__(self, raw: dict[str, Any], sources: Sources | None = None) -> None:
+    def __init__(
+        self,
+        raw: dict[str, Any],
+        sources: "Sources | None" = None,
+        *,
+        common_headers: frozenset[str] = frozenset(),
+        is_valid: bool = False,
+    ) -> None:
         """Store *raw*, whose references to a `$id` or an `$anchor` become JSON pointers.
 
-        *sources* are the files that it was read from. Raises ContractError for a reference to another document.
+        *sources* are the files that it was read from. With *is_valid* it is the `raw` of a document that was validated
+        before, without the places in the YAML. Raises ContractError for a reference to another document.
         """
         self.raw = raw
         self.sources = sources
-        self.common_headers: frozenset[str] = frozenset()
+        self.common_headers = common_headers
         """The headers of every response, in lower case. They are not added by the operation."""
-        self.schema_objects = list(schema_objects(raw))
-        """Place and value of each Schema Object that is a mapping."""
-        replace_identifiers(self.schema_objects)
+        self.is_valid = is_valid
+        if not is_valid:
+            replace_identifiers(self.schema_objects)
         self._targets: dict[str, Any] = {}
         """The targets of references, because most are looked up many times."""
         self._headers: dict[int, tuple[Any, dict[str, Any]]] = {}
         """Header Objects by the id of their response, which is stored so that its id stays unique."""
+
+    @cached_property
+    def schema_objects(self) -> list[tuple[Place, dict[str, Any]]]:
+        """Place and value of each Schema Object that is a mapping, as they were before the document was completed."""
+        return list(schema_objects(self.raw))
 
     @classmethod
     def read(cls, index: Path) -> "Document":
@@ -50,6 +65,8 @@ class Document:
 
         Raises ContractError, as `bundle` and `page_links.complete` do.
         """
+        from accord.contract.bundle import bundle  # noqa: PLC0415  # Documents that are stored need no parser of YAML.
+
         document = cls(*bundle(index))
         page_links.complete(document.raw, document.resolve)
         preconditions.complete(document.raw, document.resolve)
@@ -152,7 +169,11 @@ class Document:
     def render(self, as_yaml: bool) -> bytes:
         """Return the published document as JSON or as YAML."""
         as_json = orjson.dumps(self.public())
-        return to_yaml(orjson.loads(as_json)) if as_yaml else as_json
+        if not as_yaml:
+            return as_json
+        from accord.contract.published_yaml import to_yaml  # noqa: PLC0415  # It imports PyYAML.
+
+        return to_yaml(orjson.loads(as_json))
 
     def _parameters(self, node: dict[str, Any]) -> dict[tuple[str, str], Any]:
         parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]

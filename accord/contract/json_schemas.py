@@ -1,6 +1,9 @@
 """JSON Schema validators, compiled from the schemas of the contract for requests and for responses."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from functools import partial
+from hashlib import blake2b
+from threading import Lock
 from typing import Any
 
 import jsonschema_rs
@@ -17,20 +20,31 @@ _GROUPS = (frozenset({"if", "then", "else"}), frozenset({"contains", "minContain
 
 
 class Validator:
-    """Validates JSON values against one schema."""
+    """Validates JSON values against one schema, which is compiled when the first value is validated."""
 
-    __slots__ = ("_validator", "is_valid")
+    __slots__ = ("_compile", "_compiled", "is_valid")
 
-    def __init__(self, validator: jsonschema_rs.Draft202012Validator) -> None:
-        self._validator = validator
-        self.is_valid: Callable[[Any], bool] = validator.is_valid
-        """Return whether a value is valid. It is the function itself, because a method around it takes half as long."""
+    is_valid: Callable[[Any], bool]
+    """Returns whether a JSON value is valid. It becomes the method of the compiled validator, which calls no other."""
+
+    def __init__(self, compile_schema: Callable[[], jsonschema_rs.Draft202012Validator]) -> None:
+        self._compile = compile_schema
+        self._compiled: jsonschema_rs.Draft202012Validator | None = None
+        self.is_valid = self._compile_and_validate
+
+    def compile(self) -> jsonschema_rs.Draft202012Validator:
+        """Return the compiled validator. Raises ContractError for an invalid schema."""
+        if self._compiled is None:
+            # Two threads that come here together compile the schema twice, to the same effect.
+            self._compiled = self._compile()
+            self.is_valid = self._compiled.is_valid
+        return self._compiled
 
     def errors(self, value: Any, limit: int = 50) -> list[tuple[str, str, str]]:
         """Return pointer, detail and code of at most *limit* errors. The code is the keyword. No value is quoted."""
         errors: dict[tuple[str, str, str], None] = {}
         unevaluated: dict[tuple[str, str, str], None] = {}
-        for error in self._validator.iter_errors(value):
+        for error in self.compile().iter_errors(value):
             # An invalid property is also unevaluated, so these errors count only if there are no others.
             is_unevaluated = isinstance(error.kind, jsonschema_rs.ValidationErrorKind.UnevaluatedProperties)
             (unevaluated if is_unevaluated else errors).update(dict.fromkeys(_describe(error)))
@@ -38,15 +52,24 @@ class Validator:
                 break
         return list(errors or unevaluated)[:limit]
 
+    def _compile_and_validate(self, value: Any) -> bool:
+        return self.compile().is_valid(value)
+
+
+CompiledSchemas = MutableMapping[bytes, jsonschema_rs.Draft202012Validator]
+"""Compiled validators by the digest of their schema."""
+
 
 class JsonSchemas:
-    """The schemas of one document. Each is compiled once, and references to a component share its validator."""
+    """The schemas of one document. Each has one validator for each direction, and equal ones are compiled once."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, shared: CompiledSchemas | None = None) -> None:
+        """*shared* has the compiled validators of other documents, and gets those of this one."""
         self.document = document
         self._views = {direction: SchemaViews(document, direction) for direction in HIDDEN_BY}
-        self._registry: jsonschema_rs.Registry | None = None
-        self._registered = 0
+        self._compiled: CompiledSchemas = {} if shared is None else shared
+        # Validators are compiled at their first use, which can be in several threads at the same time.
+        self._lock = Lock()
         self._validators: dict[tuple[Direction, str | int], tuple[Any, Validator]] = {}
         """Validators by direction and by reference or id. The schema is stored, too, so that its id stays unique."""
         self._merged: dict[int, tuple[Any, dict[str, Any]]] = {}
@@ -58,43 +81,47 @@ class JsonSchemas:
         """Return the validator of *schema* for one direction.
 
         Read-only properties are not part of a request, and write-only properties are not part of a response.
-        Raises ContractError for an invalid schema.
         """
         # Most schemas are references to components, or are within components that many operations share.
         key = (direction, _reference(schema) or id(schema))
         if key not in self._validators:
-            self._validators[key] = (schema, self._compile(schema, direction))
+            self._validators[key] = schema, Validator(partial(self._compile, schema, direction))
         return self._validators[key][1]
+
+    def compile(self) -> None:
+        """Compile all validators that were asked for. Raises ContractError for an invalid schema."""
+        for _, validator in self._validators.values():
+            validator.compile()
 
     def view(self, schema: Any, direction: Direction) -> Any:
         """Return the view of *schema* for one direction: see `SchemaViews`."""
-        return self._views[direction].view(schema)
+        with self._lock:
+            return self._views[direction].view(schema)
 
-    def target(self, reference: str) -> Any:
-        """Return the view to which the `$ref` of another view refers."""
-        uri, _, name = reference.rpartition("#/")
-        return next(views.definitions[name] for views in self._views.values() if views.uri == uri)
+    def target(self, reference: str, direction: Direction) -> Any:
+        """Return the view to which the `$ref` of another view for *direction* refers."""
+        return self._views[direction].target(reference)
 
-    def view_validator(self, view: Any) -> Validator:
-        """Return the validator of a view. The caller stores it."""
-        return self._compile_view(view, None)
+    def view_validator(self, view: Any, direction: Direction) -> Validator:
+        """Return the validator of a view for *direction*, which is compiled. The caller stores it."""
+        validator = Validator(lambda: self._compile_view(self._views[direction].complete(view), None))
+        validator.compile()
+        return validator
 
-    def _compile(self, schema: Any, direction: Direction) -> Validator:
-        return self._compile_view(self.view(schema, direction), schema)
+    def _compile(self, schema: Any, direction: Direction) -> jsonschema_rs.Draft202012Validator:
+        return self._compile_view(self._views[direction].complete(self.view(schema, direction)), schema)
 
-    def _compile_view(self, view: Any, schema: Any) -> Validator:
-        # Most views are those of components, which are there from the beginning.
-        if self._registered < (count := sum(len(views.definitions) for views in self._views.values())):
-            self._registry = jsonschema_rs.Registry([(views.uri, views.definitions) for views in self._views.values()])
-            self._registered = count
-        try:
-            validator = jsonschema_rs.Draft202012Validator(
-                view, validate_formats=True, registry=self._registry, mask="The value"
-            )
-        except ValueError as error:
-            message = f"invalid schema; correct it as JSON Schema says: {str(error).splitlines()[0]}"
-            raise error_at(schema, message) from None
-        return Validator(validator)
+    def _compile_view(self, view: Any, schema: Any) -> jsonschema_rs.Draft202012Validator:
+        digest = blake2b(repr(view).encode(), digest_size=16).digest()
+        if digest not in self._compiled:
+            try:
+                self._compiled[digest] = jsonschema_rs.Draft202012Validator(
+                    view, validate_formats=True, mask="The value"
+                )
+            except ValueError as error:
+                message = f"invalid schema; correct it as JSON Schema says: {str(error).splitlines()[0]}"
+                raise error_at(schema, message) from None
+        return self._compiled[digest]
 
     def merge(self, schema: Any) -> dict[str, Any]:
         """

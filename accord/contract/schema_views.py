@@ -8,7 +8,7 @@ import jsonschema_rs
 
 from accord.contract.document import Document
 from accord.contract.keywords import ANNOTATIONS, IMPLIED, KEYWORDS
-from accord.contract.references import fragment
+from accord.contract.references import fragment, pointer_parts
 
 Direction = Literal["request", "response"]
 Names = frozenset[str]
@@ -20,7 +20,9 @@ HIDDEN_MEMBER: dict[str, Any] = {"not": {}}
 
 _APPLICATORS = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if"})
 _NONE: Names = frozenset()
-_DROPPED = ANNOTATIONS | {"$defs", "$schema", "readOnly", "writeOnly"}
+_DEFINITIONS = "$defs"
+_REFERENCE = f"#/{_DEFINITIONS}/"
+_DROPPED = ANNOTATIONS | {_DEFINITIONS, "$schema", "readOnly", "writeOnly"}
 
 
 def conjuncts(document: Document, schema: dict[str, Any]) -> list[Any]:
@@ -54,22 +56,33 @@ class SchemaViews:
     What depends on such members cannot be decided, so it is not refused: after a condition (`if`) on them the value
     matches `then` or `else`, and of alternatives that they distinguish (`oneOf`) it may match several.
 
-    A component has one view for each set of names that the schemas around its references hide. `definitions` has the
-    views that references lead to, under the names that they have in references of views.
+    A component has one view for each set of names that the schemas around its references hide.
     """
 
     def __init__(self, document: Document, direction: Direction) -> None:
         self.document = document
         self.direction = direction
-        self.uri = f"urn:{direction}"
-        self.definitions: dict[str, Any] = {}
-        self._names: dict[tuple[str, Names], str] = {}
+        self._definitions: dict[str, Any] = {}
+        """The views that references lead to, by the names that they have in references of views."""
         self._own: dict[int, Names] = {}
         self._affected: dict[int, tuple[Names, bool]] = {}
         self._schemas: dict[int, Any] = {}
         """The schemas whose names are cached by id, so that their ids stay unique."""
-        for name in document.raw.get("components", {}).get("schemas", {}):
-            self._reference({"$ref": fragment(("components", "schemas", name))}, _NONE)
+
+    def complete(self, view: Any) -> Any:
+        """Return *view* with the views that it refers to, in `$defs`."""
+        definitions: dict[str, Any] = {}
+        pending = [view]
+        while pending:
+            for name in _referenced_names(pending.pop()):
+                if name in self._definitions and name not in definitions:
+                    definitions[name] = self._definitions[name]
+                    pending.append(definitions[name])
+        return {**view, _DEFINITIONS: definitions} if definitions else view
+
+    def target(self, reference: str) -> Any:
+        """Return the view to which the `$ref` of another view refers."""
+        return self._definitions[pointer_parts(reference)[-1]]
 
     def view(self, schema: Any, hidden: Names = _NONE) -> Any:
         """Return the view of *schema*, where schemas that apply to the same object hide the names *hidden*."""
@@ -169,12 +182,13 @@ class SchemaViews:
         names, counts = self._affected_names(target)
         # A view differs only by the names that it requires. So most references have the view without any.
         relevant = hidden - self._hidden_names(target) if counts else (hidden & names) - self._hidden_names(target)
-        key = (schema["$ref"], relevant)
-        if key not in self._names:
-            self._names[key] = str(len(self._names))
-            self.definitions[self._names[key]] = None
-            self.definitions[self._names[key]] = self.view(target, relevant)
-        return f"{self.uri}#/{self._names[key]}"
+        # The name is that of the target in any document, so that equal views are equal in all of them.
+        name = " ".join([schema["$ref"], *sorted(relevant)])
+        if name not in self._definitions:
+            # The name is there before the view, so that a cycle ends here.
+            self._definitions[name] = None
+            self._definitions[name] = self.view(target, relevant)
+        return fragment((_DEFINITIONS, name))
 
     def _hidden_names(self, schema: Any) -> Names:
         """Return the names of members that *schema* hides from its object, in whichever of its parts."""
@@ -264,3 +278,14 @@ def _required_names(schema: dict[str, Any]) -> Iterator[str]:
 
 def _is_null(schema: Any) -> bool:
     return isinstance(schema, dict) and schema.get("type") in ("null", ["null"])
+
+
+def _referenced_names(view: Any) -> Iterator[str]:
+    """Yield the names of the definitions that *view* refers to. A value of `const` can look like a reference."""
+    if isinstance(view, dict):
+        reference = view.get("$ref")
+        if isinstance(reference, str) and reference.startswith(_REFERENCE):
+            yield pointer_parts(reference)[-1]
+    if isinstance(view, dict | list):
+        for part in view.values() if isinstance(view, dict) else view:
+            yield from _referenced_names(part)

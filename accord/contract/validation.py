@@ -65,14 +65,15 @@ def _openapi_validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(json.loads(schema.read_text("utf-8")))
 
 
-def semantic_errors(document: Document, schemas: JsonSchemas) -> Iterator[Exception]:
+def semantic_errors(document: Document) -> Iterator[Exception]:
     """Yield a ContractError for each part of *document* that is valid OpenAPI but cannot work.
 
     These are unknown extensions, invalid examples and defaults, missing and duplicate operation ids, and unknown
     security schemes and scopes.
     """
     yield from _unknown_extensions(document.raw)
-    yield from _example_errors(document.raw, schemas)
+    # Most validators of examples are needed only here.
+    yield from _example_errors(document.raw, JsonSchemas(document))
     scopes = {name: granted_scopes(spec) for name, spec in document.security_schemes().items()}
     tags = [tag["name"] for tag in document.raw.get("tags", ())]
     for n, tag in enumerate(tags):

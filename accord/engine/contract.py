@@ -1,7 +1,7 @@
 """The compiled contract: the documents of a service, their operations, and the router that finds them."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from connexion.resolver import Resolver
@@ -9,7 +9,7 @@ from connexion.resolver import Resolver
 from accord.contract import schema_validation, validation
 from accord.contract.document import Document, with_root_path
 from accord.contract.errors import ContractError, error_at
-from accord.contract.json_schemas import JsonSchemas
+from accord.contract.json_schemas import CompiledSchemas, JsonSchemas
 from accord.contract.unused_files import unused_files
 from accord.engine import security
 from accord.engine.marshmallow_schemas import MarshmallowSchemas
@@ -86,6 +86,7 @@ class Contract:
             Idempotency(idempotency_store),
             Audit(track_changes),
         ]
+        self._compiled_schemas: CompiledSchemas = {}
         self.router = Router()
         self.documents: list[Document] = []
         self.operations: list[Operation] = []
@@ -97,11 +98,13 @@ class Contract:
 
         Raises ContractError with one line for each error: file, line, and what to do.
         """
-        _raise_errors([*validation.structure_errors(document), *schema_validation.schema_errors(document)])
-        schemas = JsonSchemas(document)
+        if not document.is_valid:
+            _raise_errors([*validation.structure_errors(document), *schema_validation.schema_errors(document)])
         schemes = security.load_schemes(document, self.dependencies)
-        _raise_errors(list(validation.semantic_errors(document, schemas)))
+        if not document.is_valid:
+            _raise_errors(list(validation.semantic_errors(document)))
         _raise_errors(list(missing_modules(document)))
+        schemas = JsonSchemas(document, self._compiled_schemas)
         context = DocumentContext(
             MarshmallowSchemas(schemas),
             schemes,
@@ -130,6 +133,8 @@ class Contract:
             except ContractError as error:
                 errors.append(error)
         _raise_errors(errors)
+        if not document.is_valid:
+            schemas.compile()
         self.documents.append(document)
         self.operations += operations.values()
         self._publish(document, path)
@@ -165,13 +170,13 @@ class Contract:
 
     def _publish(self, document: Document, path: str) -> None:
         for suffix, media_type in (("json", b"application/json"), ("yaml", b"application/yaml")):
-            body = document.render(as_yaml=suffix == "yaml")
-            self.published_documents[f"{path}.{suffix}"] = _published_document(body, media_type)
+            render = cache(partial(document.render, as_yaml=suffix == "yaml"))
+            self.published_documents[f"{path}.{suffix}"] = _published_document(render, media_type)
 
 
-def _published_document(body: bytes, media_type: bytes) -> PublishedDocument:
+def _published_document(render: Callable[[], bytes], media_type: bytes) -> PublishedDocument:
     def respond(root_path: str) -> Response:
-        below = with_root_path(body, root_path)
+        below = with_root_path(render(), root_path)
         headers = [(b"content-type", media_type), (b"etag", etag(below)), (b"vary", b"Accept-Encoding")]
         return Response(200, below, headers + PUBLIC_NO_CACHE, encodings={})
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -270,7 +271,8 @@ def _deserializer(field: fields.Field[Any]) -> Deserialize | None:
         case _ if type(field) in _UNCHANGED:
             deserialize = None
         case _:
-            deserialize = field.deserialize
+            # `deserialize` does the same for a value that is there, and looks for validators, which no field has.
+            deserialize = partial(field._deserialize, attr=None, data=None)
     return _nullable(deserialize) if deserialize and field.allow_none else deserialize
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
@@ -47,6 +47,14 @@ class DocumentContext:
     body_limits: BodyLimits
     rate_limits: RateLimitPolicies
     cache_profiles: CacheProfiles
+    _parameters: dict[int, tuple[Any, Parameter]] = field(default_factory=dict)
+    """Parameters by the id of their Parameter Object, which is stored so that its id stays unique."""
+
+    def parameter(self, spec: dict[str, Any]) -> Parameter:
+        """Return the parameter *spec*. Operations that refer to the same one share it. Raises ContractError."""
+        if id(spec) not in self._parameters:
+            self._parameters[id(spec)] = spec, Parameter(spec, self.marshmallow_schemas)
+        return self._parameters[id(spec)][1]
 
 
 class Operation:
@@ -75,7 +83,7 @@ class Operation:
         self.document = self.schemas.document
         schemas, document = self.schemas, self.document
         self.is_safe = method in ("get", "head")
-        parameters = [Parameter(parameter, document_context.marshmallow_schemas) for parameter in spec["parameters"]]
+        parameters = [document_context.parameter(parameter) for parameter in spec["parameters"]]
         check_path_parameters(spec, path_item, parameters)
         self.parameters = ParameterParser(parameters, path_item.names, _POLICY_HEADERS)
         self.requires_if_match = any(parameter.required for parameter in parameters if parameter.is_header("if-match"))
@@ -88,13 +96,11 @@ class Operation:
         page = self._page_location(declared.get("303", {}))
         depends_on = list(self.security.headers) if self.security and "x-cache-profile" in spec else []
         depends_on += ["Accept"] if page else []
-        self.responses = {
-            int(status): ResponseDefinition(self.id, int(status), response, schemas, depends_on)
-            for status, response in declared.items()
-            if status.isdigit()
-        }
+        self.responses = {int(status): response for status, response in declared.items() if status.isdigit()}
+        """The declared Response Objects by status. Only the one of the success is compiled."""
         self._ranges = declared.keys() - {str(status) for status in self.responses}
-        self.success = only_success(spec, self.responses)
+        status = only_success(spec, self.responses)
+        self.success = ResponseDefinition(self.id, status, self.responses[status], schemas, depends_on)
         body = document.resolve(spec["requestBody"]) if "requestBody" in spec else None
         self.body = (
             BodyParser(body, self.success.schema, document_context.marshmallow_schemas, document_context.body_limits)
@@ -123,12 +129,11 @@ class Operation:
         self.handle: Handle = self.respond
 
     def compile(self, serializers: Serializers, policies: Iterable[Policy]) -> None:
-        """Compile the responses, and wrap `handle` in the *policies* that the contract of the operation declares.
+        """Compile the response, and wrap `handle` in the *policies* that the contract of the operation declares.
 
         Raises ContractError.
         """
-        for response in self.responses.values():
-            response.compile(serializers)
+        self.success.compile(serializers)
         self.takes_preconditions = self.validating_get() is not None
         for policy in policies:
             wrapped = policy(self, self.handle)
@@ -219,8 +224,7 @@ class Operation:
 
     def links(self, status: int) -> Iterator[tuple[str, Any]]:
         """Yield name and Link Object of each link of the response with *status*."""
-        response = self.document.resolve(self.spec["responses"][str(status)])
-        for name, link in response.get("links", {}).items():
+        for name, link in self.responses[status].get("links", {}).items():
             yield name, self.document.resolve(link)
 
     def has_header(self, name: str) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 from accord.contract.errors import error_at
 from accord.engine.parsers.parameters import Parameter, ParameterParser
-from accord.engine.renderers.response import ResponseDefinition
 from accord.engine.routing import PathItem
 
 PARTIAL = 206
@@ -26,9 +25,9 @@ def check_path_parameters(spec: dict[str, Any], path_item: PathItem, parameters:
         raise error_at(spec, f"{name}: two parameters have the argument {', '.join(duplicates)}; rename one.")
 
 
-def only_success(spec: dict[str, Any], responses: Mapping[int, ResponseDefinition]) -> ResponseDefinition:
-    """Return the response of status 2xx other than 206. Raises ContractError unless there is exactly one."""
-    successes = [response for status, response in responses.items() if 200 <= status < 300 and status != PARTIAL]
+def only_success(spec: dict[str, Any], statuses: Iterable[int]) -> int:
+    """Return the status 2xx other than 206. Raises ContractError unless there is exactly one."""
+    successes = [status for status in statuses if 200 <= status < 300 and status != PARTIAL]
     if len(successes) != 1:
         raise error_at(
             spec, f"{spec['operationId']} has {len(successes)} responses of status 2xx; declare exactly one."

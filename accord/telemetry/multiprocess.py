@@ -21,7 +21,6 @@ import orjson
 
 from accord.telemetry.history import INTERVAL, LENGTH, History, Samples, summarize
 from accord.telemetry.metrics import Counts, Metrics, merge
-from accord.telemetry.prometheus import exposition
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +66,8 @@ class MultiprocessMetrics:
 
     def exposition(self) -> str:
         """Return the counts in Prometheus' text format."""
+        from accord.telemetry.prometheus import exposition  # noqa: PLC0415  # It imports an HTTP server.
+
         return exposition(self.snapshot())
 
     def history(self) -> dict[str, Any]:

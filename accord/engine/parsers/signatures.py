@@ -2,8 +2,6 @@
 
 from typing import BinaryIO
 
-from puremagic import PureError, magic_stream
-
 # The signatures of the WHATWG MIME Sniffing standard, section 6. They have precedence over puremagic, whose signatures
 # for JPEG include those of JPEG 2000 and of plain text, and are outweighed by chance matches within the image.
 _SIGNATURES = {
@@ -29,6 +27,8 @@ def detect_media_types(file: BinaryIO) -> list[str]:
     for media_type, signatures in _SIGNATURES.items():
         if head.startswith(signatures):
             return [media_type]
+    from puremagic import PureError, magic_stream  # noqa: PLC0415  # It reads all signatures, and few files need them.
+
     try:
         matches = magic_stream(file)
     except (PureError, ValueError):

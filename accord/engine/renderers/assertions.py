@@ -156,7 +156,7 @@ class Assertions:
     def _conjuncts(self, view: dict[str, Any]) -> Iterator[View]:
         """Yield the schemas that suffice for the applicators of *view*."""
         if "$ref" in view:
-            yield self._schemas.target(view["$ref"])
+            yield self._schemas.target(view["$ref"], "response")
         yield from view.get("allOf", ())
         for word in ("anyOf", "oneOf"):
             if word in view:
@@ -225,7 +225,7 @@ class Assertions:
         view = views[0] if len(views) == 1 else {"allOf": [*views]}
         key = orjson.dumps(view, option=orjson.OPT_SORT_KEYS).decode()
         if key not in self._validators:
-            self._validators[key] = self._schemas.view_validator(view)
+            self._validators[key] = self._schemas.view_validator(view, "response")
         return self._validators[key]
 
 

@@ -13,6 +13,7 @@ from marshmallow.fields import UUID, Field, Nested
 from accord.contract.document import component_name
 from accord.contract.errors import error_at
 from accord.engine.marshmallow_schemas import Integer, MarshmallowSchemas, Representation
+from accord.engine.renderers.response import first_schema
 from accord.engine.renderers.serializer import ROOT_PATH, LinkTemplate
 
 if TYPE_CHECKING:
@@ -44,12 +45,16 @@ def link_templates(
     members: dict[type[Representation], Fields] = {}
     for operation in operations.values():
         for status, response in operation.responses.items():
-            name = component_name(response.schema)
-            shape = marshmallow_schemas.for_schema(response.schema)
+            declared = list(operation.links(status))
+            if not declared:
+                continue
+            schema = first_schema(response)
+            name = component_name(schema)
+            shape = marshmallow_schemas.for_schema(schema)
             if shape and shape not in members:
                 members[shape] = shape().dump_fields
             fields = members[shape] if shape else None
-            for link, spec in operation.links(status):
+            for link, spec in declared:
                 target = operations.get(spec.get("operationId", ""))
                 if target is None:
                     unknown = f"unknown operation {spec.get('operationId')!r}; correct its operationId."

@@ -81,7 +81,7 @@ class ResponseDefinition:
         self.is_file = bool(contents) and not any(_is_text(name) for name in contents)
         """Whether its media types are those of files, so that the handler returns a `FileContent`."""
         self.media_type: str | None = next(iter(contents), None)
-        self.schema: Any = contents[self.media_type].get("schema", True) if self.media_type else True
+        self.schema = first_schema(spec)
         self.headers = schemas.document.response_headers(spec)
         self.required_headers = [
             name.encode()
@@ -228,6 +228,12 @@ class ResponseDefinition:
         for name in self.required_headers:
             if name not in present:
                 raise ContractViolation(f"{self.label}: the required header {name.decode()} is missing.")
+
+
+def first_schema(response: dict[str, Any]) -> Any:
+    """Return the schema of the first media type of a Response Object; True if it has none."""
+    first: dict[str, Any] = next(iter(response.get("content", {}).values()), {})
+    return first.get("schema", True)
 
 
 def _is_text(media_type: str) -> bool:
