@@ -3,7 +3,6 @@
 import asyncio
 
 from sqlalchemy import BigInteger, cast, func, select
-from sqlalchemy.orm import Session
 
 from db import Base
 from db.database import Database
@@ -23,9 +22,18 @@ class CacheVersions:
         self._database = database
         self._waiters: list[asyncio.Future[dict[str, int]]] = []
         self._reader: asyncio.Task[None] | None = None
+        self._latest: dict[str, int] = {}
+        self._data_version: int | None = None
+        """The data version before the latest cache versions were read."""
 
     async def current(self) -> dict[str, int]:
-        """Return the versions as of a time after the call. Concurrent calls share one query."""
+        """
+        Return the versions as of a time after the call. Concurrent calls share one query.
+
+        There is no query if the database can tell without one that nothing has changed.
+        """
+        if self._data_version is not None and self._data_version == self._database.data_version():
+            return self._latest
         # Each call has a future of its own, so a cancelled caller does not cancel the query for the others.
         waiter: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
@@ -40,11 +48,13 @@ class CacheVersions:
                 # A query that has begun may miss a commit before a later call, so later calls wait for the next one.
                 waiters, self._waiters = self._waiters, []
                 try:
-                    versions = await self._database.run("read", _read_versions)
+                    data_version = self._database.data_version()
+                    versions = {row["tag"]: row["version"] for row in await self._database.fetch(_CURRENT)}
                 except Exception as error:  # noqa: BLE001  # It is raised in the callers.
                     for waiter in filter(_is_waiting, waiters):
                         waiter.set_exception(error)
                 else:
+                    self._latest, self._data_version = versions, data_version
                     for waiter in filter(_is_waiting, waiters):
                         waiter.set_result(versions)
         finally:
@@ -55,10 +65,6 @@ class CacheVersions:
 
 def _is_waiting(waiter: asyncio.Future[dict[str, int]]) -> bool:
     return not waiter.done()
-
-
-def _read_versions(session: Session) -> dict[str, int]:
-    return {row["tag"]: row["version"] for row in _CURRENT.all(session)}
 
 
 _CURRENT = prepare(

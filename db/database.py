@@ -17,12 +17,14 @@ from sqlalchemy import URL, make_url
 
 from accord import libpq
 from accord.libpq import ConnectionParameters
+from db.drivers.data_version import DataVersion
 from db.drivers.greenlets import GreenletPool
 from db.drivers.postgresql import PostgresPool
 from db.drivers.sqlite import SqlitePool, sqlite_engine
 from db.drivers.threads import ThreadPool
 from db.errors import as_unavailable, is_serialization_failure
 from db.pool import Mode, Pool, PoolStats
+from db.prepared import PreparedStatement, Values
 from db.session import BeforeCommit, UnitOfWorkSession, call_each
 from db.unit_of_work import RestartUnitOfWork
 
@@ -42,8 +44,8 @@ def open_database(
     Return the database of a URL, `postgresql://…` or `sqlite:///…`. Raises ValueError for other URLs.
 
     It opens up to *pool_size* connections for reading and as many for writing (SQLite has one writer), each when it is
-    first needed. The timeouts are in seconds: *pool_timeout* limits the wait for a connection, *statement_timeout* one
-    statement.
+    first needed. On SQLite, `data_version` has another one. The timeouts are in seconds: *pool_timeout* limits the wait
+    for a connection, *statement_timeout* one statement.
     """
     if url.startswith(libpq.SCHEMES):
         return PostgresDatabase(libpq.parse(url), pool_size, pool_timeout, statement_timeout)
@@ -83,6 +85,18 @@ class Database(ABC):
             await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  # It only spreads the retries.
         raise AssertionError
 
+    async def fetch(self, statement: PreparedStatement) -> list[Values]:
+        """Return the rows of a SELECT without parameters, which sees what is committed when it begins."""
+        return await self.run("read", statement.all)
+
+    def data_version(self) -> int | None:
+        """
+        Return a number that another one follows after each commit, or None if this takes a query.
+
+        It tells that nothing has changed, and not what has.
+        """
+        return None
+
     async def open(self) -> None:
         """Connect to the database once. Raises DatabaseUnavailable if it cannot be reached."""
         await self.run("read", UnitOfWorkSession.acquire)
@@ -106,6 +120,26 @@ class PostgresDatabase(Database):
         self._pools: dict[Mode, PostgresPool] = {"read": reads, "write": writes, "repeatable_read": writes}
         self._greenlets = GreenletPool()
 
+    async def fetch(self, statement: PreparedStatement) -> list[Values]:
+        # Most connections are free and have prepared the statement. Then it needs no session and no greenlet.
+        plan = statement.plan_for("postgresql") if UnitOfWorkSession.query_span is None else None
+        connection = self._pools["read"].acquire_nowait() if plan else None
+        if plan and connection:
+            try:
+                rows = await connection.fetch_prepared(plan.sql)
+            except Exception as error:
+                if not is_serialization_failure(error):
+                    reason = as_unavailable(error)
+                    if reason is None:
+                        raise
+                    raise reason from error
+                rows = None
+            finally:
+                self._pools["read"].release(connection)
+            if rows is not None:
+                return plan.row_dicts(rows)
+        return await super().fetch(statement)
+
     def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> Awaitable[T]:
         return self._greenlets.run(_run_unit_of_work, self._pools[mode], mode, function, arguments)
 
@@ -123,6 +157,7 @@ class SqliteDatabase(Database):
         writes = SqlitePool(sqlite_engine(url, timeout=statement_timeout), size=1, timeout=timeout)
         reading = ThreadPool("read", size=size, timeout=timeout)
         writing = ThreadPool("write", size=size, timeout=timeout)
+        self._data_version = DataVersion(url)
         self._pools: dict[Mode, tuple[ThreadPool, SqlitePool]] = {
             "read": (reading, reads),
             "write": (writing, writes),
@@ -132,6 +167,9 @@ class SqliteDatabase(Database):
     def _run(self, mode: Mode, function: Callable[..., T], arguments: tuple[Any, ...]) -> Awaitable[T]:
         threads, pool = self._pools[mode]
         return threads.run(_run_unit_of_work, pool, mode, function, arguments)
+
+    def data_version(self) -> int | None:
+        return self._data_version.current()
 
     def pool_stats(self) -> Mapping[str, PoolStats]:
         stats_by_mode: dict[str, PoolStats] = {}
@@ -146,6 +184,7 @@ class SqliteDatabase(Database):
             threads, pool = self._pools[mode]
             await asyncio.to_thread(threads.close)
             pool.close()
+        self._data_version.close()
 
 
 def _run_unit_of_work(

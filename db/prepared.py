@@ -27,7 +27,7 @@ class PreparedStatement:
         self.statement = statement
         self._has_rows = statement.is_select or bool(statement.exported_columns)
         self._column_names = list(values)
-        self._plans: dict[str, _StatementPlan] = {}
+        self._plans: dict[str, StatementPlan] = {}
 
     def all(self, session: Session, **values: Any) -> list[Values]:
         """Return all rows for these values of the parameters, each as a dict."""
@@ -62,15 +62,19 @@ class PreparedStatement:
             plan = self._plan(session.dialect)
             session.execute_later(plan.sql, [plan.arguments(values) for values in many_values])
 
-    def _plan(self, dialect: Dialect) -> "_StatementPlan":
+    def plan_for(self, dialect_name: str) -> "StatementPlan | None":
+        """Return the plan of the statement for a database, or None before it has run there."""
+        return self._plans.get(dialect_name)
+
+    def _plan(self, dialect: Dialect) -> "StatementPlan":
         plan = self._plans.get(dialect.name)
         return self._compile(dialect) if plan is None else plan
 
-    def _compile(self, dialect: Dialect) -> "_StatementPlan":
+    def _compile(self, dialect: Dialect) -> "StatementPlan":
         compiler = self.statement.compile(dialect=dialect, column_keys=self._column_names or None)
         if compiler.post_compile_params:
             raise TypeError("A statement with `in_` cannot be prepared: its SQL depends on the number of values.")
-        plan = _StatementPlan(str(compiler), _argument_factory(compiler), _row_factory(self.statement, dialect))
+        plan = StatementPlan(str(compiler), _argument_factory(compiler), _row_factory(self.statement, dialect))
         self._plans[dialect.name] = plan
         return plan
 
@@ -89,7 +93,7 @@ def prepare(statement: Select[*tuple[Any, ...]] | UpdateBase, *, values: Sequenc
 
 
 @dataclass(frozen=True, slots=True)
-class _StatementPlan:
+class StatementPlan:
     """The SQL of a statement for one database, and the functions that convert its parameters and rows."""
 
     sql: str

@@ -128,12 +128,19 @@ class PostgresPool:
     def stats(self) -> PoolStats:
         return PoolStats(self._size, self._size - self._room - len(self._free), self._waits)
 
-    def acquire(self) -> PostgresConnection:
+    def acquire_nowait(self) -> PostgresConnection | None:
+        """Return a free connection, or None if there is none."""
         while self._free:
             pooled = self._free.pop()
             if pooled.is_idle:
                 return pooled
             self._discard(pooled)
+        return None
+
+    def acquire(self) -> PostgresConnection:
+        pooled = self.acquire_nowait()
+        if pooled:
+            return pooled
         if self._room:
             self._room -= 1
             return self._open()

@@ -59,6 +59,22 @@ class PostgresConnection:
         rows: Sequence[Sequence[Any]] = self._run(self._prepare(sql), arguments)
         return rows
 
+    async def fetch_prepared(self, sql: str) -> Sequence[Sequence[Any]] | None:
+        """
+        Return the rows of a statement without arguments, outside of a greenlet; None if it is not prepared.
+
+        The connection is closed if the statement fails.
+        """
+        statement = self._prepared.get(sql)
+        if statement is None:
+            return None
+        try:
+            rows: Sequence[Sequence[Any]] = await self._protocol.bind_execute(statement._state, (), "", 0, False, None)
+        except BaseException:
+            self._driver.terminate()
+            raise
+        return rows
+
     def execute_later(self, sql: str, many_arguments: Sequence[Sequence[Any]]) -> None:
         if not (self._is_in_transaction or self._pipeline):
             for arguments in many_arguments:

@@ -8,7 +8,7 @@ import time
 
 import asyncpg
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import func, select, text, update
 
 from db import migrations
 from db.database import open_database
@@ -230,6 +230,40 @@ def test_tables_may_change_under_prepared_statements(tell):
             assert await database.run(mode, read) == 1
 
     tell(story)
+
+
+@POSTGRESQL
+def test_rows_are_fetched_whatever_becomes_of_the_connection_that_has_prepared_their_statement(tell, monkeypatch):
+    """It is closed by the server, it falls silent, or the table changes under the statement."""
+    everything = prepare(select(Product.id, Product.sku))
+    pids = prepare(select(func.pg_backend_pid().label("pid")))
+
+    async def story(database):
+        for _ in range(3):
+            assert len(await database.fetch(everything)) == 1
+        await database.run(
+            "write", lambda session: session.execute(text("alter table products alter column sku type text"))
+        )
+        assert len(await database.fetch(everything)) == 1
+        first, again = [(await database.fetch(pids))[0]["pid"] for _ in range(2)]
+        assert first == again
+        os.kill(first, signal.SIGSTOP)
+        try:
+            with pytest.raises(DatabaseUnavailable, match="too long"):
+                await database.fetch(pids)
+        finally:
+            os.kill(first, signal.SIGCONT)
+        after = [(await database.fetch(pids))[0]["pid"] for _ in range(2)]
+        assert after[0] == after[1] != first
+        other = await asyncpg.connect(tell.url)
+        await other.fetch(f"select pg_terminate_backend({after[0]})")
+        await other.close()
+        await asyncio.sleep(0.1)
+        assert (await database.fetch(pids))[0]["pid"] not in (first, after[0])
+        assert database.pool_stats()["read"].in_use == 0
+
+    monkeypatch.setattr(postgresql, "_COMMAND_TIMEOUT_MARGIN", 0.1)
+    tell(story, statement_timeout=0.4, pool_size=1)
 
 
 def test_a_missing_database_is_unavailable(tmp_path):

@@ -1,6 +1,8 @@
 """Every commit that changes what is shown of a noun is counted, whoever makes it, and in whatever way."""
 
 import asyncio
+import shutil
+import sqlite3
 from uuid import UUID
 
 import pytest
@@ -8,6 +10,8 @@ from sqlalchemy import delete, insert, select, text, update
 
 from db.cache_versions import TAGS, CacheVersions
 from db.columns import utc_now
+from db.database import open_database
+from db.errors import DatabaseUnavailable
 from db.models import CacheVersion, Category, Post, Product, ProductTag, Tag, User
 from tests.db.catalogue import BUTTER, product, take_one
 
@@ -84,15 +88,21 @@ def test_log_in_changes_nothing_that_is_shown(tell):
     tell(story)
 
 
+class Counted:
+    """A database that counts its queries."""
+
+    def __init__(self, database):
+        self.database, self.runs = database, 0
+
+    def data_version(self):
+        return self.database.data_version()
+
+    async def fetch(self, *arguments):
+        self.runs += 1
+        return await self.database.fetch(*arguments)
+
+
 def test_many_who_ask_at_once_ask_the_database_once_or_twice(tell):
-    class Counted:
-        def __init__(self, database):
-            self.database, self.runs = database, 0
-
-        async def run(self, *arguments):
-            self.runs += 1
-            return await self.database.run(*arguments)
-
     async def story(database):
         counted = Counted(database)
         generations = CacheVersions(counted)
@@ -106,6 +116,65 @@ def test_many_who_ask_at_once_ask_the_database_once_or_twice(tell):
     tell(story)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_sqlite_is_asked_again_only_after_a_commit(tell):
+    """Whoever commits; of what is rolled back, nothing is known."""
+
+    async def story(database):
+        counted = Counted(database)
+        generations = CacheVersions(counted)
+        versions = [await generations.current() for _ in range(3)]
+        assert counted.runs == 1
+        other = sqlite3.connect(tell.url.removeprefix("sqlite:///"), isolation_level=None)
+        other.execute("begin immediate")
+        other.execute("update products set stock = stock - 1")
+        versions.append(await generations.current())
+        assert counted.runs == 1
+        assert versions == versions[:1] * 4
+        other.execute("commit")
+        assert (await generations.current())["catalogue"] == versions[0]["catalogue"] + 1
+        assert counted.runs == 2
+        other.execute("update products set stock = stock - 1")
+        other.execute("pragma wal_checkpoint(truncate)")
+        other.close()
+        assert (await generations.current())["catalogue"] == versions[0]["catalogue"] + 2
+
+    tell(story)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_who_asks_without_a_change_does_not_keep_the_wal_from_being_reset(tell):
+    async def story(database):
+        generations = CacheVersions(database)
+        await generations.current()
+        await generations.current()
+        await database.run("write", take_one)
+        await generations.current()
+        other = sqlite3.connect(tell.url.removeprefix("sqlite:///"))
+        is_busy, left, _ = other.execute("pragma wal_checkpoint(truncate)").fetchone()
+        other.close()
+        assert (is_busy, left) == (0, 0)
+
+    tell(story)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_database_that_cannot_be_opened_is_unavailable_and_may_come_back(tell, tmp_path):
+    async def story(_):
+        folder = tmp_path / "later"
+        database = open_database(f"sqlite:///{folder / 'shop.db'}")
+        generations = CacheVersions(database)
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable):
+                await generations.current()
+        folder.mkdir()
+        shutil.copy(tell.url.removeprefix("sqlite:///"), folder / "shop.db")
+        assert set(await generations.current()) == TAGS
+        await database.close()
+
+    tell(story)
+
+
 def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
     """However many ask, and whatever is under way."""
 
@@ -115,6 +184,7 @@ def test_who_asks_after_a_commit_gets_what_is_after_it(tell):
         async def ask():
             while not is_over:
                 await generations.current()
+                await asyncio.sleep(0)
 
         asking = [asyncio.create_task(ask()) for _ in range(5)]
         last = (await generations.current())["catalogue"]

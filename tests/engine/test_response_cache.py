@@ -60,9 +60,10 @@ class Changes:
     tags = frozenset({"notes"})
 
     def __init__(self):
-        self.count = 0
+        self.count, self.asked = 0, 0
 
     async def current(self):
+        self.asked += 1
         return {"notes": self.count}
 
 
@@ -116,6 +117,29 @@ def test_what_has_changed_is_read_again(shop):
     shop.get()
     shop.write("three")
     assert shop.get().json["texts"] == ["one", "two", "three"]
+
+
+def test_only_what_may_be_given_again_asks_for_changes(shop):
+    """What is not kept, and what is known to have changed, is made without asking; the first of all asks."""
+    many = [f"/notes?at_least={n}" for n in range(5)]
+    for target in many:
+        shop.get(target)
+    assert (shop.changes.asked, shop.reads) == (1, 5)
+    shop.write("three")
+    for target in many:
+        assert shop.get(target).json["texts"] == ["one", "two", "three"]
+    assert (shop.changes.asked, shop.reads) == (2, 10)
+    for target in many:
+        shop.get(target)
+    assert (shop.changes.asked, shop.reads) == (7, 10)
+
+
+def test_what_was_made_without_asking_is_not_given_after_a_change_of_which_nobody_knew(shop):
+    shop.get("/notes?at_least=1")
+    shop.write("three")
+    shop.get("/notes?at_least=2")
+    shop.write("four")
+    assert shop.get("/notes?at_least=2").json["texts"] == ["one", "two", "three", "four"]
 
 
 @pytest.mark.parametrize(

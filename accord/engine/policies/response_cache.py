@@ -72,11 +72,12 @@ class ResponseCache:
     """
     The responses of operations whose `x-cache-profile` has `server-cache`.
 
-    A response is stored under the cache version that was read before it was rendered. It is served only while a version
+    A response is stored under a cache version that was read before it was rendered. It is served only while a version
     read after the request arrived is still the same, so a client never gets a response older than a change that it
-    knows of. Concurrent requests for the same response wait for one rendering. An entry is used for a minute at most,
-    because cache versions do not follow the time, nor changes of keys. Encoded bodies are stored beside the body, so
-    that each is compressed once. The least recently used entries are removed first.
+    knows of. A request for which nothing is stored under the latest version that was read needs no newer one, so a miss
+    costs no query. Concurrent requests for the same response wait for one rendering. An entry is used for a minute at
+    most, because cache versions do not follow the time, nor changes of keys. Encoded bodies are stored beside the body,
+    so that each is compressed once. The least recently used entries are removed first.
     """
 
     def __init__(self, versions: CacheVersions, size: int) -> None:
@@ -84,46 +85,58 @@ class ResponseCache:
         self.tags = versions.tags
         self.stats = CacheStats()
         self._versions = versions
+        self._latest: Mapping[str, int] = {}
+        """The cache versions that were read last."""
         self._size = size
         self._room = size
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
-        self._rendering: dict[Hashable, asyncio.Future[_Entry | None]] = {}
+        self._rendering: dict[Hashable, list[asyncio.Future[_Entry | None]]] = {}
+        """The renderings under way, by key and version, each with the futures of requests that wait for it."""
 
     async def get_or_render(self, operation: "Operation", request: Request, database: Database) -> Response:
         """Return the response to the request, stored or new, or the 304 in its place."""
         key = operation.cache_key(request)
         if key is None:
             return select(request, await database.run("read", operation.handle, request))
-        version = (await self._versions.current())[operation.cache_control.name]
-        entry = self._entries.get(key)
-        if entry and entry.version == version and monotonic() < entry.until:
-            self._entries.move_to_end(key)
+        tag = operation.cache_control.name
+        version = self._latest.get(tag)
+        entry = self._find(key, version)
+        if entry or version is None or (key, version) in self._rendering:
+            self._latest = await self._versions.current()
+            version = self._latest[tag]
+            if entry is None or entry.version != version:
+                entry = self._find(key, version)
+        if entry is None and (key, version) in self._rendering:
+            waiter = asyncio.get_running_loop().create_future()
+            self._rendering[key, version].append(waiter)
+            entry = await waiter
+        if entry:
             self.stats.hits[operation.id] += 1
         else:
-            entry = await self._render_once(key, version, operation, request, database)
+            # No other request waits for most renderings, so they have no future of their own.
+            waiters: list[asyncio.Future[_Entry | None]] = []
+            self._rendering[key, version] = waiters
+            try:
+                entry = _Entry(
+                    version, await database.run("read", operation.handle, request), partial(self._add_size, key)
+                )
+                self._store(key, entry)
+                self.stats.misses[operation.id] += 1
+            finally:
+                self._rendering.pop((key, version), None)
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(entry)
         response = Response(entry.status, entry.body, entry.headers, modified_at=entry.modified_at, encodings=entry)
         return select(request, response)
 
-    async def _render_once(
-        self, key: Hashable, version: int, operation: "Operation", request: Request, database: Database
-    ) -> _Entry:
-        """Return the entry that another request is rendering for this version, or render it for all of them."""
-        under_way = self._rendering.get((key, version))
-        if under_way and (entry := await asyncio.shield(under_way)):
-            self.stats.hits[operation.id] += 1
-            return entry
-        rendering: asyncio.Future[_Entry | None] = asyncio.get_running_loop().create_future()
-        self._rendering[key, version] = rendering
-        entry = None
-        try:
-            response = await database.run("read", operation.handle, request)
-            entry = _Entry(version, response, partial(self._add_size, key))
-            self._store(key, entry)
-            self.stats.misses[operation.id] += 1
-            return entry
-        finally:
-            self._rendering.pop((key, version), None)
-            rendering.set_result(entry)
+    def _find(self, key: Hashable, version: int | None) -> _Entry | None:
+        """Return the stored response of this version, if it may still be used."""
+        entry = self._entries.get(key)
+        if entry is None or entry.version != version or monotonic() >= entry.until:
+            return None
+        self._entries.move_to_end(key)
+        return entry
 
     def _store(self, key: Hashable, entry: _Entry) -> None:
         if entry.size > self._size / _MAX_ENTRY_SHARE:
