@@ -1,7 +1,7 @@
 """The request context: plain values of one request for the access log, the metrics and the traces."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from random import getrandbits
 from time import perf_counter
@@ -12,6 +12,10 @@ from starlette.types import Scope
 from accord.engine.headers import header_fields
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+# W3C Trace Context, section 3.2: versions after 00 may have more fields at the end, and version ff is invalid.
+_TRACEPARENT = re.compile(
+    rb"(?!ff|00.{53}.)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
 _KEY = "accord.context"
 
 
@@ -60,9 +64,10 @@ class RequestContext:
         """The path at which a proxy serves this service, such as `/shop`, or empty. It precedes all paths of URLs."""
         self.client = client
         """Host and port of the client."""
-        self.request_id = _request_id(headers)
+        fields = header_fields(headers)
+        self.request_id = _request_id(headers, fields)
         """The `X-Request-Id` of the client if it is well-formed, otherwise a new id."""
-        self.trace_id: str | None = None
+        self.trace_id = _trace_id(headers, fields)
         """The id of the trace that the request belongs to, if there is one."""
         self.is_in_contract = False
         """Whether the contract served the path."""
@@ -101,12 +106,21 @@ def context_of(scope: Scope) -> RequestContext:
 
 def new_request_id() -> str:
     """Return a random id of 128 bits in hexadecimal digits. It is not secret, and ten times as fast as a UUID."""
-    return f"{getrandbits(128):032x}"
+    return getrandbits(128).to_bytes(16).hex()
 
 
-def _request_id(headers: Sequence[tuple[bytes, bytes]]) -> str:
-    if b"x-request-id" in header_fields(headers):
+def _request_id(headers: Sequence[tuple[bytes, bytes]], fields: Mapping[bytes, bytes]) -> str:
+    if b"x-request-id" in fields:
         received = next(value for name, value in headers if name == b"x-request-id")
         if _REQUEST_ID.fullmatch(received):
             return received.decode()
     return new_request_id()
+
+
+def _trace_id(headers: Sequence[tuple[bytes, bytes]], fields: Mapping[bytes, bytes]) -> str | None:
+    """Return the trace id of the `traceparent` header, or None if there is not exactly one, or it is malformed."""
+    if b"traceparent" not in fields:
+        return None
+    values = [value for name, value in headers if name == b"traceparent"]
+    match = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
+    return match[1].decode() if match else None

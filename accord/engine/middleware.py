@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine import problems
 from accord.engine.contract import Contract
-from accord.engine.headers import NO_STORE
+from accord.engine.headers import NO_STORE, RawHeaders
 from accord.engine.operation import Operation
 from accord.engine.policies import Mode
 from accord.engine.policies.conditional_requests import PRECONDITIONS, select
@@ -47,35 +47,38 @@ class ContractMiddleware:
             await self.app(_with_root_path(scope), receive, send)
             return
         method: str = scope["method"]
-        operation = path_item.operations.get(method) if path_item else None
+        operation: Operation | None = path_item.operations.get(method) if path_item else None
         request = Request(scope, receive, values)
         context = request.context
         context.is_in_contract = True
         context.route = path_item.template if path_item else None
-        context.operation_id = operation.id if operation else None
+        cache_headers: RawHeaders = []
         file: BinaryIO | None = None
         try:
             if operation:
+                context.operation_id = operation.id
                 response = await self._handle(operation, request)
-                response.headers = response.headers + operation.cache_control.headers(request.caller)
                 if response.byte_range and method != "HEAD":
                     file = response.byte_range.open()
+                cache_headers = operation.cache_control.headers(request.caller)
             else:
                 response = self._respond_without_operation(path_item, request)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # Every error has a response, and the log has the cause.
             response = self._respond_to_error(error, operation, request)
-        response.headers = response.headers + request.rate_limit_headers
+        headers = [*response.headers, *cache_headers, *request.rate_limit_headers, *_size_header(response)]
         if operation and operation.is_deprecated:
-            response.headers = response.headers + operation.deprecation.headers(values, context.root_path)
+            headers += operation.deprecation.headers(values, context.root_path)
+        start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
         if file and response.byte_range:
             with file:
-                await send(_response_start(response))
+                await send(start)
                 await _send_file(file, response.byte_range, send)
         else:
-            await send(_response_start(response))
-            await send(_response_body(response, method))
+            await send(start)
+            body = b"" if method == "HEAD" else response.body
+            await send({"type": "http.response.body", "body": body, ENCODINGS: response.encodings})
 
     async def _handle(self, operation: Operation, request: Request) -> Response:
         if self._enforce_sunset and operation.deprecation.is_past_sunset():
@@ -91,7 +94,8 @@ class ContractMiddleware:
                 return await self._database.run(_mode(operation, request), operation.handle, request)
             return operation.handle(request, None)
         finally:
-            request.close()
+            if request.files:
+                request.close()
             if request.caller:
                 request.context.caller_id = request.caller.id
 
@@ -133,25 +137,18 @@ def _with_root_path(scope: Scope) -> Scope:
     return {**scope, "path": root_path + scope["path"], "raw_path": root_path.encode() + raw}
 
 
+def _size_header(response: Response) -> RawHeaders:
+    if response.status in (204, 304):
+        return []
+    byte_range = response.byte_range
+    length = byte_range.end - byte_range.start if byte_range else len(response.body)
+    return [(b"content-length", b"%d" % length)]
+
+
 async def _send_file(file: BinaryIO, byte_range: ByteRange, send: Send) -> None:
     async for chunk in byte_range.chunks(file):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-def _response_start(response: Response) -> Message:
-    headers = response.headers
-    if response.status not in (204, 304):
-        length = response.byte_range.end - response.byte_range.start if response.byte_range else len(response.body)
-        headers = [*headers, (b"content-length", b"%d" % length)]
-    return {"type": "http.response.start", "status": response.status, "headers": headers}
-
-
-def _response_body(response: Response, method: str) -> Message:
-    message: Message = {"type": "http.response.body", "body": b"" if method == "HEAD" else response.body}
-    if response.encodings is not None:
-        message[ENCODINGS] = response.encodings
-    return message
 
 
 def _mode(operation: Operation, request: Request) -> Mode:

@@ -159,7 +159,10 @@ class Operation:
             raise
         if limit:
             await limit.check(request)
-        if not reads_body_first:
+        if self.body is None:
+            # Without a body there is nothing to wait for, so this needs no coroutine.
+            _raise_errors(self._parse_parameters(request), is_malformed=True)
+        elif not reads_body_first:
             await self._parse(request)
 
     def call_handler(self, request: Request, session: Any) -> Any:
@@ -242,16 +245,19 @@ class Operation:
         return self.security is None or self.security.allows(scopes)
 
     async def _parse(self, request: Request) -> None:
-        if self.renderers:
-            request.media_type = self.renderers.select(request.headers.get(b"accept"))
-        errors: list[ErrorDetail] = []
-        request.arguments = self.parameters.parse(request, errors)
+        errors = self._parse_parameters(request)
         is_malformed = bool(errors)
         if self.body:
             request.body = await self.body.parse(request, errors)
-        if errors:
-            status = 400 if is_malformed else 422
-            raise Problem(status, "The request does not match the contract; see errors.", errors[:_MAX_ERRORS])
+        _raise_errors(errors, is_malformed=is_malformed)
+
+    def _parse_parameters(self, request: Request) -> list[ErrorDetail]:
+        """Set the media type of the response and the arguments of the handler, and return the errors in them."""
+        errors: list[ErrorDetail] = []
+        if self.renderers:
+            request.media_type = self.renderers.select(request.headers.get(b"accept"))
+        request.arguments = self.parameters.parse(request, errors)
+        return errors
 
     def _check_required_headers(self, handle: Handle) -> Handle:
         def handle_and_check(request: Request, session: Any) -> Response:
@@ -297,3 +303,9 @@ class Operation:
         possible |= {304: self.is_safe and self.takes_preconditions}
         possible |= {503: self.needs_session or self.security is not None}
         yield from (status for status, is_possible in possible.items() if is_possible)
+
+
+def _raise_errors(errors: list[ErrorDetail], *, is_malformed: bool) -> None:
+    if errors:
+        status = 400 if is_malformed else 422
+        raise Problem(status, "The request does not match the contract; see errors.", errors[:_MAX_ERRORS])

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from accord.contract.errors import ContractError
 
 _VARIABLE = re.compile(r"{([^{}]+)}")
+_PERCENT = ord("%")
+"""A byte is found faster as an integer: for bytes, Python raises and drops an error first."""
 
 
 class PathItem:
@@ -70,10 +72,12 @@ class Router:
         The path item is None if the contract has no such path.
         """
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        if b"%" not in raw:
+        if _PERCENT not in raw:
             text = scope["path"]
             if (path_item := self._literals.get(text)) is not None:
                 return path_item, ()
+            if "\0" in text:
+                return None, ()
             segments = text.split("/")
         else:
             try:
@@ -84,8 +88,8 @@ class Router:
                 return None, ()
             if (path_item := self._literals.get("/".join(segments))) is not None:
                 return path_item, ()
-        if any("\0" in segment for segment in segments):
-            return None, ()
+            if any("\0" in segment for segment in segments):
+                return None, ()
         return self._trie.find(segments, 1)
 
 
@@ -118,11 +122,28 @@ class _TrieNode:
         else:
             self.literals.setdefault(segment, _TrieNode()).add(rest, path_item)
 
-    def find(self, segments: list[str], position: int) -> tuple[PathItem | None, tuple[str, ...]]:
-        if position == len(segments):
-            return self.path_item, ()
-        segment = segments[position]
-        for values, node in self._candidates(segment):
+    def find(self, segments: list[str], start: int) -> tuple[PathItem | None, tuple[str, ...]]:
+        """Return the path item of the segments from *start* on, and the values of its variables."""
+        node = self
+        values: tuple[str, ...] = ()
+        for position in range(start, len(segments)):
+            segment = segments[position]
+            literal = node.literals.get(segment)
+            if node.mixed or (literal and node.variable):
+                # Several ways lead on. The first that leads to a path item is taken.
+                path_item, others = node._find_in_candidates(segments, position)
+                return path_item, values + others if path_item else ()
+            if literal:
+                node = literal
+            elif node.variable and segment:
+                node = node.variable
+                values = (*values, segment)
+            else:
+                return None, ()
+        return node.path_item, values if node.path_item else ()
+
+    def _find_in_candidates(self, segments: list[str], position: int) -> tuple[PathItem | None, tuple[str, ...]]:
+        for values, node in self._candidates(segments[position]):
             path_item, others = node.find(segments, position + 1)
             if path_item:
                 return path_item, values + others

@@ -59,8 +59,7 @@ class CompressionMiddleware:
         accept, none_match = headers.get(b"accept-encoding"), headers.get(b"if-none-match", b"")
         if none_match or b"if-match" in headers:
             scope = {**scope, "headers": _remove_codings(scope["headers"], scope["method"], accept)}
-        codings = acceptable_codings(accept) if accept else ()
-        if codings:
+        if accept and (codings := acceptable_codings(accept)):
             send = _Sender(send, scope["method"], codings, none_match)
         return self.app(scope, receive, send)
 

@@ -1,6 +1,5 @@
 """The outermost middleware: request id, trace id, security headers, and the listeners of completed requests."""
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -8,15 +7,9 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from accord.engine.context import RequestContext, current_context, open_context
-from accord.engine.headers import header_fields
 from accord.middleware.security_headers import HSTS_HEADERS, SECURITY_HEADERS
 
 Listener = Callable[[RequestContext], None]
-
-# W3C Trace Context, section 3.2: versions after 00 may have more fields at the end, and version ff is invalid.
-_TRACEPARENT = re.compile(
-    rb"(?!ff|00.{53}.)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
-)
 
 
 @dataclass
@@ -45,7 +38,6 @@ class RequestContextMiddleware:
             await self.app(scope, receive, send)
             return
         context = open_context(scope)
-        context.trace_id = _trace_id(scope["headers"])
         current_context.set(context)
 
         def send_on(message: Message) -> Awaitable[None]:
@@ -70,12 +62,3 @@ class RequestContextMiddleware:
             context.duration = perf_counter() - context.started
             for listener in self.listeners:
                 listener(context)
-
-
-def _trace_id(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """Return the trace id of the `traceparent` header, or None if there is not exactly one, or it is malformed."""
-    if b"traceparent" not in header_fields(headers):
-        return None
-    values = [value for name, value in headers if name == b"traceparent"]
-    match = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
-    return match[1].decode() if match else None

@@ -3,10 +3,12 @@
 import logging
 import re
 from asyncio import Future, Task, TimerHandle, Transport, sleep
+from collections.abc import Sized
 from typing import Any
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser, parse_url
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from accord.engine import problems
@@ -27,6 +29,8 @@ CLOSE_DELAY = 0.3
 
 _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)")
 """A method that may be unknown (RFC 9110, section 5.6.2), as far as it has arrived."""
+
+_HASH = ord("#")
 
 _TOO_LONG = Problem(431, f"Request line and headers must have at most {MAX_HEADER_SIZE} bytes together.")
 
@@ -53,6 +57,8 @@ class HttpProtocol(HttpToolsProtocol):
     """The task that serves the requests of the connection."""
     next_cycle: Future[RequestResponseCycle | None]
     """The next request for the task; None at the end of the connection."""
+    done: Future[None]
+    """What `send` returns if there is nothing to wait for."""
     is_last = False
     """Whether the next request is the last one of the connection."""
 
@@ -75,10 +81,22 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(
             LingeringTransport(transport, self.loop, is_receiving=self._is_receiving, timeout=self.timeouts.body)
         )
+        self.flow = RequestFlow(self.transport, self.pipeline)
         self.next_cycle = self.loop.create_future()
         self.task = self.loop.create_task(self._serve())
         # The server waits for these tasks when it stops, so that none may stay there after a failure.
         self.task.add_done_callback(self.tasks.discard)
+        self.done = self.loop.create_future()
+        self.done.set_result(None)
+        self.connection_scope: Any = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": self.root_path,
+        }
+        self.raw_root_path = self.root_path.encode("ascii")
         # A proxy may open a connection before it has a request. The headers have their time from their first byte on.
         self._start_keep_alive_timer()
 
@@ -103,15 +121,19 @@ class HttpProtocol(HttpToolsProtocol):
         except HttpParserError as error:
             self._stop_parsing(error, data)
             return
-        if self.unread > MAX_HEADER_SIZE and not self.transport.is_closing():
+        is_responding = self._is_responding()
+        is_receiving = self._is_receiving()
+        # The parser drops what comes after a request that is the last one.
+        is_dropped = is_responding and not is_receiving
+        if self.unread > MAX_HEADER_SIZE and not is_dropped and not self.transport.is_closing():
             self._refuse(_TOO_LONG)
-        elif not self._is_responding() and (self.unread or self._is_receiving()):
+        elif not is_responding and (self.unread or is_receiving):
             self._start_header_timer()
         else:
             if self.header_timer:
                 self.header_timer.cancel()
                 self.header_timer = None
-            if not self._is_responding():
+            if not is_responding:
                 # The rest of a body has arrived that the response did not wait for.
                 self._start_keep_alive_timer()
 
@@ -131,14 +153,19 @@ class HttpProtocol(HttpToolsProtocol):
         self.is_reading_headers = True
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self.unread = 0
+        self.header_size += len(url)
         if self.header_size > MAX_TARGET_SIZE:
             self.problem = Problem(414, f"The request target must have at most {MAX_TARGET_SIZE} bytes.")
             raise ValueError
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
+        self.unread = 0
+        self.header_size += len(name) + len(value)
+        if self.header_size > MAX_HEADER_SIZE:
+            self.problem = _TOO_LONG
+            raise ValueError
         # White space around a value is not part of it (RFC 9112, section 5). The parser does not remove it at the end.
         self.headers.append((name.lower(), value.rstrip(b" \t")))
 
@@ -148,7 +175,7 @@ class HttpProtocol(HttpToolsProtocol):
         if parser.should_upgrade() and method != b"CONNECT":
             return
         self.headers.complete()
-        if problem := self._head_problem(version):
+        if problem := self._head_problem(version, is_connect=method == b"CONNECT"):
             self.problem = problem
             raise ValueError
         self._begin_response(method.decode("ascii"), version)
@@ -170,9 +197,11 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        following = self.pipeline.pop() if self.pipeline else None
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if following:
+            self._start_asgi_task(*following)
         elif self.is_reading_headers or self.cycle.more_body:
             self._start_header_timer()
         else:
@@ -193,27 +222,21 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _begin_response(self, method: str, version: str) -> None:
         """Call the application, as uvicorn does, or queue the request if the previous one has no response yet."""
-        target = parse_url(self.url)
-        path = target.path.decode("ascii")
+        raw_path, query = split_target(self.url)
+        path = raw_path.decode("ascii")
         expects_100 = b"expect" in self.headers.fields and any(
             name == b"expect" and value.lower() == b"100-continue" for name, value in self.headers
         )
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            # A higher minor version is processed as the highest one that is known (RFC 9110, section 2.5).
-            "http_version": "1.0" if version == "1.0" else "1.1",
-            "method": method,
-            "scheme": self.scheme,  # type: ignore[typeddict-item]  # As uvicorn has it.
-            "server": self.server,
-            "client": self.client,
-            "root_path": self.root_path,
-            "path": self.root_path + (unquote(path) if "%" in path else path),
-            "raw_path": self.root_path.encode("ascii") + target.path,
-            "query_string": target.query or b"",
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-        }
+        scope = self.connection_scope.copy()
+        # A higher minor version is processed as the highest one that is known (RFC 9110, section 2.5).
+        scope["http_version"] = "1.0" if version == "1.0" else "1.1"
+        scope["method"] = method
+        scope["path"] = self.root_path + (unquote(path) if "%" in path else path)
+        scope["raw_path"] = self.raw_root_path + raw_path
+        scope["query_string"] = query
+        scope["headers"] = self.headers
+        scope["state"] = self.app_state.copy()
+        self.scope = scope
         # A client that got no 100 may send its body or leave it out, so the connection ends with the response.
         is_persistent = (
             version != "1.0"
@@ -278,11 +301,11 @@ class HttpProtocol(HttpToolsProtocol):
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
-    def _head_problem(self, version: str) -> Problem | None:
+    def _head_problem(self, version: str, *, is_connect: bool) -> Problem | None:
         """Return the problem of the request line and the headers as a whole."""
         if version[0] != "1":
             return Problem(505, f"HTTP/{version} is not supported. Use HTTP/1.1.")
-        if self.parser.should_upgrade():
+        if is_connect:
             return Problem(400, "CONNECT is not possible here: this service is not a proxy.")
         fields = self.headers.fields
         hosts = 1 if b"host" in fields else 0
@@ -314,13 +337,6 @@ class HttpProtocol(HttpToolsProtocol):
         elif self.parser.get_method() == b"PRI":
             self.problem = Problem(505, "HTTP/2.0 is not supported. Use HTTP/1.1.")
         self._refuse(self.problem)
-
-    def _count(self, size: int) -> None:
-        self.unread = 0
-        self.header_size += size
-        if self.header_size > MAX_HEADER_SIZE:
-            self.problem = _TOO_LONG
-            raise ValueError
 
     def _is_responding(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
@@ -380,3 +396,24 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
+
+
+class RequestFlow(FlowControl):
+    """Reads no more while requests are queued. Otherwise each response would let a client queue thousands more."""
+
+    def __init__(self, transport: Transport, queued: Sized) -> None:
+        super().__init__(transport)
+        self._queued = queued
+
+    def resume_reading(self) -> None:
+        if not self._queued:
+            super().resume_reading()
+
+
+def split_target(target: bytes) -> tuple[bytes, bytes]:
+    """Return path and query of a request target that the parser has accepted."""
+    if target.startswith(b"/") and _HASH not in target:
+        path, _, query = target.partition(b"?")
+        return path, query
+    url = parse_url(target)
+    return url.path, url.query or b""

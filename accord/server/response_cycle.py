@@ -2,8 +2,7 @@
 
 import re
 from asyncio import Event
-from functools import lru_cache
-from itertools import starmap
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -44,20 +43,26 @@ class ResponseCycle(RequestResponseCycle):
         self.default_headers = connection.server_state.default_headers
         self.message_event = Event()
         self.on_response = connection.on_response_complete
+        self.done = connection.done
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = expects_100
         self.body = bytearray()
 
-    async def send(self, message: Any) -> None:
+    def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # A coroutine costs more.
         start, self.start = self.start, None
-        if start is None and message["type"] == "http.response.start" and not self.response_started:
+        if message["type"] == "http.response.start" and not self.response_started:
+            # It replaces one whose body could not be made.
             self.start = message
             if self.more_body and self._has_long_body():
                 self.keep_alive = False
         elif start is None:
-            await super().send(message)
+            return super().send(message)
         elif not self._send_response(start, message):
-            await super().send(start)
+            return self._send_one_by_one(start, message)
+        return self.done
+
+    async def _send_one_by_one(self, *messages: Any) -> None:
+        for message in messages:
             await super().send(message)
 
     def _send_response(self, start: Any, message: Any) -> bool:
@@ -65,21 +70,23 @@ class ResponseCycle(RequestResponseCycle):
         if message.get("more_body") or self.flow.write_paused or self.disconnected:
             return False
         status, headers = start["status"], start["headers"]
-        body = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
+        is_head = self.scope["method"] == "HEAD"
+        body = b"" if is_head else message.get("body", b"")
         try:
-            head = [STATUS_LINE[status], *starmap(_header_line, self.default_headers), *starmap(_header_line, headers)]
-        except ValueError:
+            lines = [STATUS_LINE[status], *map(_line_of, self.default_headers), *map(_line_of, headers)]
+        except (TypeError, ValueError):
+            # Another application may send a header as a list.
             return False
         if status not in (204, 304):
-            length = dict(headers).get(b"content-length")
-            if length is None or (self.scope["method"] != "HEAD" and int(length) != len(body)):
+            names_length = (b"content-length", b"%d" % len(body)) in headers
+            if not (b"content-length" in dict(headers) if is_head else names_length):
                 return False
-        head.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        head.append(body)
+        lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        lines.append(body)
         self.response_started = True
         self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(b"".join(head))
+        self.transport.write(b"".join(lines))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
@@ -91,18 +98,28 @@ class ResponseCycle(RequestResponseCycle):
         return length is None or int(length) > MAX_UNREAD_SIZE
 
 
-@lru_cache(maxsize=512)
-def _header_line(name: bytes, value: bytes) -> bytes:
+class _HeaderLines(dict[tuple[bytes, bytes], bytes]):
     """
-    Return a header as it is sent. Most headers are the same in many responses.
+    Headers as they are sent. Most are the same in many responses.
 
     Raises ValueError for a header that is malformed, or that uvicorn must interpret.
     """
-    line = b"%b: %b" % (name, value)
-    if name in _CONNECTION_HEADERS or _CONTROL.search(line):
-        raise ValueError
-    return line + b"\r\n"
+
+    def __missing__(self, header: tuple[bytes, bytes]) -> bytes:
+        line = b"%b: %b" % header
+        is_printable = line.isascii() and line.decode("ascii").isprintable()
+        if header[0] in _CONNECTION_HEADERS or (not is_printable and _CONTROL.search(line)):
+            raise ValueError
+        line += b"\r\n"
+        # Each request has another id.
+        if header[0] != b"x-request-id":
+            if len(self) >= _MAX_LINES:
+                self.clear()
+            self[header] = line
+        return line
 
 
+_MAX_LINES = 1000
+_line_of = _HeaderLines().__getitem__
 _CONNECTION_HEADERS = frozenset({b"connection", b"transfer-encoding"})
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

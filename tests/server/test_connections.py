@@ -294,11 +294,93 @@ class TestSlowClients:
         assert impatient.is_alive()
 
 
+def served_by(app, sent):
+    """What a connection to *app* has sent by its end, and the greatest number of requests that it had queued."""
+    config = uvicorn.Config(app, log_config=None, timeout_keep_alive=1, interface="asgi3")
+    config.load()
+    options = {"config": config, "server_state": ServerState()}
+    options["app_state"] = {"graceful_shutdown": SimpleNamespace(is_draining=False)}
+    connections = []
+
+    def connect():
+        connections.append(HttpProtocol(timeouts=Timeouts(header=10, body=20, write=60), **options))
+        return connections[0]
+
+    async def exchange():
+        most = 0
+        server = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
+        async with server, asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(sent)
+            reading = asyncio.create_task(reader.read())
+            while not reading.done():
+                await asyncio.sleep(0.001)
+                most = max(most, len(connections[0].pipeline) if connections else 0)
+            writer.close()
+            return await reading, most
+
+    return asyncio.run(exchange())
+
+
+@pytest.mark.parametrize("is_sent_at_once", [True, False])
+def test_application_that_fails_between_head_and_body_of_its_response_is_a_500(is_sent_at_once):
+    """So ends a file that became empty when it was opened."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        if not is_sent_at_once:
+            await asyncio.sleep(0)
+        raise EOFError
+
+    answer, _ = served_by(app, LIVE)
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"connection: close" in answer
+    assert answer.endswith(b"Internal Server Error")
+
+
+def test_header_of_a_response_may_be_a_list():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [[b"content-length", b"2"]]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    answer, _ = served_by(app, LIVE)
+    assert answer == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("reads_body", [False, True])
+def test_requests_that_are_pipelined_are_not_queued_faster_than_they_are_answered(reads_body):
+    async def app(scope, receive, send):
+        if reads_body:
+            await receive()
+        await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    count = 2_000
+    post = request("POST", "/", "X: " + "x" * 1_000, body=b"1")
+    answer, most = served_by(app, post * count)
+    assert answer.count(b"HTTP/1.1 204 ") == count
+    # As many as arrive in one piece, of 256 KiB at most.
+    assert most <= 2 * 256 * 1024 / len(post)
+
+
+def test_last_request_gets_its_response_whatever_comes_after_it():
+    """A server reads no further request after `Connection: close` (RFC 9112, section 9.6)."""
+
+    async def app(scope, receive, send):
+        await asyncio.sleep(0.5)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    answer, _ = served_by(app, request("GET", "/", "Connection: close") + LIVE * 20_000)
+    assert answer == b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+
+
 def test_response_has_all_attributes_that_uvicorn_gives_it():
     """The constructor of uvicorn is not called, so a release that adds an attribute must be noticed."""
     theirs = RequestResponseCycle(**dict.fromkeys(signature(RequestResponseCycle).parameters))
     state = SimpleNamespace(default_headers=[])
-    names = ("headers", "scope", "transport", "flow", "logger", "on_response_complete")
+    names = ("headers", "scope", "transport", "flow", "logger", "on_response_complete", "done")
     connection = SimpleNamespace(server_state=state, **dict.fromkeys(names))
     ours = ResponseCycle(connection, expects_100=False, keep_alive=True)
     assert vars(theirs).keys() - {"access_logger"} <= set(dir(ours))

@@ -1,7 +1,12 @@
 """Request lines and headers that no decent client sends."""
 
-import pytest
+from contextlib import suppress
 
+import pytest
+from httptools import HttpParserError, HttpRequestParser, parse_url
+from hypothesis import given, strategies
+
+from accord.server.protocol import split_target
 from tests.support.contract_client import OF_ITS_REQUEST
 from tests.support.servers import JSON
 from tests.support.wire import request
@@ -259,3 +264,30 @@ class TestHeaders:
 
     def test_token_in_the_query_lets_nobody_in(self, shop):
         assert shop.exchange("GET", f"/api/v1/auth/me?access_token={shop.token}").status == 401
+
+
+class _Parsed:
+    """The target that the parser has accepted."""
+
+    url = b""
+    is_accepted = False
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_headers_complete(self) -> None:
+        self.is_accepted = True
+
+
+@given(
+    strategies.lists(
+        strategies.sampled_from(b"/?#%&=;:@!$'()*+,-._~[]{}|\\^`\"<>ab0\x7f\x80\xc3\xa9\x01\t"), max_size=12
+    )
+)
+def test_every_target_that_the_parser_accepts_is_split_as_the_url_parser_splits_it(rest):
+    parsed = _Parsed()
+    with suppress(HttpParserError):
+        HttpRequestParser(parsed).feed_data(b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % bytes(rest))
+    if parsed.is_accepted:
+        url = parse_url(parsed.url)
+        assert split_target(parsed.url) == (url.path, url.query or b"")

@@ -50,7 +50,7 @@ class Renderers:
             self._by_name.setdefault(_HTML, MediaType(_HTML.encode(), location=page.encode()))
         self._available = tuple(self._by_name)
         # The most frequent headers are looked up without parsing.
-        self._by_accept = {None: self.every[0], b"*/*": self.every[0]}
+        self._by_accept = {None: self.every[0], b"*/*": self.every[0], first.encode(): self.every[0]}
 
     def select(self, accept: bytes | None) -> MediaType:
         """Return the media type that the header *accept* prefers. Raises a 406 Problem if it accepts none."""
