@@ -12,7 +12,7 @@ import click
 import uvicorn
 
 from accord.app.container import Container
-from accord.app.documents import DOCUMENT_CACHE, PUBLISHED
+from accord.app.documents import DOCUMENT_CACHE, PUBLISHED, ROOT
 from accord.app.factory import build_app, create_app
 from accord.cli.common import load_settings, require_migrations
 from accord.cli.errors import describe_error, is_temporary
@@ -25,6 +25,8 @@ from accord.telemetry.multiprocess import MultiprocessMetrics
 from db.errors import DatabaseUnavailable
 
 _FACTORY = "accord.cli:create_app"
+_FOLDERS = ("accord", "db", "handlers", "openapi", "services")
+"""The folders of the code and of the contract."""
 
 
 @click.command()
@@ -69,7 +71,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
         port=port,
         workers=workers,
         reload=reload,
-        reload_includes=["*.py", "*.yaml", "*.md"] if reload else None,
+        reload_dirs=[str(ROOT / folder) for folder in _FOLDERS] if reload else None,
         access_log=False,
         log_config=None,
         server_header=False,

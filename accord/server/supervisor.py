@@ -4,13 +4,15 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from socket import AF_INET, AF_INET6, SO_ACCEPTCONN, SO_REUSEADDR, SOL_SOCKET, socket
 from threading import Thread
 
 from uvicorn import Config, Server, _subprocess
-from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import SIGNALS
+from uvicorn.supervisors.statreload import StatReload
 
 _end_of_supervisor: int | None = None
 
@@ -59,11 +61,20 @@ def serve(listening: socket, config: Config, factory: str) -> None:
     loop. *factory* is the name of the application factory, for workers that SIGHUP starts.
     """
     if config.should_reload:
-        ChangeReload(config, target=Server(config).run, sockets=[listening]).run()
+        _Reloader(config, target=Server(config).run, sockets=[listening]).run()
     elif config.workers > 1:
         _Supervisor(config, [listening], factory).run()
     else:
         Server(config).run([listening])
+
+
+class _Reloader(StatReload):
+    """The process that starts the service anew when a file of its code or of its contract changes."""
+
+    def iter_py_files(self) -> Iterator[Path]:
+        for folder in self.config.reload_dirs:
+            for pattern in ("*.py", "*.yaml", "*.md"):
+                yield from folder.rglob(pattern)
 
 
 class _Supervisor(Multiprocess):

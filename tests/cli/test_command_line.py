@@ -9,7 +9,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from itertools import product
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +21,7 @@ from sqlalchemy import make_url
 from accord import cli
 from db import migrations
 from tests.support.databases import fresh_database, migrated_database
-from tests.support.server import ROOT
+from tests.support.server import PATIENCE, ROOT
 
 HEAD = migrations.head_revision()
 COMMANDS = [name for name in cli.COMMANDS if name != "signing-keys"] + ["signing-keys rotate"]
@@ -68,6 +70,18 @@ def assert_refused(done, *words, lines=1):
     assert len(done.stderr.splitlines()) <= lines, done.stderr
     for word in words:
         assert word in done.stderr
+
+
+def copy_of_program(folder):
+    left_out = shutil.ignore_patterns(".*", "tests", "bench", "docs", "data", "*.db*", "__pycache__")
+    return Path(shutil.copytree(ROOT, folder / "tree", ignore=left_out))
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 class TestSettings:
@@ -297,9 +311,7 @@ class TestContract:
         ids=["handler", "syntax", "reference", "word"],
     )  # fmt: skip
     def test_broken_contract_is_refused_with_file_line_and_remedy(self, start, tmp_path, file, before, after, words):
-        tree = tmp_path / "tree"
-        left_out = shutil.ignore_patterns(".*", "tests", "bench", "docs", "data", "*.db*", "__pycache__")
-        shutil.copytree(ROOT, tree, ignore=left_out)
+        tree = copy_of_program(tmp_path)
         text = (tree / file).read_text()
         assert before in text
         (tree / file).write_text(text.replace(before, after, 1))
@@ -348,6 +360,36 @@ class TestServe:
                     assert httpx.get(address, timeout=60).status_code == 200
             finally:
                 served.terminate()
+
+    def test_reload_serves_each_change_of_the_contract_or_says_what_is_wrong(self, run, settings, tmp_path):
+        run("migrate")
+        tree, log = copy_of_program(tmp_path), tmp_path / "log"
+        path = tree / "openapi" / "paths" / "tags.yaml"
+        original = path.read_text()
+        command = [sys.executable, "main.py", "serve", "--port", "0", "--reload"]
+        with (
+            log.open("w") as stderr,
+            subprocess.Popen(
+                command, cwd=tree, env=settings, stdout=subprocess.PIPE, stderr=stderr, text=True
+            ) as served,
+        ):
+            try:
+                printed = "".join(served.stdout.readline() for _ in range(4))
+                contract = re.search(r"http://\S+/openapi\.json", printed)[0]
+
+                def summary():
+                    return httpx.get(contract, timeout=PATIENCE).json()["paths"]["/api/v1/tags"]["get"]["summary"]
+
+                before = summary()
+                path.write_text(original.replace(f"summary: {before}", "summary: All of them", 1))
+                wait_until(lambda: summary() == "All of them")
+                path.write_text(original.replace("operationId: list_tags", "operationId: list_tgas", 1))
+                wait_until(lambda: "Error: openapi/paths/tags.yaml:" in log.read_text())
+                path.write_text(original)
+                assert summary() == before
+            finally:
+                served.terminate()
+        assert "Traceback" not in log.read_text()
 
 
 def test_each_command_says_what_it_does(run):
