@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, insert, literal_column, select
 from sqlalchemy import delete as sql_delete
+from sqlalchemy import update as sql_update
 from sqlalchemy.orm import Session
 
 from accord.errors import Conflict, Invalid, require, require_all, without_pointers
@@ -60,6 +61,11 @@ _REPLACE = RowUpdate(Product, *_MEMBERS)
 _UPDATE = RowUpdate(Product, "price", "stock")
 _INSERT_TAG = prepare(insert(ProductTag), values=["product_id", "tag_id", "position"])
 _DELETE_TAGS = prepare(sql_delete(ProductTag).where(ProductTag.product_id == bindparam("of_id")))
+_COUNT_CHANGE = prepare(
+    sql_update(Product)
+    .where(Product.id == bindparam("of_id"))
+    .values(version=Product.version + 1, updated_at=Product.updated_at)
+)
 _FILTERS = {
     "category": Product.category_id,
     "tag": _has_tag,
@@ -144,6 +150,8 @@ def replace(session: Session, product_id: UUID, *, tags: Sequence[str], **member
         product = get(session, product_id)
     before = product["tags"]
     if [*map(casefold, before)] != [*dict.fromkeys(map(casefold, tags))]:
+        # Otherwise a unit of work that has read the product before, and waits for its row, would not fail to serialize.
+        _COUNT_CHANGE.execute_later(session, [{"of_id": product_id}])
         _DELETE_TAGS.execute_later(session, [{"of_id": product_id}])
         product["tags"] = _add_tags(session, product_id, tags, before)
     return product

@@ -153,9 +153,10 @@ class PostgresConnection:
         try:
             return self._wait(execute(statement._state, arguments, "", 0, has_tag, timeout), pipeline)
         finally:
-            # asyncpg sends nothing if it cannot encode an argument.
+            # asyncpg sends nothing if it cannot encode an argument. The pipeline then waits for the next statement.
             if self._protocol.head:
                 self._protocol.head = b""
+                self._pipeline = pipeline
             else:
                 self._is_in_transaction = True
 

@@ -133,6 +133,22 @@ def test_of_eight_changes_of_one_version_one_happens(make, manager):
             assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
 
 
+@pytest.mark.parametrize("names", [["Wood"] * 8, list("abcdefgh")], ids=["same", "others"])
+def test_of_eight_changes_of_tags_of_one_version_one_happens(make, admin, names):
+    for _ in range(10):
+        created = make()
+        where, tag, product = created.headers["Location"], {"If-Match": created.headers["ETag"]}, created.json()
+        body = {name: product[name] for name in ("sku", "name", "price", "stock")}
+        body["category_id"] = product["category"]["id"]
+        change = partial(admin.put, where, headers=tag)
+        with ThreadPoolExecutor(8) as threads:
+            bodies = [{**body, "tags": [name]} for name in names]
+            answers = [*threads.map(lambda body, change=change: change(json=body), bodies)]
+        assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
+        (changed,) = (answer.json() for answer in answers if answer.status_code == 200)
+        assert admin.get(where).json() == changed
+
+
 def test_manager_may_not_replace_and_may_change_price_and_stock_only(make, manager):
     where = make().headers["Location"]
     assert manager.patch(where, json={"name": "Pen"}, undeclared=True).status_code == 422

@@ -227,6 +227,26 @@ class TestPipeline:
 
         assert tell(story) == ("read committed", ["B", "Groceries"])
 
+    @pytest.mark.parametrize("after", [[], [{"name": "C", "name_key": "C"}]])
+    def test_unit_of_work_outlives_an_argument_that_the_driver_refuses(self, tell, after):
+        def go_on(fail, session):
+            LATER.execute_later(session, [{"name": "B", "name_key": "B"}])
+            with pytest.raises(asyncpg.DataError):
+                self.STOCK.all(session, stock=2**40)
+            LATER.execute_later(session, after)
+            if fail:
+                raise LookupError
+
+        async def story(database):
+            await database.run("read", lambda session: self.STOCK.all(session, stock=1))
+            with pytest.raises(LookupError):
+                await database.run("write", go_on, True)
+            undone = await database.run("write", self.names)
+            await database.run("write", go_on, False)
+            return undone, await database.run("write", self.names)
+
+        assert tell(story) == (["Groceries"], ["B", *(row["name"] for row in after), "Groceries"])
+
     def test_connection_outlives_an_argument_that_the_driver_refuses(self, tell):
         async def story(database):
             pids = []
