@@ -121,7 +121,8 @@ class PostgresDatabase(Database):
         self._greenlets = GreenletPool()
 
     async def fetch(self, statement: PreparedStatement) -> list[Values]:
-        # Most connections are free and have prepared the statement. Then it needs no session and no greenlet.
+        # Most connections are free and have prepared the statement. Then it needs no session and no greenlet. A span is
+        # started by the session.
         plan = statement.plan_for("postgresql") if UnitOfWorkSession.query_span is None else None
         connection = self._pools["read"].acquire_nowait() if plan else None
         if plan and connection:
@@ -133,6 +134,7 @@ class PostgresDatabase(Database):
                     if reason is None:
                         raise
                     raise reason from error
+                # A unit of work is repeated after such an error, such as that a table has changed.
                 rows = None
             finally:
                 self._pools["read"].release(connection)

@@ -12,25 +12,31 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-# pyproject.toml bounds the versions of these packages. Each calls functions and classes of these modules only when it
-# does what is named here.
-_NAMES = {
-    "cryptography.x509": "PyJWT: keys in certificates",
-    "jwt.jwks_client": "PyJWT: keys from other hosts",
-    "limits.aio": "limits: storages and strategies, unlike `parse_many`",
-    "limits.storage": "",
-    "limits.strategies": "",
-    "httpx": "Connexion: tokens and documents from other hosts, `test_client`",
-    "requests": "",
-    "starlette.testclient": "",
-    "connexion.spec": "Connexion: documents and their validation, which the engine does",
-    "connexion.validators": "",
-    "yaml": "",
-    "jsonschema.exceptions": "",
-    "marshmallow.validate": "marshmallow: validators, which none of our fields has",
-    "werkzeug.serving": "Werkzeug: development server and test client",
-    "werkzeug.test": "",
-}
+# Each package calls functions and classes of these modules only when it does what its comment says. pyproject.toml has
+# an upper bound on the versions of the packages.
+_NAMES = (
+    # PyJWT: keys in certificates, and keys from other hosts.
+    "cryptography.x509",
+    "jwt.jwks_client",
+    # limits: storages and strategies, unlike `parse_many`.
+    "limits.aio",
+    "limits.storage",
+    "limits.strategies",
+    # Connexion: tokens and documents from other hosts, and `test_client`.
+    "httpx",
+    "requests",
+    "starlette.testclient",
+    # Connexion: documents and their validation, which the engine does.
+    "connexion.spec",
+    "connexion.validators",
+    "jsonschema.exceptions",
+    "yaml",
+    # marshmallow: validators, which none of our fields has.
+    "marshmallow.validate",
+    # Werkzeug: development server and test client.
+    "werkzeug.serving",
+    "werkzeug.test",
+)
 _PACKAGES = ("connexion", "jwt", "limits", "marshmallow")
 
 

@@ -27,12 +27,15 @@ class DocumentCache:
     def __init__(self, folder: Path, file: Path) -> None:
         self._folder = folder
         self._file = file
+        self._sources: bytes | None = None
+        """The digest of the sources before the documents are read."""
 
     def load(self) -> dict[str, Document] | None:
-        """Return the documents; None if they have changed since, or are not stored, or cannot be read."""
+        """Return the documents; None if their files have changed, or they are not stored or cannot be read."""
         with suppress(OSError, ValueError, KeyError, TypeError):
+            self._sources = self._digest()
             head, body = self._file.read_bytes().split(b"\n", 1)
-            if head == self._head(body):
+            if head == _head(self._sources, body):
                 return {
                     name: Document(stored["raw"], common_headers=frozenset(stored["common_headers"]), is_valid=True)
                     for name, stored in json.loads(body).items()
@@ -51,16 +54,22 @@ class DocumentCache:
         return json.dumps(stored, separators=(",", ":")).encode()
 
     def store(self, body: bytes) -> None:
-        """Store the documents in *body*, which have passed validation, unless Python is told to write no bytecode."""
+        """
+        Store the documents in *body*, which have passed validation, unless Python is told to write no bytecode.
+
+        They are not stored either if a source has changed since `load`, because it is unknown which content was read.
+        """
         if sys.dont_write_bytecode:
             return
         with suppress(OSError):
+            if self._digest() != self._sources:
+                return
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self._file) as stream:
-                stream.write(self._head(body) + b"\n" + body)
+                stream.write(_head(self._sources, body) + b"\n" + body)
 
-    def _head(self, body: bytes) -> bytes:
-        """Return the digest of *body*, and of all that it depends on: the contract, and what reads and validates it."""
+    def _digest(self) -> bytes:
+        """Return the digest of all that documents depend on: the contract, and what reads and validates it."""
         digest = blake2b(digest_size=32)
         for part in [sys.version, *(f"{name} {version(name)}" for name in _PACKAGES)]:
             digest.update(part.encode() + b"\0")
@@ -68,5 +77,9 @@ class DocumentCache:
             for file in sorted(file for file in folder.rglob(pattern) if file.is_file()):
                 content = file.read_bytes()
                 digest.update(f"{file.relative_to(folder)} {len(content)}\0".encode() + content)
-        digest.update(body)
-        return digest.hexdigest().encode()
+        return digest.digest()
+
+
+def _head(sources: bytes, body: bytes) -> bytes:
+    """Return the first line of the file: the digest of *body*, and of its sources."""
+    return blake2b(sources + body, digest_size=32).hexdigest().encode()

@@ -46,6 +46,7 @@ def body():
 def cache(folder, file, body):
     """A cache in which the documents are stored."""
     cache = DocumentCache(folder, file)
+    assert cache.load() is None
     cache.store(body)
     assert cache.load()
     return cache
@@ -120,6 +121,15 @@ def test_broken_file_is_ignored_and_replaced(cache, file):
 @pytest.mark.usefixtures("cache")
 def test_file_is_of_its_owner_alone(file):
     assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_documents_whose_files_changed_during_the_start_are_not_stored(folder, file, body, change):
+    cache = DocumentCache(folder, file)
+    assert cache.load() is None
+    change(folder)
+    cache.store(body)
+    assert not file.exists()
 
 
 def test_nothing_is_stored_where_python_stores_no_bytecode(folder, file, monkeypatch):

@@ -231,3 +231,28 @@ def test_unproven_value_is_validated_as_a_whole():
     assert serialize(MOMENT) == MOMENT
     with pytest.raises(Unproven):
         serialize(MOMENT.astimezone(timezone(timedelta(hours=1))))
+
+
+def test_recursive_schema_that_narrows_a_property_of_its_base_has_one_serializer_for_all_levels():
+    """Each level is said twice, by the base and by the schema itself, and so are the levels below it."""
+    base = {"properties": {"name": {"type": "string"}, "parent": {"$ref": "#/components/schemas/Node"}}}
+    node = {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": base["properties"]}], "type": "object"}
+    schemas = JsonSchemas(Document({"components": {"schemas": {"Base": {"type": "object", **base}, "Node": node}}}))
+    serializers = Serializers(MarshmallowSchemas(schemas), {}, {})
+    serialize = serializers.for_schema({"$ref": "#/components/schemas/Node"}, has_assertions=True)
+    nested = {"parent": {"parent": {"parent": {"name": "root"}}}}
+    assert serialize(nested) == nested
+    with pytest.raises(Unproven):
+        serialize({"parent": {"parent": {"parent": {"name": 1}}}})
+
+
+@pytest.mark.parametrize("format_", ["byte", "decimal"])
+def test_text_has_the_pattern_of_its_format_and_its_own(format_):
+    schemas = JsonSchemas(Document({"components": {}}))
+    schema = {"type": "array", "items": {"type": ["string", "null"], "format": format_, "pattern": "^1"}}
+    serialize = Serializers(MarshmallowSchemas(schemas), {}, {}).for_schema(schema, has_assertions=True)
+    number = Decimal if format_ == "decimal" else str
+    assert serialize([number("1234"), None]) == ["1234", None]
+    for wrong in (number("2345"), "1-"):
+        with pytest.raises(Unproven):
+            serialize([wrong])

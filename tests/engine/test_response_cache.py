@@ -119,8 +119,8 @@ def test_what_has_changed_is_read_again(shop):
     assert shop.get().json["texts"] == ["one", "two", "three"]
 
 
-def test_only_what_may_be_given_again_asks_for_changes(shop):
-    """What is not kept, and what is known to have changed, is made without asking; the first of all asks."""
+def test_only_stored_responses_read_the_versions(shop):
+    """A response that is not stored, or known to be stale, is rendered without; the first of all reads them."""
     many = [f"/notes?at_least={n}" for n in range(5)]
     for target in many:
         shop.get(target)
@@ -134,7 +134,7 @@ def test_only_what_may_be_given_again_asks_for_changes(shop):
     assert (shop.changes.asked, shop.reads) == (7, 10)
 
 
-def test_what_was_made_without_asking_is_not_given_after_a_change_of_which_nobody_knew(shop):
+def test_response_rendered_without_reading_the_versions_is_not_served_after_a_change(shop):
     shop.get("/notes?at_least=1")
     shop.write("three")
     shop.get("/notes?at_least=2")

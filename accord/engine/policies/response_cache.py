@@ -102,6 +102,7 @@ class ResponseCache:
         version = self._latest.get(tag)
         entry = self._find(key, version)
         if entry or version is None or (key, version) in self._rendering:
+            # Only a newer version tells whether a response that is there or under way may be served.
             self._latest = await self._versions.current()
             version = self._latest[tag]
             if entry is None or entry.version != version:
@@ -113,22 +114,29 @@ class ResponseCache:
         if entry:
             self.stats.hits[operation.id] += 1
         else:
-            # No other request waits for most renderings, so they have no future of their own.
-            waiters: list[asyncio.Future[_Entry | None]] = []
-            self._rendering[key, version] = waiters
-            try:
-                entry = _Entry(
-                    version, await database.run("read", operation.handle, request), partial(self._add_size, key)
-                )
-                self._store(key, entry)
-                self.stats.misses[operation.id] += 1
-            finally:
-                self._rendering.pop((key, version), None)
-                for waiter in waiters:
-                    if not waiter.done():
-                        waiter.set_result(entry)
+            entry = await self._render(key, version, operation, request, database)
         response = Response(entry.status, entry.body, entry.headers, modified_at=entry.modified_at, encodings=entry)
         return select(request, response)
+
+    async def _render(
+        self, key: Hashable, version: int, operation: "Operation", request: Request, database: Database
+    ) -> _Entry:
+        """Render and store the response, and give it to the requests that wait for it. They get None if this fails."""
+        # No other request waits for most renderings, so they have no future of their own.
+        waiters: list[asyncio.Future[_Entry | None]] = []
+        self._rendering[key, version] = waiters
+        entry = None
+        try:
+            response = await database.run("read", operation.handle, request)
+            entry = _Entry(version, response, partial(self._add_size, key))
+            self._store(key, entry)
+            self.stats.misses[operation.id] += 1
+            return entry
+        finally:
+            self._rendering.pop((key, version), None)
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(entry)
 
     def _find(self, key: Hashable, version: int | None) -> _Entry | None:
         """Return the stored response of this version, if it may still be used."""

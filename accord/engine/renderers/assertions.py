@@ -111,7 +111,7 @@ class Assertions:
 
     def items(self, views: Views) -> list[View]:
         """Return the views of the items of a list."""
-        return [part["items"] for part in self.parts(views) if "items" in part]
+        return _distinct(part["items"] for part in self.parts(views) if "items" in part)
 
     def members(self, views: Views, always: Iterable[str], sometimes: Iterable[str]) -> dict[str, list[View]]:
         """Return the views of each property of an object that has *always*, and may have *sometimes*, as properties."""
@@ -128,7 +128,7 @@ class Assertions:
                 if view is False:
                     raise Unsupported
                 member.append(view)
-        return members
+        return {name: _distinct(member) for name, member in members.items()}
 
     def links(self, views: Views, names: Sequence[str]) -> int | None:
         """Return the maximum length of the links *names* in `_links`, whose schema consists of *views*."""
@@ -162,7 +162,7 @@ class Assertions:
             if word in view:
                 yield _choice(word, view[word])
         if "if" in view:
-            if view["else"] is not True:
+            if view.get("else", True) is not True:
                 raise Unsupported
             yield view["then"]
 
@@ -202,12 +202,9 @@ class Assertions:
     def _string(self, value: str, views: Views, namespace: dict[str, Any]) -> str:
         try:
             parts = self._typed_parts(views, "string")
+            is_simple = all(map(_is_free_text, parts))
         except Unsupported:
-            parts = [{"pattern": ""}]
-        is_simple = all(
-            not part.keys() - {"type", "minLength", "maxLength", "pattern"} and part.get("pattern", _NO_NUL) == _NO_NUL
-            for part in parts
-        )
+            is_simple = False
         if not is_simple:
             return f"(type({value}) is str and {self._add_validator(views, namespace)}({value}))"
         least = max((part.get("minLength", 0) for part in parts), default=0)
@@ -227,6 +224,21 @@ class Assertions:
         if key not in self._validators:
             self._validators[key] = self._schemas.view_validator(view, "response")
         return self._validators[key]
+
+
+def _is_free_text(part: dict[str, Any]) -> bool:
+    """Return whether these keywords only limit the length, and exclude NUL."""
+    return part.keys() <= {"type", "minLength", "maxLength", "pattern"} and part.get("pattern", _NO_NUL) == _NO_NUL
+
+
+def _distinct(views: Iterable[View]) -> list[View]:
+    """
+    Return each of *views* once, and sets of the same views in the same order.
+
+    A recursive schema that narrows a property of its base says the same of each level, so that its levels are equal.
+    """
+    # The text tells 1 and true apart, which are equal.
+    return [view for _, view in sorted({repr(view): view for view in views}.items())]
 
 
 def _choice(word: str, choices: Views) -> View:

@@ -85,7 +85,7 @@ class Serializers:
         self.links = links
         self.helpers = helpers
         self._assertions = Assertions(marshmallow_schemas.schemas)
-        self._compilers: dict[tuple[str, str, bool], _Compiler] = {}
+        self._compilers: dict[tuple[tuple[tuple[LinkTemplate, ...], ...], str, bool], _Compiler] = {}
         # Serializers are compiled at their first use, which can be in several threads at the same time.
         self._lock = Lock()
 
@@ -108,9 +108,14 @@ class Serializers:
 
     def _compiler(self, scopes: Scopes, root_path: str, *, has_assertions: bool) -> "_Compiler":
         """Return the compiler for callers with *scopes*. Callers with the same links share it."""
-        links = {name: [link for link in links if link.target.allows(scopes)] for name, links in self.links.items()}
-        key = repr([[link.name for link in each] for each in links.values()]), root_path, has_assertions
+
+        def is_allowed(link: LinkTemplate) -> bool:
+            return link.target.allows(scopes)
+
+        links = {name: list(filter(is_allowed, templates)) for name, templates in self.links.items()}
+        key = tuple(map(tuple, links.values())), root_path, has_assertions
         if key not in self._compilers:
+            # Each set of links has one compiler with assertions, and one without.
             if len(self._compilers) >= 2 * MAX_SCOPE_SETS:
                 self._compilers.clear()
             assertions = self._assertions if has_assertions else None
