@@ -58,7 +58,7 @@ def serve(host: str | None, port: int | None, workers: int | None, reload: bool)
     if settings.metrics_port is not None:
         from prometheus_client import start_http_server  # noqa: PLC0415  # It imports an HTTP client and a server.
 
-        from accord.telemetry import prometheus  # noqa: PLC0415
+        from accord.telemetry import prometheus  # noqa: PLC0415  # As above.
 
         metrics = MultiprocessMetrics(multiprocess.directory(settings.data_dir))
         with _binding(settings.metrics_host, settings.metrics_port, "ACCORD_METRICS_HOST", "ACCORD_METRICS_PORT"):

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from accord.contract.errors import ContractError
 
 _VARIABLE = re.compile(r"{([^{}]+)}")
-_PERCENT = ord("%")
+PERCENT = ord("%")
 """A byte is found faster as an integer: for bytes, Python raises and drops an error first."""
 
 
@@ -72,7 +72,7 @@ class Router:
         The path item is None if the contract has no such path.
         """
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        if _PERCENT not in raw:
+        if PERCENT not in raw:
             text = scope["path"]
             if (path_item := self._literals.get(text)) is not None:
                 return path_item, ()
